@@ -1,0 +1,32 @@
+# One place for the flags that every target shares.
+include(GoogleTest)
+
+add_library(lorry_flags INTERFACE)
+target_include_directories(lorry_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_options(lorry_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow)
+if(LORRY_WERROR)
+  target_compile_options(lorry_flags INTERFACE -Werror)
+endif()
+if(LORRY_SANITIZE)
+  target_compile_options(lorry_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
+                                               -fno-omit-frame-pointer)
+  target_link_options(lorry_flags INTERFACE -fsanitize=address,undefined)
+endif()
+
+# lorry_library(<folder> SOURCES <files...> [LINK <libraries...>]): one static library per folder of src/.
+function(lorry_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_library(lorry_${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(lorry_${name} PUBLIC lorry_flags ${ARG_LINK})
+endfunction()
+
+# lorry_test(<folder> SOURCES <files...> [LINK <libraries...>]): one GoogleTest program per folder of tests/.
+function(lorry_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name}_tests ${ARG_SOURCES})
+  target_link_libraries(${name}_tests PRIVATE ${ARG_LINK} lorry_test_support GTest::gtest GTest::gtest_main)
+  target_compile_definitions(
+    ${name}_tests PRIVATE LORRY_SOURCE_DIR="${PROJECT_SOURCE_DIR}" LORRY_BUILD_DIR="${PROJECT_BINARY_DIR}")
+  gtest_discover_tests(${name}_tests TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST
+                       PROPERTIES TIMEOUT 900)
+endfunction()
