@@ -13,8 +13,8 @@ namespace lorry {
   ((condition) ? static_cast<void>(0) : ::lorry::check_failed(__FILE__, __LINE__, #condition))
 
 /// Both sides must be printable by std::to_string.
-#define LORRY_CHECK_EQ(a, b)                                                              \
-  ((a) == (b) ? static_cast<void>(0)                                                      \
-              : ::lorry::check_failed(__FILE__, __LINE__,                                 \
-                                      std::string(#a " (") + std::to_string(a) + ") != " #b " (" + \
-                                          std::to_string(b) + ")"))
+#define LORRY_CHECK_EQ(a, b)            \
+  ((a) == (b) ? static_cast<void>(0)    \
+              : ::lorry::check_failed(  \
+                    __FILE__, __LINE__, \
+                    std::string(#a " (") + std::to_string(a) + ") != " #b " (" + std::to_string(b) + ")"))

@@ -7,7 +7,8 @@
 
 namespace lorry {
 
-/// A condition the user can cause and mend: a bad file, field, flag or a full disk. The text is one line of the form
+/// A condition the user can cause and mend: a bad file, field, flag or a full disk. The text is one line of
+/// the form
 /// `[operation] file: field: what was found; what was expected`. Caught once, in cli/main.cpp.
 /// A programmer's mistake is not an Error: use LORRY_CHECK (core/check.hpp).
 class Error : public std::runtime_error {

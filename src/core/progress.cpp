@@ -16,7 +16,9 @@ constexpr double kPlainInterval = 10.0;    // seconds between plain lines
 Progress::Progress(std::string what, Index total)
     : what_(std::move(what)), total_(total), terminal_(isatty(STDERR_FILENO) == 1) {}
 
-Progress::~Progress() { finish(); }
+Progress::~Progress() {
+  finish();
+}
 
 void Progress::update(Index done, std::string_view detail) {
   const double now = watch_.seconds();

@@ -1,4 +1,5 @@
-// core/progress.hpp: one progress line for long work: redrawn on a terminal, plain lines now and then elsewhere.
+// core/progress.hpp: one progress line for long work: redrawn on a terminal, plain lines now and then
+// elsewhere.
 #pragma once
 #include <string>
 #include <string_view>

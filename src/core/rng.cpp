@@ -10,8 +10,9 @@ namespace lorry {
 std::array<std::uint32_t, 4> philox(std::uint64_t seed, std::uint64_t stream, std::uint64_t counter) {
   constexpr std::uint64_t kMultiplier0 = 0xD2511F53;
   constexpr std::uint64_t kMultiplier1 = 0xCD9E8D57;
-  std::array<std::uint32_t, 4> c = {static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
-                                    static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)};
+  std::array<std::uint32_t, 4> c = {
+      static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32),
+      static_cast<std::uint32_t>(stream), static_cast<std::uint32_t>(stream >> 32)};
   auto key0 = static_cast<std::uint32_t>(seed);
   auto key1 = static_cast<std::uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
@@ -32,7 +33,9 @@ std::uint32_t Rng::next_u32() {
   return block_[lane];
 }
 
-float Rng::next_uniform() { return static_cast<float>(next_u32() >> 8) * 0x1p-24F; }
+float Rng::next_uniform() {
+  return static_cast<float>(next_u32() >> 8) * 0x1p-24F;
+}
 
 Index Rng::next_below(Index bound) {
   LORRY_CHECK(bound >= 1);

@@ -1,5 +1,6 @@
-// core/rng.hpp: counter-based random numbers. A draw depends only on (seed, stream, counter), never on the order of
-// calls or the number of threads, so that a mask can be drawn again in the backward pass and a run repeats bit for bit.
+// core/rng.hpp: counter-based random numbers. A draw depends only on (seed, stream, counter), never on the
+// order of calls or the number of threads, so that a mask can be drawn again in the backward pass and a run
+// repeats bit for bit.
 #pragma once
 #include <array>
 #include <cstdint>

@@ -14,9 +14,9 @@ struct Entry {
   Index bytes;
 };
 constexpr std::array kEntries = {
-    Entry{DType::kF64, "F64", 8}, Entry{DType::kF32, "F32", 4}, Entry{DType::kF16, "F16", 2},
+    Entry{DType::kF64, "F64", 8},   Entry{DType::kF32, "F32", 4}, Entry{DType::kF16, "F16", 2},
     Entry{DType::kBF16, "BF16", 2}, Entry{DType::kI64, "I64", 8}, Entry{DType::kI32, "I32", 4},
-    Entry{DType::kI16, "I16", 2}, Entry{DType::kI8, "I8", 1}, Entry{DType::kU8, "U8", 1},
+    Entry{DType::kI16, "I16", 2},   Entry{DType::kI8, "I8", 1},   Entry{DType::kU8, "U8", 1},
     Entry{DType::kBool, "BOOL", 1},
 };
 
@@ -27,9 +27,13 @@ const Entry& entry_of(DType dtype) {
 }
 }  // namespace
 
-Index size_of(DType dtype) { return entry_of(dtype).bytes; }
+Index size_of(DType dtype) {
+  return entry_of(dtype).bytes;
+}
 
-std::string_view name_of(DType dtype) { return entry_of(dtype).name; }
+std::string_view name_of(DType dtype) {
+  return entry_of(dtype).name;
+}
 
 std::optional<DType> dtype_from_name(std::string_view name) {
   for (const Entry& entry : kEntries) {

@@ -30,8 +30,12 @@ struct F16 {
   std::uint16_t bits = 0;
 };
 
-inline float to_float(float x) { return x; }
-inline float to_float(BF16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
+inline float to_float(float x) {
+  return x;
+}
+inline float to_float(BF16 x) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16);
+}
 float to_float(F16 x);
 
 /// Rounds to nearest even; a NaN stays a NaN.

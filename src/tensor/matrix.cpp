@@ -23,7 +23,9 @@ void Matrix::fill_zero() {
   if (!empty()) std::memset(data_.get(), 0, static_cast<std::size_t>(bytes()));
 }
 
-void Matrix::Free::operator()(std::byte* data) const noexcept { std::free(data); }
+void Matrix::Free::operator()(std::byte* data) const noexcept {
+  std::free(data);
+}
 
 void ensure_shape(Matrix& matrix, Index rows, Index cols, DType dtype) {
   if (!matrix.empty() && matrix.rows() == rows && matrix.cols() == cols && matrix.dtype() == dtype) return;

@@ -1,5 +1,5 @@
-// tensor/matrix.hpp: row-major matrices. Views borrow and are passed by value; Matrix owns. The element type is a
-// run-time tag, because weights come in whatever type the file has; typed access checks it.
+// tensor/matrix.hpp: row-major matrices. Views borrow and are passed by value; Matrix owns. The element type
+// is a run-time tag, because weights come in whatever type the file has; typed access checks it.
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -45,7 +45,9 @@ struct MatrixView {
   Index stride = 0;
   DType dtype = DType::kF32;
 
-  operator ConstMatrixView() const noexcept { return {data, rows, cols, stride, dtype}; }  // NOLINT: a view of a view
+  operator ConstMatrixView() const noexcept {
+    return {data, rows, cols, stride, dtype};
+  }  // NOLINT: a view of a view
   [[nodiscard]] bool empty() const noexcept { return data == nullptr; }
   [[nodiscard]] Index size() const noexcept { return rows * cols; }
 
@@ -103,7 +105,8 @@ class Matrix {
   DType dtype_ = DType::kF32;
 };
 
-/// Makes `matrix` [rows, cols] of dtype, keeping its memory when it already has that shape; contents are then stale.
+/// Makes `matrix` [rows, cols] of dtype, keeping its memory when it already has that shape; contents are then
+/// stale.
 void ensure_shape(Matrix& matrix, Index rows, Index cols, DType dtype);
 
 }  // namespace lorry
