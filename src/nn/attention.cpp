@@ -1,0 +1,116 @@
+#include "nn/attention.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace lorry::nn {
+
+SelfAttention::SelfAttention(Parts parts, ops::AttentionShape shape)
+    : parts_(std::move(parts)), shape_(shape) {
+  Index columns = 0;
+  for (const Linear& linear : parts_.qkv) columns += linear.outputs();
+  LORRY_CHECK_EQ(columns, q_width() + 2 * k_width());
+  LORRY_CHECK_EQ(parts_.output.inputs(), q_width());
+}
+
+std::vector<Linear*> SelfAttention::linears() {
+  std::vector<Linear*> all;
+  for (Linear& linear : parts_.qkv) all.push_back(&linear);
+  all.push_back(&parts_.output);
+  return all;
+}
+
+bool SelfAttention::trains() const {
+  return parts_.output.trains() || std::any_of(parts_.qkv.begin(), parts_.qkv.end(),
+                                               [](const Linear& linear) { return linear.trains(); });
+}
+
+void SelfAttention::project(const Context& context, ConstMatrixView x, ConstMatrixView rope,
+                            std::span<const std::int32_t> positions, Cache& cache, Scratch& scratch) const {
+  ensure_shape(cache.qkv, x.rows, q_width() + 2 * k_width(), context.compute);
+  cache.qkv_update.resize(parts_.qkv.size());
+  const MatrixView qkv = cache.qkv;
+  Index column = 0;
+  for (std::size_t i = 0; i < parts_.qkv.size(); ++i) {
+    const Linear& linear = parts_.qkv[i];
+    linear.forward(context, x, false, cache.qkv_update[i], scratch.linear,
+                   qkv.col_range(column, linear.outputs()));
+    column += linear.outputs();
+  }
+  if (parts_.q_norm) {
+    const MatrixView qk = qkv.col_range(0, q_width() + k_width());
+    ensure_shape(cache.qk_raw, qk.rows, qk.cols, qk.dtype);
+    context.ops.copy(qk, cache.qk_raw);
+    const MatrixView raw = cache.qk_raw;
+    parts_.q_norm->forward(context, raw.col_range(0, q_width()), qk.col_range(0, q_width()));
+    parts_.k_norm->forward(context, raw.col_range(q_width(), k_width()), qk.col_range(q_width(), k_width()));
+  }
+  if (!rope.empty()) {
+    context.ops.rope(rope, positions, shape_.head_dim, false, qkv.col_range(0, q_width() + k_width()));
+  }
+}
+
+void SelfAttention::forward(const Context& context, ConstMatrixView x, ConstMatrixView rope,
+                            const Sequence& sequence, Cache& cache, Scratch& scratch, MatrixView y) const {
+  project(context, x, rope, sequence.positions, cache, scratch);
+  ensure_shape(cache.out, x.rows, q_width(), context.compute);
+  ensure_shape(cache.lse, x.rows, shape_.heads, DType::kF32);
+  const MatrixView qkv = cache.qkv;
+  context.ops.attention(qkv.col_range(0, q_width()), qkv.col_range(q_width(), k_width()),
+                        qkv.col_range(q_width() + k_width(), k_width()), {sequence.offsets, sequence.offsets},
+                        shape_, cache.out, cache.lse);
+  parts_.output.forward(context, cache.out, true, cache.output_update, scratch.linear, y);
+}
+
+void SelfAttention::backward(const Context& context, ConstMatrixView x, ConstMatrixView rope,
+                             const Sequence& sequence, ConstMatrixView dy, const Cache& cache,
+                             Scratch& scratch, MatrixView dx) const {
+  const Index q = q_width();
+  const Index k = k_width();
+  ensure_shape(scratch.d_out, x.rows, q, context.compute);
+  ensure_shape(scratch.d_qkv, x.rows, q + 2 * k, context.compute);
+  parts_.output.backward(context, cache.out, dy, cache.output_update, false, scratch.linear, scratch.d_out);
+  const ConstMatrixView qkv = cache.qkv;
+  const MatrixView d_qkv = scratch.d_qkv;
+  context.ops.attention_backward(qkv.col_range(0, q), qkv.col_range(q, k), qkv.col_range(q + k, k), cache.out,
+                                 cache.lse, scratch.d_out, {sequence.offsets, sequence.offsets}, shape_,
+                                 d_qkv.col_range(0, q), d_qkv.col_range(q, k), d_qkv.col_range(q + k, k));
+  const MatrixView d_qk = d_qkv.col_range(0, q + k);
+  if (!rope.empty()) context.ops.rope(rope, sequence.positions, shape_.head_dim, true, d_qk);
+  if (parts_.q_norm) {
+    const ConstMatrixView raw = cache.qk_raw;
+    const MatrixView dq = d_qk.col_range(0, q);
+    const MatrixView dk = d_qk.col_range(q, k);
+    parts_.q_norm->backward(context, raw.col_range(0, q), dq, false, dq);
+    parts_.k_norm->backward(context, raw.col_range(q, k), dk, false, dk);
+  }
+  Index column = 0;
+  for (std::size_t i = 0; i < parts_.qkv.size(); ++i) {
+    const Linear& linear = parts_.qkv[i];
+    linear.backward(context, x, d_qkv.col_range(column, linear.outputs()), cache.qkv_update[i], i > 0,
+                    scratch.linear, dx);
+    column += linear.outputs();
+  }
+}
+
+void SelfAttention::forward_cached(const Context& context, ConstMatrixView x, ConstMatrixView rope,
+                                   std::span<const std::int32_t> positions, KeyValueCache& past, Cache& cache,
+                                   Scratch& scratch, MatrixView y) const {
+  project(context, x, rope, positions, cache, scratch);
+  ensure_shape(cache.out, x.rows, q_width(), context.compute);
+  LORRY_CHECK(past.length + x.rows <= past.keys.rows());
+  const MatrixView qkv = cache.qkv;
+  const Index total = past.length + x.rows;
+  context.ops.copy(qkv.col_range(q_width(), k_width()), past.keys.view().row_range(past.length, x.rows));
+  context.ops.copy(qkv.col_range(q_width() + k_width(), k_width()),
+                   past.values.view().row_range(past.length, x.rows));
+  past.length = total;
+  const std::array<Index, 2> queries = {0, x.rows};
+  const std::array<Index, 2> keys = {0, total};
+  context.ops.attention(qkv.col_range(0, q_width()), past.keys.view().row_range(0, total),
+                        past.values.view().row_range(0, total), {queries, keys}, shape_, cache.out, {});
+  parts_.output.forward(context, cache.out, true, cache.output_update, scratch.linear, y);
+}
+
+}  // namespace lorry::nn

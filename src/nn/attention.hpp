@@ -1,0 +1,82 @@
+// nn/attention.hpp: causal self-attention with its four projections.
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "nn/linear.hpp"
+#include "nn/norm.hpp"
+
+namespace lorry::nn {
+
+/// Rows and positions of one packed micro-batch.
+struct Sequence {
+  std::span<const std::int32_t> positions;  // [N], restarting at every document
+  std::span<const Index> offsets;           // documents own rows [offsets[d], offsets[d+1])
+};
+
+/// Keys and values of one document's earlier tokens, for generation.
+struct KeyValueCache {
+  Matrix keys;    // [capacity, kv_heads*head_dim], compute type, rotated
+  Matrix values;  // same shape
+  Index length = 0;
+};
+
+/// y += o_proj(attention(q_proj(x), k_proj(x), v_proj(x))).
+/// Legend: N rows, D hidden size, Q = heads*head_dim, K = kv_heads*head_dim.
+class SelfAttention {
+ public:
+  /// The projections that make q, k and v, in the order of their columns in one [N, Q+2K] buffer: three maps,
+  /// or the one fused map of GPT-2.
+  struct Parts {
+    std::vector<Linear> qkv;
+    Linear output;
+    std::optional<Norm> q_norm;  // per head, before rotation (Qwen3)
+    std::optional<Norm> k_norm;
+  };
+  struct Cache {
+    Matrix qkv;     // [N, Q+2K] as attention reads it: normed and rotated
+    Matrix qk_raw;  // [N, Q+K] before q_norm and k_norm; empty without them
+    Matrix out;     // [N, Q] what o_proj reads
+    Matrix lse;     // [N, heads] F32
+    std::vector<Linear::Cache> qkv_update;
+    Linear::Cache output_update;
+  };
+  struct Scratch {
+    Matrix d_out;  // [N, Q]
+    Matrix d_qkv;  // [N, Q+2K]
+    Linear::Scratch linear;
+  };
+
+  SelfAttention() = default;
+  SelfAttention(Parts parts, ops::AttentionShape shape);
+
+  /// Every linear map, in order; the one list that adapters, gradients and counts go through.
+  [[nodiscard]] std::vector<Linear*> linears();
+  [[nodiscard]] Parts& parts() noexcept { return parts_; }
+  [[nodiscard]] bool trains() const;
+
+  /// Adds to y [N,D] F32. x [N,D] has the compute type. rope: table of nn/rope_table.hpp, or empty for
+  /// learned positions.
+  void forward(const Context& context, ConstMatrixView x, ConstMatrixView rope, const Sequence& sequence,
+               Cache& cache, Scratch& scratch, MatrixView y) const;
+  /// dy [N,D] has the compute type; dx [N,D] F32 is overwritten, or skipped when empty.
+  void backward(const Context& context, ConstMatrixView x, ConstMatrixView rope, const Sequence& sequence,
+                ConstMatrixView dy, const Cache& cache, Scratch& scratch, MatrixView dx) const;
+  /// As forward for new tokens of one document whose earlier keys and values are in `past`, which grows by
+  /// them.
+  void forward_cached(const Context& context, ConstMatrixView x, ConstMatrixView rope,
+                      std::span<const std::int32_t> positions, KeyValueCache& past, Cache& cache,
+                      Scratch& scratch, MatrixView y) const;
+
+ private:
+  [[nodiscard]] Index q_width() const { return shape_.heads * shape_.head_dim; }
+  [[nodiscard]] Index k_width() const { return shape_.kv_heads * shape_.head_dim; }
+  /// Fills cache.qkv from x.
+  void project(const Context& context, ConstMatrixView x, ConstMatrixView rope,
+               std::span<const std::int32_t> positions, Cache& cache, Scratch& scratch) const;
+
+  Parts parts_;
+  ops::AttentionShape shape_;
+};
+
+}  // namespace lorry::nn

@@ -1,0 +1,87 @@
+#include "nn/head.hpp"
+
+#include <algorithm>
+
+namespace lorry::nn {
+
+namespace {
+constexpr Index kChunkBytes = 32 << 20;
+constexpr Index kRowStep = 32;
+}  // namespace
+
+Index LossHead::chunk_rows() const {
+  const Index rows = kChunkBytes / (linear_.outputs() * size_of(DType::kF32));
+  return std::clamp(rows / kRowStep * kRowStep, kRowStep, Index{1024});
+}
+
+double LossHead::chunk_loss(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
+                            bool with_gradient, float gradient_scale, Scratch& scratch, MatrixView dx) const {
+  const MatrixView logits = scratch.logits.view().row_range(0, x.rows);
+  linear_.forward(context, x, false, scratch.update, scratch.linear, logits);
+  const double loss = context.ops.cross_entropy(logits, targets, with_gradient, gradient_scale);
+  if (!with_gradient || (dx.empty() && !linear_.trains())) return loss;
+  MatrixView dy = logits;
+  if (context.compute != DType::kF32) {
+    ensure_shape(scratch.d_logits, scratch.logits.rows(), scratch.logits.cols(), context.compute);
+    dy = scratch.d_logits.view().row_range(0, x.rows);
+    context.ops.copy(logits, dy);
+  }
+  linear_.backward(context, x, dy, scratch.update, false, scratch.linear, dx);
+  return loss;
+}
+
+double LossHead::run(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
+                     bool with_gradient, float gradient_scale, Scratch& scratch, MatrixView dx) const {
+  LORRY_CHECK_EQ(static_cast<Index>(targets.size()), x.rows);
+  const Index rows = chunk_rows();
+  ensure_shape(scratch.x, rows, x.cols, x.dtype);
+  ensure_shape(scratch.logits, rows, linear_.outputs(), DType::kF32);
+  if (!dx.empty()) {
+    ensure_shape(scratch.dx, rows, x.cols, DType::kF32);
+    for (Index i = 0; i < dx.rows; ++i) std::fill_n(dx.row<float>(i), dx.cols, 0.0F);
+  }
+  double loss = 0;
+  std::vector<Index> chosen;
+  std::vector<std::int32_t> chunk_targets;
+  const auto flush = [&] {
+    if (chosen.empty()) return;
+    // Whole steps of rows keep the number of distinct product shapes small; the added rows have no target.
+    const auto count = static_cast<Index>(chosen.size());
+    const Index padded = std::min(rows, (count + kRowStep - 1) / kRowStep * kRowStep);
+    const MatrixView chunk = scratch.x.view().row_range(0, padded);
+    for (Index i = 0; i < padded; ++i) {
+      const Index source = chosen[static_cast<std::size_t>(std::min(i, count - 1))];
+      context.ops.copy(x.row_range(source, 1), chunk.row_range(i, 1));
+    }
+    chunk_targets.resize(static_cast<std::size_t>(padded), -1);
+    const MatrixView d_chunk = dx.empty() ? MatrixView{} : scratch.dx.view().row_range(0, padded);
+    loss += chunk_loss(context, chunk, chunk_targets, with_gradient, gradient_scale, scratch, d_chunk);
+    for (Index i = 0; i < count && !dx.empty(); ++i) {
+      context.ops.copy(d_chunk.row_range(i, 1), dx.row_range(chosen[static_cast<std::size_t>(i)], 1));
+    }
+    chosen.clear();
+    chunk_targets.clear();
+  };
+  for (Index i = 0; i < x.rows; ++i) {
+    const std::int32_t target = targets[static_cast<std::size_t>(i)];
+    if (target < 0) continue;
+    chosen.push_back(i);
+    chunk_targets.push_back(target);
+    if (static_cast<Index>(chosen.size()) == rows) flush();
+  }
+  flush();
+  return loss;
+}
+
+double LossHead::loss(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
+                      Scratch& scratch) const {
+  return run(context, x, targets, false, 1.0F, scratch, {});
+}
+
+double LossHead::loss_and_gradient(const Context& context, ConstMatrixView x,
+                                   std::span<const std::int32_t> targets, float gradient_scale,
+                                   Scratch& scratch, MatrixView dx) const {
+  return run(context, x, targets, true, gradient_scale, scratch, dx);
+}
+
+}  // namespace lorry::nn

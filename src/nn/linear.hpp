@@ -1,0 +1,88 @@
+// nn/linear.hpp: a linear map that is frozen, trained in full, or frozen with a trained low-rank update
+// beside it.
+#pragma once
+#include <string>
+
+#include "nn/context.hpp"
+
+namespace lorry::nn {
+
+/// The low-rank update of one linear map (Hu et al. 2021, sec. 4.1): delta W = scale * B A. The tensors and
+/// their gradients are float32; backward adds to the gradients, the trainer zeroes them once per optimiser
+/// step.
+struct LowRankUpdate {
+  Index rank = 0;        // R
+  float scale = 1.0F;    // alpha / rank
+  float dropout = 0.0F;  // of the input of A
+  Matrix a;              // [R, I]
+  Matrix b_transposed;   // [R, O]: every kernel reads B along O; files hold B as [O, R]
+  Matrix a_gradient;     // as a; empty when not training
+  Matrix b_gradient;     // as b_transposed; empty when not training
+};
+
+/// y = x W^T + bias (+ scale * dropout(x) A^T B^T).
+/// Shapes: x, dx [N,I]; y, dy [N,O]; W [O,I], or [I,O] for GPT-2's Conv1D; bias [1,O] F32.
+class Linear {
+ public:
+  /// Views that must outlive the object; no weight is ever copied here.
+  struct Weights {
+    ConstMatrixView matrix;          // any of F32, F16, BF16
+    ConstMatrixView bias;            // [1,O] F32, or empty
+    bool inputs_by_outputs = false;  // Conv1D: matrix is [I,O]
+  };
+  /// Where full fine-tuning accumulates; F32, shapes of Weights. Empty: frozen.
+  struct Gradients {
+    MatrixView matrix;
+    MatrixView bias;
+  };
+  /// Kept by forward for backward, beside x.
+  struct Cache {
+    Matrix h;  // [N,R] F32: scale * dropout(x) A^T
+  };
+  /// Room for temporaries; may be shared by all maps of a model, which run one after another.
+  struct Scratch {
+    Matrix dropped;  // [N,I]: dropout(x)
+    Matrix dh;       // [N,R] F32
+    Matrix dx;       // [N,I]: the update's part of dx before its mask
+  };
+
+  Linear() = default;
+  /// `number` is unique in the model; dropout draws depend on it.
+  Linear(std::string name, Index number, Weights weights);
+
+  /// The name PEFT matches target_modules against: "model.layers.0.self_attn.q_proj".
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] Index inputs() const noexcept;
+  [[nodiscard]] Index outputs() const noexcept;
+  [[nodiscard]] const Weights& weights() const noexcept { return weights_; }
+  /// Whether backward has gradients to compute here, besides dx.
+  [[nodiscard]] bool trains() const noexcept;
+
+  /// Puts a borrowed update beside W; null takes it away.
+  void set_update(LowRankUpdate* update);
+  [[nodiscard]] LowRankUpdate* update() const noexcept { return update_; }
+  void set_gradients(Gradients gradients) { gradients_ = gradients; }
+
+  /// y = or += the map of x. x has the compute type; y that or F32.
+  void forward(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache, Scratch& scratch,
+               MatrixView y) const;
+  /// dx = or += the gradient by x (skipped when dx is empty); adds to the gradients of what trains.
+  /// x and cache are those of the matching forward; dy has the compute type; dx that or F32.
+  void backward(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,
+                bool accumulate, Scratch& scratch, MatrixView dx) const;
+
+ private:
+  [[nodiscard]] ops::DropoutKey dropout_key(const Context& context) const;
+  [[nodiscard]] bool drops(const Context& context) const;
+  /// What A multiplies: x, or its masked copy in scratch.
+  [[nodiscard]] ConstMatrixView update_input(const Context& context, ConstMatrixView x,
+                                             Scratch& scratch) const;
+
+  std::string name_;
+  Index number_ = 0;
+  Weights weights_;
+  Gradients gradients_;
+  LowRankUpdate* update_ = nullptr;
+};
+
+}  // namespace lorry::nn
