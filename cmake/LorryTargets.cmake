@@ -11,6 +11,8 @@ if(LORRY_SANITIZE)
   target_compile_options(lorry_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
                                                -fno-omit-frame-pointer)
   target_link_options(lorry_flags INTERFACE -fsanitize=address,undefined)
+  # Tests with many cases run a part of them here: the sanitizers make each several times slower.
+  target_compile_definitions(lorry_flags INTERFACE LORRY_SANITIZED)
 endif()
 
 # lorry_library(<folder> SOURCES <files...> [LINK <libraries...>]): one static library per folder of src/.
