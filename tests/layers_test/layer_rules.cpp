@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
-#include <regex>
 #include <string_view>
 #include <utility>
 
@@ -58,19 +57,40 @@ std::string breach_of(const std::string& file, const std::string& target, bool q
   return {};
 }
 
+struct Include {
+  std::string target;  // empty: the line includes nothing
+  bool quoted = false;
+};
+
+std::string_view without_spaces_before(std::string_view text) {
+  return text.substr(std::min(text.find_first_not_of(" \t"), text.size()));
+}
+
+// `#include "a/b.hpp"` or `<a/b.hpp>`, with spaces where the preprocessor takes them.
+Include include_of(std::string_view line) {
+  line = without_spaces_before(line);
+  if (!line.starts_with('#')) return {};
+  line = without_spaces_before(line.substr(1));
+  constexpr std::string_view kWord = "include";
+  if (!line.starts_with(kWord)) return {};
+  line = without_spaces_before(line.substr(kWord.size()));
+  if (!line.starts_with('"') && !line.starts_with('<')) return {};
+  const bool quoted = line.front() == '"';
+  const std::size_t end = line.find(quoted ? '"' : '>', 1);
+  if (end == std::string_view::npos) return {};
+  return {std::string(line.substr(1, end - 1)), quoted};
+}
+
 void check_file(const fs::path& path, const std::string& file, std::vector<std::string>& found) {
-  static const std::regex kInclude(R"rx(^\s*#\s*include\s*(["<])([^">]+)[">].*)rx");
   std::ifstream in(path);
   std::string line;
-  std::smatch match;
   int number = 0;
   while (std::getline(in, line)) {
     ++number;
-    // The plain search first: the expression's depth grows with the line.
-    if (line.find("include") == std::string::npos || !std::regex_match(line, match, kInclude)) continue;
-    const std::string breach = breach_of(file, match[2], match[1] == "\"");
+    const Include include = include_of(line);
+    const std::string breach = include.target.empty() ? "" : breach_of(file, include.target, include.quoted);
     if (breach.empty()) continue;
-    found.push_back(file + ":" + std::to_string(number) + ": includes " + match[2].str() + "; " + breach);
+    found.push_back(file + ":" + std::to_string(number) + ": includes " + include.target + "; " + breach);
   }
   if (number > kMaxLines) {
     found.push_back(file + ": " + std::to_string(number) + " lines; at most " + std::to_string(kMaxLines));
