@@ -1,0 +1,80 @@
+#include "data/batcher.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/check.hpp"
+#include "core/error.hpp"
+
+namespace lorry::data {
+namespace {
+
+constexpr Index kLookAhead = 64;  // documents; enough to fill gaps, too few to bias what an early step sees
+
+std::vector<Sequence> one_document_each(std::span<const Index> order) {
+  std::vector<Sequence> sequences;
+  sequences.reserve(order.size());
+  for (const Index document : order) sequences.push_back({document});
+  return sequences;
+}
+
+BatcherOptions checked(std::span<const Document> documents, const BatcherOptions& options) {
+  if (options.batch_size < 1) {
+    throw Error("[data] --batch-size: found {}; expected at least 1", options.batch_size);
+  }
+  LORRY_CHECK(!documents.empty());
+  return options;
+}
+
+}  // namespace
+
+EpochPlan::EpochPlan(std::span<const Document> documents, const BatcherOptions& options, Index epoch)
+    : documents_(documents), batch_size_(options.batch_size), row_multiple_(options.row_multiple) {
+  LORRY_CHECK(batch_size_ >= 1);
+  std::vector<Index> order(documents.size());
+  std::iota(order.begin(), order.end(), Index{0});
+  if (options.shuffle) order = shuffled_order(static_cast<Index>(documents.size()), options.seed, epoch);
+  sequences_ = options.pack ? pack_documents(documents, order, options.max_seq_length,
+                                             options.shuffle ? kLookAhead : Index{1})
+                            : one_document_each(order);
+}
+
+Index EpochPlan::size() const noexcept {
+  return (static_cast<Index>(sequences_.size()) + batch_size_ - 1) / batch_size_;
+}
+
+Batch EpochPlan::batch(Index i) const {
+  LORRY_CHECK(i >= 0 && i < size());
+  const std::size_t first = static_cast<std::size_t>(i * batch_size_);
+  const std::size_t count = std::min(static_cast<std::size_t>(batch_size_), sequences_.size() - first);
+  return make_batch(documents_, std::span(sequences_).subspan(first, count), row_multiple_);
+}
+
+Batcher::Batcher(std::span<const Document> documents, BatcherOptions options)
+    : documents_(documents), options_(checked(documents, options)), plan_(documents, options_, 0) {}
+
+Batch Batcher::next() {
+  if (planned_epoch_ != state_.epoch) {
+    plan_ = EpochPlan(documents_, options_, state_.epoch);
+    planned_epoch_ = state_.epoch;
+  }
+  Batch batch = plan_.batch(state_.index);
+  ++state_.index;
+  if (state_.index == plan_.size()) state_ = {state_.epoch + 1, 0};
+  return batch;
+}
+
+Index Batcher::steps_in_epoch(Index epoch) const {
+  return epoch == planned_epoch_ ? plan_.size() : EpochPlan(documents_, options_, epoch).size();
+}
+
+void Batcher::seek(BatcherState state) {
+  if (state.epoch < 0 || state.index < 0 || state.index >= steps_in_epoch(state.epoch)) {
+    throw Error(
+        "[data] position: found batch {} of epoch {}; expected one that this data and batch size give",
+        state.index, state.epoch);
+  }
+  state_ = state;
+}
+
+}  // namespace lorry::data

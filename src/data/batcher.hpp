@@ -1,0 +1,74 @@
+// data/batcher.hpp: the batches of an epoch and of a whole run, fixed by the seed.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/index.hpp"
+#include "data/batch.hpp"
+#include "data/document.hpp"
+#include "data/packing.hpp"
+
+namespace lorry::data {
+
+struct BatcherOptions {
+  Index batch_size = 1;         // sequences per batch
+  Index max_seq_length = 2048;  // rows per packed sequence, at least the longest document
+  bool pack = true;             // several documents per sequence; false: one
+  bool shuffle = true;          // false: the data's order in every epoch
+  std::uint64_t seed = 0;
+  Index row_multiple = 32;  // rows of a batch are padded to a multiple, so that few matrix shapes occur
+};
+
+/// All batches of one pass over the documents.
+class EpochPlan {
+ public:
+  /// Borrows `documents`; they must outlive the plan.
+  EpochPlan(std::span<const Document> documents, const BatcherOptions& options, Index epoch);
+
+  [[nodiscard]] Index size() const noexcept;
+  [[nodiscard]] Batch batch(Index i) const;
+
+ private:
+  std::span<const Document> documents_;
+  std::vector<Sequence> sequences_;
+  Index batch_size_;
+  Index row_multiple_;
+};
+
+/// Where a run is in its data: all that a checkpoint has to keep.
+struct BatcherState {
+  Index epoch = 0;
+  Index index = 0;  // of the next batch within the epoch
+
+  friend bool operator==(const BatcherState&, const BatcherState&) = default;
+};
+
+/// Batches without end, epoch after epoch. The last batch of an epoch may hold fewer sequences.
+/// For evaluation use EpochPlan with shuffle off.
+class Batcher {
+ public:
+  /// Borrows `documents`, of which there is at least one, none longer than max_seq_length.
+  /// Throws Error for a batch size below 1.
+  Batcher(std::span<const Document> documents, BatcherOptions options);
+
+  Batch next();
+
+  /// Batches in `epoch`: differs a little from one to the next, because packing follows the shuffled order.
+  [[nodiscard]] Index steps_in_epoch(Index epoch) const;
+  /// Whether the batch that next() gave last ended its epoch; a step that accumulates stops there.
+  [[nodiscard]] bool at_epoch_end() const noexcept { return state_.index == 0; }
+
+  [[nodiscard]] BatcherState state() const noexcept { return state_; }
+  /// Continues as if all batches before `state` had been given. Throws Error if the epoch has no such batch.
+  void seek(BatcherState state);
+
+ private:
+  std::span<const Document> documents_;
+  BatcherOptions options_;
+  BatcherState state_;
+  Index planned_epoch_ = 0;
+  EpochPlan plan_;  // of planned_epoch_
+};
+
+}  // namespace lorry::data

@@ -1,0 +1,96 @@
+#include "data/packing.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "core/check.hpp"
+#include "core/rng.hpp"
+
+namespace lorry::data {
+namespace {
+
+constexpr std::uint64_t kOrderStream = 0x6F72646572ULL
+                                       << 24;  // "order": apart from dropout and initialisation
+
+const Document& document_at(std::span<const Document> documents, Index i) {
+  return documents[static_cast<std::size_t>(i)];
+}
+
+void append_document(const Document& document, Batch& batch) {
+  for (Index t = 0; t < document.size(); ++t) {
+    const bool learnt = t + 1 < document.size() && t + 1 >= document.targets_from;
+    batch.targets.push_back(learnt ? document.ids[static_cast<std::size_t>(t + 1)] : -1);
+    batch.positions.push_back(static_cast<std::int32_t>(t));
+  }
+  batch.ids.insert(batch.ids.end(), document.ids.begin(), document.ids.end());
+  batch.offsets.push_back(batch.rows());
+  batch.target_count += document.target_count();
+  batch.token_count += document.size();
+}
+
+void append_padding(Index row_multiple, Batch& batch) {
+  const Index excess = batch.rows() % row_multiple;
+  if (excess == 0) return;
+  for (Index t = 0; t < row_multiple - excess; ++t) {
+    batch.ids.push_back(0);
+    batch.targets.push_back(-1);
+    batch.positions.push_back(static_cast<std::int32_t>(t));
+  }
+  batch.offsets.push_back(batch.rows());
+}
+
+}  // namespace
+
+std::vector<Index> shuffled_order(Index count, std::uint64_t seed, Index epoch) {
+  std::vector<Index> order(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), Index{0});
+  Rng rng(seed, kOrderStream + static_cast<std::uint64_t>(epoch));
+  for (Index i = count - 1; i > 0; --i) {  // Fisher-Yates
+    std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(rng.next_below(i + 1))]);
+  }
+  return order;
+}
+
+std::vector<Sequence> pack_documents(std::span<const Document> documents, std::span<const Index> order,
+                                     Index capacity, Index look_ahead) {
+  LORRY_CHECK(look_ahead >= 1);
+  std::vector<Sequence> sequences;
+  std::vector<Index> waiting;  // the next documents, in order
+  std::size_t taken = 0;
+  const auto refill = [&] {
+    while (static_cast<Index>(waiting.size()) < look_ahead && taken < order.size()) {
+      waiting.push_back(order[taken++]);
+    }
+  };
+  for (refill(); !waiting.empty();) {
+    Index room = capacity;
+    Sequence sequence;
+    for (;;) {
+      const auto fits = std::find_if(waiting.begin(), waiting.end(),
+                                     [&](Index d) { return document_at(documents, d).size() <= room; });
+      if (fits == waiting.end()) break;
+      room -= document_at(documents, *fits).size();
+      sequence.push_back(*fits);
+      waiting.erase(fits);
+      refill();
+    }
+    LORRY_CHECK(!sequence.empty());  // no document is longer than capacity
+    sequences.push_back(std::move(sequence));
+  }
+  return sequences;
+}
+
+Batch make_batch(std::span<const Document> documents, std::span<const Sequence> sequences,
+                 Index row_multiple) {
+  LORRY_CHECK(row_multiple >= 1);
+  Batch batch;
+  batch.offsets.push_back(0);
+  for (const Sequence& sequence : sequences) {
+    for (const Index document : sequence) append_document(document_at(documents, document), batch);
+  }
+  append_padding(row_multiple, batch);
+  return batch;
+}
+
+}  // namespace lorry::data

@@ -1,0 +1,29 @@
+// data/packing.hpp: from documents to rows: their order, which ones share a sequence, and the rows
+// themselves.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/index.hpp"
+#include "data/batch.hpp"
+#include "data/document.hpp"
+
+namespace lorry::data {
+
+using Sequence = std::vector<Index>;  // documents, by their place in Dataset::documents
+
+/// Order of `count` documents in an epoch: a permutation that depends on (seed, epoch) alone.
+std::vector<Index> shuffled_order(Index count, std::uint64_t seed, Index epoch);
+
+/// Fills sequences of at most `capacity` tokens with whole documents, in this order but for a bounded
+/// look-ahead: a sequence takes the first of the next `look_ahead` documents that fits until none does.
+/// Deterministic; `look_ahead` 1 keeps the order exactly.
+std::vector<Sequence> pack_documents(std::span<const Document> documents, std::span<const Index> order,
+                                     Index capacity, Index look_ahead);
+
+/// The rows of these sequences, one after another, then padding.
+Batch make_batch(std::span<const Document> documents, std::span<const Sequence> sequences,
+                 Index row_multiple);
+
+}  // namespace lorry::data

@@ -1,0 +1,34 @@
+// optim/schedule.hpp: the learning rate of each step.
+#pragma once
+#include <string_view>
+
+#include "core/index.hpp"
+
+namespace lorry::optim {
+
+enum class ScheduleKind { kConstant, kLinear, kCosine };
+
+/// "constant", "linear" or "cosine"; throws Error that lists them for anything else.
+ScheduleKind schedule_from_name(std::string_view name);
+std::string_view name_of(ScheduleKind kind);
+
+/// Warm-up from 0 along a line, then constant, or down to 0 along a line or half a cosine: the numbers of
+/// transformers' get_{constant,linear,cosine}_schedule_with_warmup.
+class LearningRateSchedule {
+ public:
+  /// peak: the highest rate, finite, at least 0; total_steps: updates in the whole run, at least 1;
+  /// warmup_steps: of these, with rising rate, at least 0 (the total or more: it never stops rising).
+  /// Throws Error otherwise.
+  LearningRateSchedule(ScheduleKind kind, float peak, Index total_steps, Index warmup_steps);
+
+  /// Rate of update `step`, counted from 0. With warm-up the first update has rate 0, as in transformers.
+  [[nodiscard]] float at(Index step) const;
+
+ private:
+  ScheduleKind kind_;
+  float peak_;
+  Index total_steps_;
+  Index warmup_steps_;
+};
+
+}  // namespace lorry::optim
