@@ -48,12 +48,13 @@ struct DropoutKey {
   std::uint64_t stream = 0;  // one per module and step
 };
 
+/// Double, as in torch: in float32, 1 - beta2 alone would be off by 5e-5.
 struct AdamWOptions {
-  float lr = 1e-4F;
-  float beta1 = 0.9F;
-  float beta2 = 0.999F;
-  float eps = 1e-8F;
-  float weight_decay = 0.0F;    // decoupled (Loshchilov & Hutter 2019)
+  double lr = 1e-4;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double eps = 1e-8;
+  double weight_decay = 0.0;    // decoupled (Loshchilov & Hutter 2019)
   Index step = 1;               // counted from 1, for the bias corrections
   float gradient_scale = 1.0F;  // multiplies the gradient first (clipping)
 };
