@@ -1,0 +1,123 @@
+"""Writes tests/golden/adapters: adapters and configs by PEFT that Lorry must read, and configs that it must refuse.
+
+    OMP_NUM_THREADS=1 python scripts/golden/adapters.py tests/golden/families/llama/model tests/golden/adapters
+
+accepted/<case>/ is an adapter of that model, refused/<case>/ only a config. cases.json says which field of each refused
+config Lorry must name; reference.safetensors has input_ids [T] and <case>.logits [T, V] of each accepted one.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from families import load
+from peft import IA3Config, LoraConfig, PeftModel, TaskType, get_peft_model
+from peft.tuners.lora.config import BdLoraConfig, CordaConfig, EvaConfig
+from recipes import VOCAB, randomise_adapter
+from safetensors.torch import load_file, save_file
+from support import make_deterministic, provenance, save_adapter, save_reference, sort_targets
+
+SEED, TIME = 41, 12
+QV = ["q_proj", "v_proj"]
+OLD_KEYS = ("base_model_name_or_path", "bias", "fan_in_fan_out", "inference_mode", "init_lora_weights", "lora_alpha",
+            "lora_dropout", "modules_to_save", "peft_type", "r", "target_modules", "task_type")
+
+ACCEPTED = {
+    "defaults": dict(),  # every one of the 41 fields as it is when nobody touches it, targets chosen by PEFT
+    "gaussian": dict(init_lora_weights="gaussian", r=3, lora_alpha=12, target_modules=QV),
+    "dropout": dict(lora_dropout=0.1, r=2, target_modules=["down_proj"]),
+    "suffixes": dict(r=2, target_modules=["self_attn.q_proj", "layers.1.mlp.up_proj"]),
+    "no_task": dict(task_type=None, r=2, target_modules=QV),  # PEFT then fills auto_mapping
+    "head": dict(r=2, target_modules=["lm_head", "o_proj"]),
+    "old_keys": dict(r=2, target_modules=QV),  # the twelve keys that PEFT wrote in 2023
+    "minimal": dict(target_modules=QV),  # only what PEFT's documentation asks for
+    "bf16": dict(r=2, target_modules=QV),
+    "f16": dict(r=2, target_modules=QV),
+}
+
+# case: (field that the error must name, arguments)
+REFUSED = {
+    "use_dora": ("use_dora", dict(use_dora=True)),
+    "use_rslora": ("use_rslora", dict(use_rslora=True)),
+    "bias_all": ("bias", dict(bias="all")),
+    "bias_lora_only": ("bias", dict(bias="lora_only")),
+    "modules_to_save": ("modules_to_save", dict(modules_to_save=["lm_head"])),
+    "layers_to_transform": ("layers_to_transform", dict(layers_to_transform=[1])),
+    "exclude_modules": ("exclude_modules", dict(exclude_modules=["v_proj"])),
+    "rank_pattern": ("rank_pattern", dict(rank_pattern={"q_proj": 2})),
+    "alpha_pattern": ("alpha_pattern", dict(alpha_pattern={"q_proj": 2})),
+    "lora_bias": ("lora_bias", dict(lora_bias=True)),
+    "trainable_token_indices": ("trainable_token_indices", dict(trainable_token_indices=[5])),
+    "layer_replication": ("layer_replication", dict(layer_replication=[[0, 2], [1, 2]])),
+    "target_parameters": ("target_parameters", dict(target_parameters=["mlp.experts.down_proj"])),
+    "alora": ("alora_invocation_tokens", dict(alora_invocation_tokens=[7, 8])),
+    "use_qalora": ("use_qalora", dict(use_qalora=True)),
+    "bdlora": ("use_bdlora", dict(use_bdlora=BdLoraConfig(target_modules_bd_a=["q_proj"], nblocks=2))),
+    "pissa": ("init_lora_weights", dict(init_lora_weights="pissa")),
+    "pissa_niter": ("init_lora_weights", dict(init_lora_weights="pissa_niter_4")),
+    "olora": ("init_lora_weights", dict(init_lora_weights="olora")),
+    "corda": ("init_lora_weights", dict(init_lora_weights="corda", corda_config=CordaConfig())),
+    "eva": ("init_lora_weights", dict(init_lora_weights="eva", eva_config=EvaConfig())),
+}
+
+
+def rewrite(name, folder):
+    """Turns what today's PEFT wrote into what older versions, other trainers or people write."""
+    config_path, weights_path = folder / "adapter_config.json", folder / "adapter_model.safetensors"
+    config = json.loads(config_path.read_text())
+    if name == "old_keys":
+        config = {key: config[key] for key in OLD_KEYS}
+    if name == "minimal":
+        config = {key: config[key] for key in ("peft_type", "target_modules")}
+    config_path.write_text(json.dumps(config, indent=2, sort_keys=True))
+    if name in ("bf16", "f16"):
+        dtype = torch.bfloat16 if name == "bf16" else torch.float16
+        weights = {key: weight.to(dtype) for key, weight in load_file(weights_path).items()}
+        save_file(weights, weights_path, {"format": "pt"})
+
+
+def write_accepted(base_folder, out, ids):
+    """Writes accepted/<case>/ and returns {<case>.logits: [T, V]}, computed from what was written."""
+    logits = {}
+    for i, (name, arguments) in enumerate(ACCEPTED.items()):
+        folder, base = out / "accepted" / name, load(base_folder)
+        base.name_or_path = "lorry-golden/llama"
+        model = get_peft_model(base, LoraConfig(**{"task_type": TaskType.CAUSAL_LM, **arguments}))
+        randomise_adapter(model, SEED + i)
+        save_adapter(model, folder)
+        rewrite(name, folder)
+        read = PeftModel.from_pretrained(load(base_folder), folder).eval()
+        with torch.no_grad():
+            logits[f"{name}.logits"] = read(ids[None]).logits[0]
+    return logits
+
+
+def write_refused(out):
+    """Writes refused/<case>/adapter_config.json and returns {case: field}."""
+    common = dict(task_type="CAUSAL_LM", target_modules=QV, base_model_name_or_path="lorry-golden/llama",
+                  inference_mode=True)
+    for name, (_, arguments) in REFUSED.items():
+        LoraConfig(**common, **arguments).save_pretrained(out / "refused" / name)
+    IA3Config(**common, feedforward_modules=[]).save_pretrained(out / "refused" / "ia3")
+    for path in (out / "refused").glob("*/adapter_config.json"):
+        sort_targets(path)
+    return {**{name: field for name, (field, _) in REFUSED.items()}, "ia3": "peft_type"}
+
+
+def main():
+    make_deterministic()
+    base_folder, out = Path(sys.argv[1]), Path(sys.argv[2])
+    for part in ("accepted", "refused"):
+        shutil.rmtree(out / part, ignore_errors=True)
+    ids = torch.randint(3, VOCAB, (TIME,), generator=torch.Generator().manual_seed(SEED))
+    logits = write_accepted(base_folder, out, ids)
+    cases = {"accepted": sorted(ACCEPTED), "refused": write_refused(out)}
+    (out / "cases.json").write_text(json.dumps(cases, indent=2, sort_keys=True) + "\n")
+    command = "scripts/golden/adapters.py tests/golden/families/llama/model tests/golden/adapters"
+    save_reference(out / "reference.safetensors", {"input_ids": ids, **logits}, provenance(command, SEED))
+
+
+if __name__ == "__main__":
+    main()
