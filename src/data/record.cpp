@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "io/message_text.hpp"
 #include "io/text_file.hpp"
 
 namespace lorry::data {
@@ -58,7 +59,8 @@ std::string key_list(const Json& object) {
   std::string list;
   for (const auto& item : object.items()) {
     if (!list.empty()) list += ", ";
-    list += Json(item.key().substr(0, 40)).dump(-1, ' ', false, Json::error_handler_t::replace);
+    if (list.size() > 200) return list + "...";
+    list += io::in_quotes(item.key());
   }
   return list.empty() ? "no keys" : list;
 }
@@ -123,8 +125,8 @@ std::vector<Record> read_records(const std::filesystem::path& path) {
   const std::string extension = path.extension().string();
   const bool plain = extension == ".txt";
   if (!plain && extension != ".jsonl") {
-    throw Error(R"([data] {}: found a file ending in "{}"; expected .jsonl or .txt)", path.string(),
-                extension);
+    throw Error("[data] {}: found a file ending in {}; expected .jsonl or .txt", path.string(),
+                io::in_quotes(extension));
   }
   const std::string bytes = io::read_text_file(path);
   const std::string_view text = without_byte_order_mark(bytes);
