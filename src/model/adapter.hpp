@@ -1,0 +1,53 @@
+// model/adapter.hpp: the low-rank updates of one model: made, attached, trained, taken off.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/rng.hpp"
+#include "model/decoder.hpp"
+#include "model/peft_config.hpp"
+#include "optim/parameter.hpp"
+
+namespace lorry::model {
+
+/// Owns A and B of every adapted map, in model order. While attached, the decoder borrows them.
+class Adapter {
+ public:
+  struct Entry {
+    std::string module;  // "model.layers.0.self_attn.q_proj"
+    nn::LowRankUpdate update;
+  };
+
+  /// A fresh adapter: A by config.init_lora_weights from `seed`, B zero, so that it changes nothing yet.
+  /// Throws Error as match_modules does. Ranks above a map's smaller side are allowed, as in PEFT; see
+  /// oversized().
+  static Adapter create(const PeftConfig& config, Decoder& decoder, std::uint64_t seed);
+  /// All-zero updates for the modules named, to be filled by a file.
+  Adapter(PeftConfig config, const std::vector<const nn::Linear*>& linears);
+
+  [[nodiscard]] const PeftConfig& config() const noexcept { return config_; }
+  [[nodiscard]] std::vector<std::unique_ptr<Entry>>& entries() noexcept { return entries_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<Entry>>& entries() const noexcept { return entries_; }
+
+  /// Puts the updates beside the decoder's maps; this must outlive the attachment.
+  void attach(Decoder& decoder);
+  /// Takes every update off the decoder.
+  static void detach(Decoder& decoder);
+
+  /// Makes the gradients, and lists A and B of every map under their PEFT names.
+  [[nodiscard]] std::vector<optim::Parameter> parameters();
+  void zero_gradients();
+  [[nodiscard]] Index count_parameters() const;
+  /// Modules whose smaller side is below the rank: more directions than the map has.
+  [[nodiscard]] std::vector<std::string> oversized() const;
+
+ private:
+  PeftConfig config_;
+  std::vector<std::unique_ptr<Entry>> entries_;  // stable addresses: maps point to the updates
+};
+
+/// Names of all linear maps of the decoder.
+std::vector<std::string> linear_names(Decoder& decoder);
+
+}  // namespace lorry::model

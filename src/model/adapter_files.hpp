@@ -1,0 +1,18 @@
+// model/adapter_files.hpp: PEFT adapter folders: adapter_config.json and adapter_model.safetensors.
+#pragma once
+#include <filesystem>
+
+#include "model/adapter.hpp"
+
+namespace lorry::model {
+
+/// Reads a PEFT adapter for this model. Every module the config selects must be in the file and the other way
+/// round; shapes must fit the model. Throws Error, naming the file and the module, for an adapter of another
+/// model.
+Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder);
+
+/// Writes both files (F32), each atomically, into an existing folder. PEFT loads the result without a
+/// warning.
+void save_adapter(const std::filesystem::path& folder, const Adapter& adapter);
+
+}  // namespace lorry::model

@@ -1,0 +1,38 @@
+#include "model/config.hpp"
+
+#include <fmt/ranges.h>
+
+#include "core/error.hpp"
+#include "model/families/families.hpp"
+
+namespace lorry::model {
+
+namespace {
+
+std::string supported_families() {
+  std::vector<std::string_view> names;
+  for (const Family& family : kFamilies) names.push_back(family.model_type);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+ModelConfig load_model_config(const std::filesystem::path& folder_or_file) {
+  const bool is_folder = std::filesystem::is_directory(folder_or_file);
+  const std::filesystem::path path = is_folder ? folder_or_file / "config.json" : folder_or_file;
+  const io::Json json = io::read_json_file(path);
+  const std::string file = path.string();
+  if (!json.is_object())
+    throw Error("[load] {}: found a JSON {}; expected an object", file, json.type_name());
+  const std::string type = io::get_string(json, "model_type", file);
+  for (const Family& family : kFamilies) {
+    if (family.model_type != type) continue;
+    ModelConfig config = family.parse(json, file);
+    config.model_type = type;
+    return config;
+  }
+  throw Error("[load] {}: field \"model_type\": found \"{}\"; supported: {}", file, type,
+              supported_families());
+}
+
+}  // namespace lorry::model

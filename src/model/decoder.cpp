@@ -1,0 +1,264 @@
+#include "model/decoder.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.hpp"
+
+namespace lorry::model {
+
+namespace {
+
+nn::Sequence sequence_of(const data::Batch& batch) {
+  return {batch.positions, batch.offsets};
+}
+
+}  // namespace
+
+Decoder::Decoder(ops::Ops& ops, ModelConfig config, const Weights& weights, DType compute)
+    : ops_(ops), config_(std::move(config)), compute_(compute) {
+  LORRY_CHECK(compute == DType::kF32 || compute == DType::kBF16);
+  const ModuleNames& names = config_.names;
+  embedding_ = weights.at(names.root + names.embedding + ".weight");
+  if (!names.position_embedding.empty()) {
+    position_embedding_ = weights.at(names.root + names.position_embedding + ".weight");
+  }
+  for (Index layer = 0; layer < config_.num_hidden_layers; ++layer)
+    blocks_.push_back(make_block(weights, layer));
+  final_norm_ = make_norm(weights, names.root + names.final_norm);
+  const ConstMatrixView head = config_.tie_word_embeddings ? embedding_ : weights.at(names.head + ".weight");
+  head_ = nn::LossHead(nn::Linear(names.head, linear_count_++, {.matrix = head, .bias = {}}));
+}
+
+nn::Linear Decoder::make_linear(const Weights& weights, const std::string& name, bool bias) {
+  return {name,
+          linear_count_++,
+          {.matrix = weights.at(name + ".weight"),
+           .bias = bias ? weights.at(name + ".bias") : ConstMatrixView{},
+           .inputs_by_outputs = config_.conv1d}};
+}
+
+nn::Norm Decoder::make_norm(const Weights& weights, const std::string& name) const {
+  const bool bias = config_.norm == nn::NormKind::kLayer;
+  return {config_.norm,
+          config_.norm_eps,
+          {.weight = weights.at(name + ".weight"),
+           .bias = bias ? weights.at(name + ".bias") : ConstMatrixView{}}};
+}
+
+Block Decoder::make_block(const Weights& weights, Index layer) {
+  const ModuleNames& names = config_.names;
+  const std::string prefix = config_.block_name(layer);
+  nn::SelfAttention::Parts attention;
+  for (const std::string& name : names.qkv) {
+    attention.qkv.push_back(make_linear(weights, prefix + name, config_.qkv_bias));
+  }
+  attention.output = make_linear(weights, prefix + names.attention_output, config_.attention_output_bias);
+  if (config_.qk_norm) {
+    attention.q_norm = make_norm(weights, prefix + names.q_norm);
+    attention.k_norm = make_norm(weights, prefix + names.k_norm);
+  }
+  const ops::AttentionShape shape = {.heads = config_.num_attention_heads,
+                                     .kv_heads = config_.num_key_value_heads,
+                                     .head_dim = config_.head_dim,
+                                     .scale = 1.0F / std::sqrt(static_cast<float>(config_.head_dim)),
+                                     .window = config_.window(layer)};
+  nn::Mlp::Parts mlp;
+  if (!names.gate.empty()) mlp.gate = make_linear(weights, prefix + names.gate, config_.mlp_bias);
+  mlp.up = make_linear(weights, prefix + names.up, config_.mlp_bias);
+  mlp.down = make_linear(weights, prefix + names.down, config_.mlp_bias);
+  return {make_norm(weights, prefix + names.attention_norm), nn::SelfAttention(std::move(attention), shape),
+          make_norm(weights, prefix + names.mlp_norm), nn::Mlp(std::move(mlp))};
+}
+
+std::vector<nn::Linear*> Decoder::linears() {
+  std::vector<nn::Linear*> all;
+  for (Block& block : blocks_) {
+    for (nn::Linear* linear : block.linears()) all.push_back(linear);
+  }
+  all.push_back(&head_.linear());
+  return all;
+}
+
+nn::Linear* Decoder::find_linear(const std::string& name) {
+  for (nn::Linear* linear : linears()) {
+    if (linear->name() == name) return linear;
+  }
+  return nullptr;
+}
+
+nn::Norm* Decoder::find_norm(const std::string& name) {
+  const ModuleNames& names = config_.names;
+  if (name == names.root + names.final_norm) return &final_norm_;
+  for (Index layer = 0; layer < config_.num_hidden_layers; ++layer) {
+    const std::string prefix = config_.block_name(layer);
+    Block& block = blocks_[static_cast<std::size_t>(layer)];
+    if (name == prefix + names.attention_norm) return &block.attention_norm();
+    if (name == prefix + names.mlp_norm) return &block.mlp_norm();
+    if (!config_.qk_norm) continue;
+    if (name == prefix + names.q_norm) return &*block.attention().parts().q_norm;
+    if (name == prefix + names.k_norm) return &*block.attention().parts().k_norm;
+  }
+  return nullptr;
+}
+
+void Decoder::set_embedding_gradients(MatrixView tokens, MatrixView positions) {
+  embedding_gradient_ = tokens;
+  position_gradient_ = positions;
+}
+
+nn::Context Decoder::context(const PassOptions* options) const {
+  nn::Context context{.ops = ops_, .compute = compute_};
+  if (options != nullptr) {
+    context.training = true;
+    context.dropout_seed = options->dropout_seed;
+    context.micro_step = options->micro_step;
+  }
+  return context;
+}
+
+Index Decoder::lowest_trained() const {
+  if (embeddings_train()) return 0;
+  const auto found =
+      std::find_if(blocks_.begin(), blocks_.end(), [](const Block& block) { return block.trains(); });
+  return found - blocks_.begin();
+}
+
+void Decoder::prepare_rope(Index positions) {
+  if (!position_embedding_.empty()) {
+    if (positions > position_embedding_.rows) {
+      throw Error("[model] a text of {} tokens is longer than this model's {} positions", positions,
+                  position_embedding_.rows);
+    }
+    return;
+  }
+  if (rope_.rows() >= positions) return;
+  rope_ = nn::make_rope_table(config_.rope, config_.head_dim, std::max(positions, 2 * rope_.rows()));
+}
+
+void Decoder::embed(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions,
+                    MatrixView x) const {
+  ops_.embedding(embedding_, ids, x);
+  if (position_embedding_.empty()) return;
+  Matrix learned(x.rows, x.cols);
+  ops_.embedding(position_embedding_, positions, learned);
+  ops_.add(learned, 1.0F, x);
+}
+
+void Decoder::forward(const nn::Context& context, const data::Batch& batch, Index keep_from, bool keep_caches,
+                      Workspace& workspace) {
+  const Index rows = batch.rows();
+  const Index layers = config_.num_hidden_layers;
+  const Index width = config_.hidden_size;
+  const Index longest = *std::max_element(batch.positions.begin(), batch.positions.end()) + 1;
+  prepare_rope(longest);
+  const Index kept = layers - keep_from + 1;
+  workspace.residuals.resize(static_cast<std::size_t>(kept));
+  workspace.caches.resize(static_cast<std::size_t>(std::max(keep_caches ? kept - 1 : 1, Index{1})));
+  // The input of block `layer`: kept where backward will want it, else one of two that take turns.
+  const auto stream = [&](Index layer) -> Matrix& {
+    Matrix& x = layer >= keep_from ? workspace.residuals[static_cast<std::size_t>(layer - keep_from)]
+                                   : workspace.spare[layer % 2];
+    ensure_shape(x, rows, width, DType::kF32);
+    return x;
+  };
+  embed(batch.ids, batch.positions, stream(0));
+  for (Index layer = 0; layer < layers; ++layer) {
+    const bool keep = keep_caches && layer >= keep_from;
+    Block::Cache& cache = workspace.caches[static_cast<std::size_t>(keep ? layer - keep_from : 0)];
+    blocks_[static_cast<std::size_t>(layer)].forward(context, stream(layer), rope_, sequence_of(batch), cache,
+                                                     workspace.block, stream(layer + 1));
+  }
+  ensure_shape(workspace.final_normed, rows, width, compute_);
+  final_norm_.forward(context, stream(layers), workspace.final_normed);
+}
+
+void Decoder::backward(const nn::Context& context, const data::Batch& batch, Index lowest, bool recompute,
+                       Workspace& workspace) {
+  const Index layers = config_.num_hidden_layers;
+  ensure_shape(workspace.d_x, batch.rows(), config_.hidden_size, DType::kF32);
+  const auto residual = [&](Index layer) -> const Matrix& {
+    return workspace.residuals[static_cast<std::size_t>(layer - lowest)];
+  };
+  final_norm_.backward(context, residual(layers), workspace.d_final, false, workspace.d_x);
+  for (Index layer = layers - 1; layer >= lowest; --layer) {
+    const Block& block = blocks_[static_cast<std::size_t>(layer)];
+    Block::Cache& cache = workspace.caches[static_cast<std::size_t>(recompute ? 0 : layer - lowest)];
+    if (recompute) {
+      // d_final is free by now and takes the output, which is known already.
+      block.forward(context, residual(layer), rope_, sequence_of(batch), cache, workspace.block,
+                    workspace.d_final);
+    }
+    block.backward(context, residual(layer), rope_, sequence_of(batch), cache,
+                   layer > lowest || embeddings_train(), workspace.block, workspace.d_x);
+  }
+  if (!embeddings_train()) return;
+  ops_.embedding_backward(workspace.d_x, batch.ids, embedding_gradient_);
+  if (!position_gradient_.empty())
+    ops_.embedding_backward(workspace.d_x, batch.positions, position_gradient_);
+}
+
+double Decoder::loss(const data::Batch& batch, Workspace& workspace) {
+  const nn::Context pass = context(nullptr);
+  forward(pass, batch, config_.num_hidden_layers, false, workspace);
+  return head_.loss(pass, workspace.final_normed, batch.targets, workspace.head);
+}
+
+double Decoder::loss_and_gradient(const data::Batch& batch, const PassOptions& options,
+                                  Workspace& workspace) {
+  const nn::Context pass = context(&options);
+  const Index lowest = lowest_trained();
+  forward(pass, batch, lowest, !options.grad_checkpoint, workspace);
+  const bool blocks_train = lowest < config_.num_hidden_layers;
+  if (blocks_train) ensure_shape(workspace.d_final, batch.rows(), config_.hidden_size, DType::kF32);
+  const double loss =
+      head_.loss_and_gradient(pass, workspace.final_normed, batch.targets, options.gradient_scale,
+                              workspace.head, blocks_train ? workspace.d_final.view() : MatrixView{});
+  if (blocks_train) backward(pass, batch, lowest, options.grad_checkpoint, workspace);
+  return loss;
+}
+
+void Decoder::logits(const data::Batch& batch, Workspace& workspace, MatrixView logits) {
+  const nn::Context pass = context(nullptr);
+  forward(pass, batch, config_.num_hidden_layers, false, workspace);
+  head_.linear().forward(pass, workspace.final_normed, false, workspace.head.update, workspace.head.linear,
+                         logits);
+}
+
+Decoder::Generation Decoder::start_generation(Index capacity) {
+  prepare_rope(capacity);
+  Generation generation;
+  generation.capacity = capacity;
+  for (Index layer = 0; layer < config_.num_hidden_layers; ++layer) {
+    generation.layers.push_back({.keys = Matrix(capacity, config_.k_width(), compute_),
+                                 .values = Matrix(capacity, config_.k_width(), compute_)});
+  }
+  generation.logits = Matrix(1, config_.vocab_size);
+  return generation;
+}
+
+std::span<const float> Decoder::extend(Generation& generation, std::span<const std::int32_t> ids) {
+  const nn::Context pass = context(nullptr);
+  const auto count = static_cast<Index>(ids.size());
+  LORRY_CHECK(count >= 1 && generation.length + count <= generation.capacity);
+  std::vector<std::int32_t> positions(ids.size());
+  for (Index i = 0; i < count; ++i) {
+    positions[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(generation.length + i);
+  }
+  for (Matrix& x : generation.x) ensure_shape(x, count, config_.hidden_size, DType::kF32);
+  embed(ids, positions, generation.x[0]);
+  std::size_t at = 0;
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+    blocks_[layer].forward_cached(pass, generation.x[at], rope_, positions, generation.layers[layer],
+                                  generation.cache, generation.scratch, generation.x[1 - at]);
+    at = 1 - at;
+  }
+  generation.length += count;
+  ensure_shape(generation.last, 1, config_.hidden_size, compute_);
+  final_norm_.forward(pass, generation.x[at].view().row_range(count - 1, 1), generation.last);
+  head_.linear().forward(pass, generation.last, false, generation.head_cache, generation.head_scratch,
+                         generation.logits);
+  return {generation.logits.row<float>(0), static_cast<std::size_t>(config_.vocab_size)};
+}
+
+}  // namespace lorry::model

@@ -1,0 +1,114 @@
+// model/decoder.hpp: a causal language model: embedding, blocks, final norm, head; forward, backward and
+// generation.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "data/batch.hpp"
+#include "model/block.hpp"
+#include "model/config.hpp"
+#include "model/weights.hpp"
+#include "nn/head.hpp"
+
+namespace lorry::model {
+
+/// What a training pass may vary from one micro-step to the next.
+struct PassOptions {
+  float gradient_scale = 1.0F;  // multiplies the gradient of the summed loss: 1 / targets of the whole step
+  bool grad_checkpoint =
+      false;  // keep only block inputs and compute the rest again; the same bits, less memory
+  std::uint64_t dropout_seed = 0;
+  std::uint64_t micro_step = 0;
+};
+
+/// Borrows the weights it is made of. Legend: N rows of a batch, D hidden size, V vocabulary.
+class Decoder {
+ public:
+  /// Everything between the parameters and their gradients; grows at first use and is reused.
+  struct Workspace {
+    std::vector<Matrix>
+        residuals;  // [N,D] F32: inputs of the blocks that backward visits, then the last output
+    std::vector<Block::Cache> caches;  // of those blocks; one when recomputing
+    Matrix spare[2];                   // [N,D] F32: the stream below the lowest block that trains
+    Matrix final_normed;               // [N,D] compute type
+    Matrix d_final;                    // [N,D] F32
+    Matrix d_x;                        // [N,D] F32
+    Block::Scratch block;
+    nn::LossHead::Scratch head;
+  };
+  /// Keys and values of one text under generation.
+  struct Generation {
+    std::vector<nn::KeyValueCache> layers;
+    Index length = 0;    // tokens so far
+    Index capacity = 0;  // tokens at most
+    Block::Cache cache;
+    Block::Scratch scratch;
+    Matrix x[2];
+    Matrix last;    // [1,D] compute type
+    Matrix logits;  // [1,V] F32
+    nn::Linear::Cache head_cache;
+    nn::Linear::Scratch head_scratch;
+  };
+
+  /// compute: F32 or BF16. weights must hold every tensor of the config and outlive this.
+  Decoder(ops::Ops& ops, ModelConfig config, const Weights& weights, DType compute);
+
+  [[nodiscard]] const ModelConfig& config() const noexcept { return config_; }
+  [[nodiscard]] DType compute() const noexcept { return compute_; }
+  [[nodiscard]] ops::Ops& ops() const noexcept { return ops_; }
+  /// Every linear map in model order, the head last.
+  [[nodiscard]] std::vector<nn::Linear*> linears();
+  [[nodiscard]] const std::vector<Block>& blocks() const noexcept { return blocks_; }
+
+  /// Sum of -log p(target) over the batch's targets, in nats.
+  double loss(const data::Batch& batch, Workspace& workspace);
+  /// The same, and adds gradient_scale * its gradient to the gradients of everything that trains.
+  double loss_and_gradient(const data::Batch& batch, const PassOptions& options, Workspace& workspace);
+  /// logits [N,V] F32 of every row: for tests and small inputs, since it is large.
+  void logits(const data::Batch& batch, Workspace& workspace, MatrixView logits);
+
+  /// Room for `capacity` tokens.
+  [[nodiscard]] Generation start_generation(Index capacity);
+  /// Appends ids (at least one) and returns the logits [V] after the last one; valid until the next call.
+  std::span<const float> extend(Generation& generation, std::span<const std::int32_t> ids);
+
+  /// Where full fine-tuning hooks in; see model/full_parameters.hpp. Each returns the module whose tensors
+  /// are called `name + ".weight"` and `name + ".bias"`; nullptr if there is none.
+  [[nodiscard]] nn::Linear* find_linear(const std::string& name);
+  [[nodiscard]] nn::Norm* find_norm(const std::string& name);
+  void set_embedding_gradients(MatrixView tokens, MatrixView positions);
+
+ private:
+  [[nodiscard]] nn::Linear make_linear(const Weights& weights, const std::string& name, bool bias);
+  [[nodiscard]] nn::Norm make_norm(const Weights& weights, const std::string& name) const;
+  [[nodiscard]] Block make_block(const Weights& weights, Index layer);
+  [[nodiscard]] nn::Context context(const PassOptions* options) const;
+  /// First block that backward must visit; the number of blocks if only the head trains.
+  [[nodiscard]] Index lowest_trained() const;
+  void prepare_rope(Index positions);
+  void embed(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions, MatrixView x) const;
+  /// Fills workspace.final_normed. Keeps what backward needs from block `keep_from` on; kept block inputs lie
+  /// in workspace.residuals.
+  void forward(const nn::Context& context, const data::Batch& batch, Index keep_from, bool keep_caches,
+               Workspace& workspace);
+  void backward(const nn::Context& context, const data::Batch& batch, Index lowest, bool recompute,
+                Workspace& workspace);
+  [[nodiscard]] bool embeddings_train() const { return !embedding_gradient_.empty(); }
+
+  ops::Ops& ops_;
+  ModelConfig config_;
+  DType compute_;
+  Index linear_count_ = 0;
+  ConstMatrixView embedding_;           // [V,D]
+  ConstMatrixView position_embedding_;  // [P,D] or empty
+  MatrixView embedding_gradient_;
+  MatrixView position_gradient_;
+  std::vector<Block> blocks_;
+  nn::Norm final_norm_;
+  nn::LossHead head_;
+  Matrix rope_;  // [positions seen so far, head_dim]
+};
+
+}  // namespace lorry::model

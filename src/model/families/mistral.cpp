@@ -1,0 +1,13 @@
+// Mistral: Llama with a sliding window and an explicit head size.
+#include "model/families/families.hpp"
+
+namespace lorry::model {
+
+ModelConfig parse_mistral(const io::Json& json, std::string_view file) {
+  ModelConfig config = parse_llama_like(json, file);
+  const auto window = io::find_index(json, "sliding_window", file);
+  if (window) config.sliding_windows.assign(static_cast<std::size_t>(config.num_hidden_layers), *window);
+  return config;
+}
+
+}  // namespace lorry::model

@@ -1,0 +1,43 @@
+// model/peft_config.hpp: adapter_config.json, as the PEFT library reads and writes it.
+#pragma once
+#include <filesystem>
+#include <string>
+
+#include "model/target_modules.hpp"
+#include "tensor/matrix.hpp"
+
+namespace lorry::model {
+
+inline constexpr const char* kAdapterConfigFile = "adapter_config.json";
+inline constexpr const char* kAdapterWeightsFile = "adapter_model.safetensors";
+
+/// How A starts; B starts at zero in both.
+enum class LoraInit {
+  kKaimingUniform,  // PEFT's default: A ~ U(-1/sqrt(inputs), 1/sqrt(inputs))
+  kGaussian,        // "gaussian": A ~ N(0, (1/rank)^2)
+};
+
+/// The fields of LoraConfig that Lorry implements, under PEFT's names and defaults.
+struct PeftConfig {
+  Index r = 8;
+  float lora_alpha = 8.0F;
+  float lora_dropout = 0.0F;
+  TargetModules target_modules;
+  LoraInit init_lora_weights = LoraInit::kKaimingUniform;
+  bool fan_in_fan_out = false;  // written for models with Conv1D; the layout itself comes from the model
+  std::string base_model_name_or_path;
+
+  [[nodiscard]] float scale() const { return lora_alpha / static_cast<float>(r); }
+};
+
+/// Throws Error unless rank >= 1, alpha is finite and not zero, and dropout lies in [0, 1).
+void check_config(const PeftConfig& config, std::string_view where);
+
+/// Reads FOLDER/adapter_config.json. Missing fields take PEFT's defaults. Any field that is set to something
+/// Lorry does not implement is refused by name: ignoring it would give a wrong adapter. Throws Error.
+PeftConfig load_peft_config(const std::filesystem::path& folder);
+
+/// Writes the fields every version of PEFT knows, atomically.
+void save_peft_config(const std::filesystem::path& folder, const PeftConfig& config);
+
+}  // namespace lorry::model

@@ -1,0 +1,114 @@
+#include "model/target_modules.hpp"
+
+#include <fmt/ranges.h>
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <set>
+
+#include "core/error.hpp"
+
+namespace lorry::model {
+
+namespace {
+
+struct FreeCode {
+  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
+};
+struct FreeMatch {
+  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
+};
+
+/// Whole-string matching, as Python's re.fullmatch.
+class Pattern {
+ public:
+  Pattern(std::string_view pattern, std::string_view where) {
+    int code = 0;
+    PCRE2_SIZE offset = 0;
+    code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                              PCRE2_ANCHORED | PCRE2_ENDANCHORED, &code, &offset, nullptr));
+    if (!code_) {
+      std::array<PCRE2_UCHAR, 256> text{};
+      pcre2_get_error_message(code, text.data(), text.size());
+      throw Error("{}: found \"{}\", malformed at character {}: {}; expected a regular expression", where,
+                  pattern, offset, reinterpret_cast<const char*>(text.data()));
+    }
+    match_.reset(pcre2_match_data_create_from_pattern(code_.get(), nullptr));
+  }
+
+  [[nodiscard]] bool matches(const std::string& text) const {
+    return pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0, 0,
+                       match_.get(), nullptr) >= 0;
+  }
+
+ private:
+  std::unique_ptr<pcre2_code, FreeCode> code_;
+  std::unique_ptr<pcre2_match_data, FreeMatch> match_;
+};
+
+bool name_matches(const std::string& module, const std::string& name) {
+  return module == name || module.ends_with("." + name);
+}
+
+std::string last_part(const std::string& module) {
+  return module.substr(module.rfind('.') + 1);
+}
+
+[[noreturn]] void fail(std::string_view where, std::string_view what,
+                       const std::vector<std::string>& modules) {
+  std::set<std::string> parts;
+  for (const std::string& module : modules) parts.insert(last_part(module));
+  throw Error("{}: \"{}\" matches no linear layer of this model; it has: {} (full names like \"{}\")", where,
+              what, fmt::join(parts, ", "), modules.front());
+}
+
+}  // namespace
+
+TargetModules parse_target_modules(std::string_view text) {
+  const bool is_pattern = text.find_first_of("\\*+?()[]{}|^$") != std::string_view::npos;
+  if (text == kAllLinear || is_pattern) return {.names = {}, .pattern = std::string(text)};
+  TargetModules targets;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    std::string_view name = text.substr(begin, end - begin);
+    while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
+    while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
+    if (!name.empty()) targets.names.emplace_back(name);
+    begin = end + 1;
+  }
+  return targets;
+}
+
+std::vector<std::string> match_modules(const TargetModules& targets, const std::vector<std::string>& modules,
+                                       std::string_view head, std::string_view where) {
+  std::vector<std::string> chosen;
+  if (targets.pattern == kAllLinear) {
+    std::copy_if(modules.begin(), modules.end(), std::back_inserter(chosen),
+                 [&](const std::string& module) { return module != head; });
+    return chosen;
+  }
+  if (!targets.pattern.empty()) {
+    const Pattern pattern(targets.pattern, where);
+    std::copy_if(modules.begin(), modules.end(), std::back_inserter(chosen),
+                 [&](const std::string& module) { return pattern.matches(module); });
+    if (chosen.empty()) fail(where, targets.pattern, modules);
+    return chosen;
+  }
+  if (targets.names.empty()) fail(where, "", modules);
+  for (const std::string& name : targets.names) {
+    if (std::none_of(modules.begin(), modules.end(),
+                     [&](const std::string& m) { return name_matches(m, name); })) {
+      fail(where, name, modules);
+    }
+  }
+  std::copy_if(modules.begin(), modules.end(), std::back_inserter(chosen), [&](const std::string& module) {
+    return std::any_of(targets.names.begin(), targets.names.end(),
+                       [&](const std::string& name) { return name_matches(module, name); });
+  });
+  return chosen;
+}
+
+}  // namespace lorry::model

@@ -1,0 +1,83 @@
+#include "model/weights.hpp"
+
+#include <fmt/ranges.h>
+
+#include <cstring>
+
+#include "core/error.hpp"
+
+namespace lorry::model {
+
+namespace {
+
+float element_to_float(const io::TensorView& tensor, Index i) {
+  const auto read = [&]<class T>(T value) {
+    std::memcpy(&value, tensor.bytes.data() + i * static_cast<Index>(sizeof(T)), sizeof(T));
+    return to_float(value);
+  };
+  switch (tensor.dtype) {
+    case DType::kF32:
+      return read(float{});
+    case DType::kF16:
+      return read(F16{});
+    default:
+      return read(BF16{});
+  }
+}
+
+void check_tensor(const io::TensorFolder& folder, const TensorSpec& spec, const io::TensorView* tensor) {
+  if (tensor == nullptr) {
+    throw Error("[load] {}: tensor \"{}\" is missing; expected by config.json with shape [{}]",
+                folder.path().string(), spec.name, fmt::join(spec.shape, ","));
+  }
+  const std::string file = folder.file_of(tensor->name).path().string();
+  if (tensor->shape != spec.shape) {
+    throw Error("[load] {}: tensor \"{}\" is [{}]; config.json says [{}]; wrong config for this model?", file,
+                tensor->name, fmt::join(tensor->shape, ","), fmt::join(spec.shape, ","));
+  }
+  if (tensor->dtype != DType::kF32 && tensor->dtype != DType::kF16 && tensor->dtype != DType::kBF16) {
+    throw Error("[load] {}: tensor \"{}\" has type {}; supported: F32, F16, BF16", file, tensor->name,
+                name_of(tensor->dtype));
+  }
+}
+
+}  // namespace
+
+ConstMatrixView Weights::at(const std::string& name) const {
+  const auto found = views_.find(name);
+  if (found == views_.end()) check_failed(__FILE__, __LINE__, "no tensor " + name);
+  return found->second;
+}
+
+const io::TensorView* find_tensor(const io::TensorFolder& folder, const ModelConfig& config,
+                                  const std::string& name) {
+  if (const io::TensorView* tensor = folder.find(name)) return tensor;
+  const std::string& root = config.names.root;
+  return name.starts_with(root) ? folder.find(name.substr(root.size())) : nullptr;
+}
+
+Weights load_weights(const std::filesystem::path& path, const ModelConfig& config) {
+  auto folder = std::make_shared<const io::TensorFolder>(path);
+  Weights weights;
+  for (const TensorSpec& spec : list_tensors(config)) {
+    const io::TensorView* tensor = find_tensor(*folder, config, spec.name);
+    check_tensor(*folder, spec, tensor);
+    if (spec.shape.size() == 1) {
+      Matrix vector(1, spec.cols());
+      for (Index i = 0; i < spec.cols(); ++i) vector.row<float>(0)[i] = element_to_float(*tensor, i);
+      weights.add(spec.name, vector.view());
+      weights.keep(std::move(vector));
+    } else if (tensor->aligned()) {
+      weights.add(spec.name, {tensor->bytes.data(), spec.rows(), spec.cols(), spec.cols(), tensor->dtype});
+    } else {
+      Matrix copy(spec.rows(), spec.cols(), tensor->dtype);
+      std::memcpy(copy.view().data, tensor->bytes.data(), tensor->bytes.size());
+      weights.add(spec.name, copy.view());
+      weights.keep(std::move(copy));
+    }
+  }
+  weights.keep(std::move(folder));
+  return weights;
+}
+
+}  // namespace lorry::model

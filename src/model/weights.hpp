@@ -1,0 +1,43 @@
+// model/weights.hpp: a model's tensors by name, as the decoder borrows them.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "io/tensor_folder.hpp"
+#include "model/tensor_list.hpp"
+#include "tensor/matrix.hpp"
+
+namespace lorry::model {
+
+/// Matrices lie where they were mapped, in the type of their file; vectors (norms, biases) are small and are
+/// held as [1,D] F32. Whoever fills it keeps the memory alive by `keep`.
+class Weights {
+ public:
+  void add(const std::string& name, ConstMatrixView view) { views_[name] = view; }
+  /// Takes over memory that views point into.
+  void keep(Matrix matrix) { owned_.push_back(std::move(matrix)); }
+  void keep(std::shared_ptr<const io::TensorFolder> folder) { folder_ = std::move(folder); }
+
+  /// The tensor must have been added.
+  [[nodiscard]] ConstMatrixView at(const std::string& name) const;
+
+ private:
+  std::unordered_map<std::string, ConstMatrixView> views_;
+  std::vector<Matrix> owned_;
+  std::shared_ptr<const io::TensorFolder> folder_;
+};
+
+/// Opens the safetensors of a model folder and checks every tensor of the config against it: presence, shape,
+/// type (F32, F16 or BF16). Matrices are used in place; only vectors are copied, and matrices whose bytes are
+/// not aligned to their element. Names may lack the config's root ("model."), as some published files do.
+/// Throws Error.
+Weights load_weights(const std::filesystem::path& folder, const ModelConfig& config);
+
+/// The tensor as `folder` has it, under its own name or without the family's root; nullptr if absent.
+const io::TensorView* find_tensor(const io::TensorFolder& folder, const ModelConfig& config,
+                                  const std::string& name);
+
+}  // namespace lorry::model

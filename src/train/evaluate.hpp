@@ -1,0 +1,24 @@
+// train/evaluate.hpp: held-out loss.
+#pragma once
+#include <functional>
+#include <span>
+
+#include "data/document.hpp"
+#include "model/decoder.hpp"
+
+namespace lorry::train {
+
+struct Evaluation {
+  double loss = 0;        // nats per token
+  double perplexity = 0;  // exp(loss)
+  Index tokens = 0;       // targets scored
+  double seconds = 0;
+};
+
+/// Mean over all targets of all documents, packed to sequences of max_seq_length. `progress` (may be empty)
+/// is told (batches done, batches in all).
+Evaluation evaluate(model::Decoder& decoder, std::span<const data::Document> documents, Index max_seq_length,
+                    model::Decoder::Workspace& workspace,
+                    const std::function<void(Index, Index)>& progress = {});
+
+}  // namespace lorry::train

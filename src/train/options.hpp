@@ -1,0 +1,50 @@
+// train/options.hpp: everything a training run is told, as plain data with its defaults.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "model/peft_config.hpp"
+#include "optim/adamw.hpp"
+#include "optim/schedule.hpp"
+
+namespace lorry::train {
+
+enum class Method {
+  kLora,  // A and B beside frozen weights
+  kFull,  // every weight
+};
+
+/// Field names are those of the flags and of the YAML keys.
+struct TrainOptions {
+  std::filesystem::path model;
+  std::filesystem::path adapter;  // start from this adapter instead of a fresh one; empty: fresh
+  std::filesystem::path data;
+  std::filesystem::path eval_data;  // empty: valid.jsonl beside --data if that is a folder, else none
+  std::filesystem::path out;
+
+  Method method = Method::kLora;
+  model::PeftConfig lora{
+      .r = 8, .lora_alpha = 16.0F, .target_modules = {.names = {}, .pattern = "all-linear"}};
+
+  std::optional<float> lr;  // default: 2e-4 for LoRA, 2e-5 for full
+  optim::ScheduleKind lr_scheduler = optim::ScheduleKind::kLinear;
+  Index warmup_steps = 0;
+  optim::AdamWConfig adamw{.weight_decay = 0.0F};
+  float max_grad_norm = 1.0F;  // 0: no clipping
+
+  Index batch_size = 1;               // sequences of a micro-batch
+  Index grad_accumulation_steps = 1;  // micro-batches of a step
+  Index max_seq_length = 2048;        // tokens of a sequence; lowered to the model's positions
+  std::optional<Index> steps;         // optimiser steps; wins over epochs
+  double epochs = 1.0;                // passes over the data
+  Index eval_steps = 0;               // evaluate every so many steps; 0: at the start and the end only
+  std::optional<DType> dtype;         // default: BF16 where the CPU has it, else F32
+  bool grad_checkpoint = false;
+  std::uint64_t seed = 0;
+  Index threads = 0;  // 0: all
+
+  [[nodiscard]] float learning_rate() const { return lr.value_or(method == Method::kLora ? 2e-4F : 2e-5F); }
+};
+
+}  // namespace lorry::train

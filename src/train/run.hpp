@@ -1,0 +1,50 @@
+// train/run.hpp: one training run from folders to folder: what `lorry train` does.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "data/document.hpp"
+#include "train/evaluate.hpp"
+#include "train/options.hpp"
+#include "train/trainer.hpp"
+
+namespace lorry::train {
+
+/// What is known when training starts.
+struct RunPlan {
+  Index steps = 0;
+  Index trainable_parameters = 0;
+  Index model_parameters = 0;
+  Index adapted_modules = 0;
+  DType dtype = DType::kF32;
+  std::string cpu;  // Ops::description
+  data::Statistics data;
+  std::optional<data::Statistics> eval_data;
+  std::vector<std::string> warnings;  // "rank 64 is above the smaller side of ..."
+};
+
+/// What a run reports while it goes on; each may be empty.
+struct RunObserver {
+  std::function<void(const RunPlan&)> on_start;
+  std::function<void(const StepReport&)> on_step;
+  std::function<void(Index step, const Evaluation&)> on_evaluation;
+};
+
+struct RunResult {
+  Index steps = 0;
+  double loss = 0;               // of the last step, nats per token
+  double tokens_per_second = 0;  // data tokens over the time spent in steps
+  double seconds = 0;            // in steps
+  Index peak_rss_bytes = 0;
+  Index trainable_parameters = 0;
+  std::optional<Evaluation> first_evaluation;
+  std::optional<Evaluation> last_evaluation;
+};
+
+/// Trains and writes options.out: the PEFT adapter (or, for the full method, the model folder), train.yaml
+/// with the resolved options is the caller's to write, log.jsonl as it goes. A folder that already holds a
+/// result is refused. Throws Error.
+RunResult run_training(const TrainOptions& options, const RunObserver& observer);
+
+}  // namespace lorry::train

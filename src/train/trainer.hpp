@@ -1,0 +1,62 @@
+// train/trainer.hpp: one optimiser step after another: batches in, updates out.
+#pragma once
+#include <functional>
+#include <vector>
+
+#include "data/batcher.hpp"
+#include "model/decoder.hpp"
+#include "optim/adamw.hpp"
+#include "optim/schedule.hpp"
+
+namespace lorry::train {
+
+struct StepReport {
+  Index step = 0;  // counted from 1
+  Index total_steps = 0;
+  double loss = 0;       // mean over the step's targets, nats per token
+  float lr = 0;          // of this step
+  double grad_norm = 0;  // before clipping
+  Index tokens = 0;      // data tokens of the step
+  Index targets = 0;     // of these, scored
+  double seconds = 0;    // spent in the step
+};
+
+/// What trains: parameters and what must happen around an update.
+struct Trainable {
+  std::vector<optim::Parameter> parameters;
+  std::function<void()> zero_gradients;
+  std::function<void()> after_update;  // may be empty
+};
+
+struct TrainerConfig {
+  optim::AdamWConfig adamw;
+  optim::LearningRateSchedule schedule;
+  float max_grad_norm = 1.0F;  // 0: no clipping
+  Index total_steps = 1;
+  bool grad_checkpoint = false;
+  std::uint64_t dropout_seed = 0;
+};
+
+class Trainer {
+ public:
+  /// Borrows the decoder, to which the trainable's modules are attached already.
+  Trainer(model::Decoder& decoder, Trainable trainable, TrainerConfig config);
+
+  /// One update from the micro-batches of one step: gradients of the mean loss over all their targets
+  /// together, so that accumulation equals one large batch. Throws Error if the loss or the gradient is not
+  /// finite; nothing is updated then.
+  StepReport step(const std::vector<data::Batch>& micro_batches);
+
+  [[nodiscard]] Index steps_done() const noexcept { return optimizer_.steps(); }
+  [[nodiscard]] model::Decoder::Workspace& workspace() noexcept { return workspace_; }
+
+ private:
+  model::Decoder& decoder_;
+  Trainable trainable_;
+  TrainerConfig config_;
+  optim::AdamW optimizer_;
+  model::Decoder::Workspace workspace_;
+  Index micro_steps_ = 0;
+};
+
+}  // namespace lorry::train
