@@ -14,6 +14,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace lorry::ops::cpu::HWY_NAMESPACE {
+namespace {
 
 // Each kernel keeps a block of at most kRanks x a few vectors of sums in registers (32 with AVX-512). All
 // sums run in the same order whatever the block, so blocking never changes a result.
@@ -203,6 +204,7 @@ void outer_add(ConstMatrixView h, ConstMatrixView x, MatrixView dp) {
   outer_cols<BF16>(h, x, dp);
 }
 
+}  // namespace
 }  // namespace lorry::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -13,7 +13,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 
+#include "core/check.hpp"
 #include "core/index.hpp"
 #include "tensor/dtype.hpp"
 
@@ -109,6 +111,15 @@ HWY_INLINE void for_each_vector(Index n, Body&& body) {
 
 HWY_INLINE float sum_of_lanes(FloatVec x) {
   return hn::GetLane(hn::SumOfLanes(kFloats, x));
+}
+
+/// Calls f(float{}), f(BF16{}) or f(F16{}): the run-time type as a compile-time one.
+template <class F>
+HWY_INLINE void with_type(DType dtype, F&& f) {
+  if (dtype == DType::kF32) return f(float{});
+  if (dtype == DType::kBF16) return f(BF16{});
+  LORRY_CHECK(dtype == DType::kF16);
+  f(F16{});
 }
 
 }  // namespace lorry::ops::cpu::HWY_NAMESPACE

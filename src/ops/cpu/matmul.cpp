@@ -1,0 +1,229 @@
+#include "ops/cpu/matmul.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <dnnl.hpp>
+#include <list>
+#include <mutex>
+#include <string_view>
+
+#include "ops/cpu/elementwise.hpp"
+#include "ops/cpu/matvec.hpp"
+
+namespace lorry::ops::cpu {
+namespace {
+
+// Bound of a converted panel of b, and of a panel of c. Much larger than the caches, so that the start of a
+// product does not count; much smaller than a model.
+constexpr Index kPanelBytes = Index{16} << 20;
+constexpr Index kPanelCols = 64;  // panels are multiples of it, as oneDNN's blocks are
+constexpr std::size_t kPrimitives = 256;
+
+struct Isa {
+  dnnl::cpu_isa id;
+  std::string_view name;
+  bool bf16;       // products of BF16 exist
+  bool fast_bf16;  // and are not emulated
+};
+constexpr std::array kIsas = {
+    Isa{dnnl::cpu_isa::sse41, "sse41", false, false},
+    Isa{dnnl::cpu_isa::avx, "avx", false, false},
+    Isa{dnnl::cpu_isa::avx2, "avx2", false, false},
+    Isa{dnnl::cpu_isa::avx2_vnni, "avx2_vnni", false, false},
+    Isa{dnnl::cpu_isa::avx512_core, "avx512_core", true, false},
+    Isa{dnnl::cpu_isa::avx512_core_vnni, "avx512_core_vnni", true, false},
+    Isa{dnnl::cpu_isa::avx512_core_bf16, "avx512_core_bf16", true, true},
+    Isa{dnnl::cpu_isa::avx512_core_amx, "avx512_core_amx", true, true},
+};
+constexpr Isa kUnknownIsa = {dnnl::cpu_isa::all, "unknown", false, false};
+
+const Isa& current_isa() {
+  const dnnl::cpu_isa id = dnnl::get_effective_cpu_isa();
+  const auto* const found =
+      std::find_if(kIsas.begin(), kIsas.end(), [id](const Isa& isa) { return isa.id == id; });
+  return found == kIsas.end() ? kUnknownIsa : *found;
+}
+
+dnnl::memory::data_type dnnl_type(DType dtype) {
+  LORRY_CHECK(dtype == DType::kF32 || dtype == DType::kBF16);
+  return dtype == DType::kF32 ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::bf16;
+}
+
+/// The [rows, cols] of op(view) as oneDNN sees them: a transpose is a swap of strides.
+dnnl::memory::desc describe(ConstMatrixView view, bool transpose) {
+  using dims = dnnl::memory::dims;
+  if (transpose) return {dims{view.cols, view.rows}, dnnl_type(view.dtype), dims{1, view.stride}};
+  return {dims{view.rows, view.cols}, dnnl_type(view.dtype), dims{view.stride, 1}};
+}
+
+/// Memory for oneDNN to look at; it takes mutable pointers for its inputs too.
+dnnl::memory borrow(const dnnl::memory::desc& desc, const dnnl::engine& engine, ConstMatrixView view) {
+  return {desc, engine, const_cast<std::byte*>(view.data)};
+}
+
+/// Memory that grows and is used again.
+class Scratch {
+ public:
+  MatrixView view(Index rows, Index cols, DType dtype) {
+    const Index bytes = rows * cols * size_of(dtype);
+    if (bytes > memory_.bytes()) ensure_shape(memory_, 1, bytes, DType::kU8);
+    return {memory_.view().data, rows, cols, cols, dtype};
+  }
+
+ private:
+  Matrix memory_;
+};
+
+/// Everything a primitive was compiled for.
+using Key = std::array<Index, 10>;
+
+Key key_of(ConstMatrixView a, ConstMatrixView b, ConstMatrixView c, MatmulOptions options) {
+  const Index flags =
+      (options.transpose_a ? 1 : 0) + (options.transpose_b ? 2 : 0) + (options.accumulate ? 4 : 0);
+  const auto types = static_cast<Index>(a.dtype) * 256 + static_cast<Index>(c.dtype);
+  return {a.rows, a.cols, b.rows, b.cols, a.stride, b.stride, c.stride, flags, types, 0};
+}
+
+struct Primitive {
+  Key key;
+  dnnl::memory::desc a, b, c, scratchpad;
+  dnnl::matmul matmul;
+};
+
+/// The columns [first, first + count) of op(b).
+ConstMatrixView columns_of(ConstMatrixView b, bool transpose, Index first, Index count) {
+  return transpose ? b.row_range(first, count) : b.col_range(first, count);
+}
+
+void zero(MatrixView c) {
+  for (Index i = 0; i < c.rows; ++i)
+    std::fill_n(c.data + i * c.stride * size_of(c.dtype), c.cols * size_of(c.dtype), std::byte{0});
+}
+
+}  // namespace
+
+struct Matmul::State {
+  std::mutex mutex;
+  dnnl::engine engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream{engine};
+  std::list<Primitive> primitives;  // the most recently used one first
+  Scratch scratchpad, converted_a, panel_b, panel_c;
+
+  Primitive create(ConstMatrixView a, ConstMatrixView b, ConstMatrixView c, MatmulOptions options) const {
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    if (options.accumulate) {
+      dnnl::post_ops sum;
+      sum.append_sum(1.0F);
+      attributes.set_post_ops(sum);
+    }
+    Primitive made;
+    made.key = key_of(a, b, c, options);
+    made.a = describe(a, options.transpose_a);
+    made.b = describe(b, options.transpose_b);
+    made.c = describe(c, false);
+    const dnnl::matmul::primitive_desc desc({made.a, made.b, made.c}, attributes, engine);
+    made.scratchpad = desc.scratchpad_desc();
+    made.matmul = dnnl::matmul(desc);
+    return made;
+  }
+
+  const Primitive& find(ConstMatrixView a, ConstMatrixView b, ConstMatrixView c, MatmulOptions options) {
+    const Key key = key_of(a, b, c, options);
+    const auto found =
+        std::find_if(primitives.begin(), primitives.end(), [&](const Primitive& p) { return p.key == key; });
+    if (found != primitives.end()) {
+      primitives.splice(primitives.begin(), primitives, found);
+    } else {
+      primitives.push_front(create(a, b, c, options));
+      if (primitives.size() > kPrimitives) primitives.pop_back();
+    }
+    return primitives.front();
+  }
+
+  /// a and b of one type; c BF16 only if they are.
+  void multiply(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
+    const Primitive& primitive = find(a, b, c, options);
+    const auto bytes = static_cast<Index>(primitive.scratchpad.get_size());
+    const MatrixView pad = scratchpad.view(1, std::max<Index>(bytes, 1), DType::kU8);
+    primitive.matmul.execute(stream, {{DNNL_ARG_SRC, borrow(primitive.a, engine, a)},
+                                      {DNNL_ARG_WEIGHTS, borrow(primitive.b, engine, b)},
+                                      {DNNL_ARG_DST, borrow(primitive.c, engine, c)},
+                                      {DNNL_ARG_SCRATCHPAD, borrow(primitive.scratchpad, engine, pad)}});
+    stream.wait();
+  }
+
+  /// Cuts c and op(b) into column panels, because a whole b or c would take too much memory in another type.
+  /// Every element of c is still one product over the whole of K.
+  void multiply_panels(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
+    const bool widen_c = a.dtype == DType::kF32 && c.dtype != DType::kF32;
+    const Index inner = options.transpose_b ? b.cols : b.rows;
+    const Index col_bytes = std::max(inner * size_of(a.dtype), widen_c ? c.rows * size_of(DType::kF32) : 0);
+    const Index width = std::max<Index>(1, kPanelBytes / col_bytes / kPanelCols) * kPanelCols;
+    for (Index first = 0; first < c.cols; first += width) {
+      const Index count = std::min(width, c.cols - first);
+      const MatrixView out = c.col_range(first, count);
+      ConstMatrixView part = columns_of(b, options.transpose_b, first, count);
+      if (part.dtype != a.dtype) {
+        const MatrixView panel = panel_b.view(part.rows, part.cols, a.dtype);
+        copy(part, panel);
+        part = panel;
+      }
+      if (!widen_c) {
+        multiply(a, part, out, options);
+        continue;
+      }
+      const MatrixView wide = panel_c.view(out.rows, out.cols, DType::kF32);
+      multiply(a, part, wide, {options.transpose_a, options.transpose_b, false});
+      if (options.accumulate) {
+        add(wide, 1.0F, out);
+      } else {
+        copy(wide, out);
+      }
+    }
+  }
+};
+
+Matmul::Matmul() : state_(std::make_unique<State>()) {}
+Matmul::~Matmul() = default;
+
+void Matmul::run(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
+  const Index inner = options.transpose_a ? a.rows : a.cols;
+  LORRY_CHECK_EQ(c.rows, options.transpose_a ? a.cols : a.rows);
+  LORRY_CHECK_EQ(inner, options.transpose_b ? b.cols : b.rows);
+  LORRY_CHECK_EQ(c.cols, options.transpose_b ? b.rows : b.cols);
+  LORRY_CHECK(c.dtype == DType::kF32 || c.dtype == DType::kBF16);
+  if (c.size() == 0) return;
+  if (inner == 0) {
+    if (!options.accumulate) zero(c);
+    return;
+  }
+  if (c.rows <= kMatvecRows && !options.transpose_a) {
+    return matvec(a, b, options.transpose_b, options.accumulate, c);
+  }
+  const std::lock_guard lock(state_->mutex);
+  const DType type = a.dtype == DType::kBF16 && current_isa().bf16 ? DType::kBF16 : DType::kF32;
+  if (a.dtype != type) {
+    const MatrixView converted = state_->converted_a.view(a.rows, a.cols, type);
+    copy(a, converted);
+    a = converted;
+  }
+  if (b.dtype == type && (type == DType::kBF16 || c.dtype == DType::kF32)) {
+    return state_->multiply(a, b, c, options);
+  }
+  state_->multiply_panels(a, b, c, options);
+}
+
+std::string Matmul::description() {
+  const dnnl_version_t* const version = dnnl_version();
+  return fmt::format("oneDNN {}.{}.{} {}", version->major, version->minor, version->patch,
+                     current_isa().name);
+}
+
+bool Matmul::fast_bf16() {
+  return current_isa().fast_bf16;
+}
+
+}  // namespace lorry::ops::cpu

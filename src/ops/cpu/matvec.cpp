@@ -1,0 +1,160 @@
+#include "ops/cpu/matvec.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/cpu/matvec.cpp"
+#include <hwy/foreach_target.h>
+// After foreach_target.h, as Highway asks.
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <array>
+
+#include "ops/cpu/elementwise.hpp"
+#include "ops/cpu/parallel.hpp"
+#include "ops/cpu/simd-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace lorry::ops::cpu::HWY_NAMESPACE {
+namespace {
+
+/// Elements of a weight as the product sees them: kRound for an F32 or F16 weight in a BF16 product.
+template <bool kRound, class T>
+HWY_INLINE FloatVec load_weight(const T* from, Index count = kLanes) {
+  const FloatVec w = load(from, count);
+  return kRound ? round_to_bf16(w) : w;
+}
+
+/// out[m, o] = dot(x_m, w_o) for the rows w_o of w. x, out: F32.
+template <Index kRows, bool kRound, class T>
+void dot_rows(ConstMatrixView x, ConstMatrixView w, MatrixView out) {
+  // Four chains of sums hide the latency of the multiply-adds; their number fixes the order of the sum, so it
+  // is the same for every kRows.
+  constexpr Index kChains = 4;
+  std::array<const float*, kRows> xs;
+  for (Index m = 0; m < kRows; ++m) xs[static_cast<std::size_t>(m)] = x.row<float>(m);
+  for (Index o = 0; o < w.rows; ++o) {
+    const T* ws = w.row<T>(o);
+    FloatVec sums[kRows][kChains];
+    for (Index m = 0; m < kRows; ++m) {
+      for (Index c = 0; c < kChains; ++c) sums[m][c] = hn::Zero(kFloats);
+    }
+    Index i = 0;
+    for (; i + kChains * kLanes <= w.cols; i += kChains * kLanes) {
+      for (Index c = 0; c < kChains; ++c) {
+        const FloatVec wv = load_weight<kRound>(ws + i + c * kLanes);
+        for (Index m = 0; m < kRows; ++m) {
+          sums[m][c] = hn::MulAdd(wv, load(xs[static_cast<std::size_t>(m)] + i + c * kLanes), sums[m][c]);
+        }
+      }
+    }
+    for (; i < w.cols; i += kLanes) {
+      const Index count = std::min(kLanes, w.cols - i);
+      const FloatVec wv = load_weight<kRound>(ws + i, count);
+      for (Index m = 0; m < kRows; ++m) {
+        sums[m][0] = hn::MulAdd(wv, load(xs[static_cast<std::size_t>(m)] + i, count), sums[m][0]);
+      }
+    }
+    for (Index m = 0; m < kRows; ++m) {
+      const FloatVec sum = hn::Add(hn::Add(sums[m][0], sums[m][1]), hn::Add(sums[m][2], sums[m][3]));
+      out.row<float>(m)[o] = sum_of_lanes(sum);
+    }
+  }
+}
+
+/// Adds x[., i] w[i, .] for kSteps rows i to out [kRows, O] F32, in the order of i.
+template <Index kRows, Index kSteps, bool kRound, class T>
+HWY_INLINE void add_rows(ConstMatrixView x, ConstMatrixView w, Index i, MatrixView out) {
+  FloatVec xv[kRows][kSteps];
+  for (Index m = 0; m < kRows; ++m) {
+    for (Index s = 0; s < kSteps; ++s) xv[m][s] = splat(x.row<float>(m)[i + s]);
+  }
+  const T* ws = w.row<T>(i);
+  float* to = out.row<float>(0);
+  for_each_vector(w.cols, [&](Index o, Index count) HWY_ATTR {
+    FloatVec wv[kSteps];
+    for (Index s = 0; s < kSteps; ++s) wv[s] = load_weight<kRound>(ws + s * w.stride + o, count);
+    for (Index m = 0; m < kRows; ++m) {
+      float* at = to + m * out.stride + o;
+      FloatVec sum = load(at, count);
+      for (Index s = 0; s < kSteps; ++s) sum = hn::MulAdd(wv[s], xv[m][s], sum);
+      store(sum, at, count);
+    }
+  });
+}
+
+/// out [kRows, O] = x w over all rows of w. x, out: F32.
+template <Index kRows, bool kRound, class T>
+void sum_rows(ConstMatrixView x, ConstMatrixView w, MatrixView out) {
+  constexpr Index kSteps = 4;
+  for (Index m = 0; m < kRows; ++m) std::fill_n(out.row<float>(m), out.cols, 0.0F);
+  Index i = 0;
+  for (; i + kSteps <= w.rows; i += kSteps) add_rows<kRows, kSteps, kRound, T>(x, w, i, out);
+  for (; i < w.rows; ++i) add_rows<kRows, 1, kRound, T>(x, w, i, out);
+}
+
+template <Index kRows, bool kRound, class T>
+void multiply_rows(ConstMatrixView x, ConstMatrixView w, bool transpose_w, MatrixView out) {
+  if (transpose_w) return dot_rows<kRows, kRound, T>(x, w, out);
+  sum_rows<kRows, kRound, T>(x, w, out);
+}
+
+template <bool kRound, class T>
+void multiply_typed(ConstMatrixView x, ConstMatrixView w, bool transpose_w, MatrixView out) {
+  switch (x.rows) {
+    case 1:
+      return multiply_rows<1, kRound, T>(x, w, transpose_w, out);
+    case 2:
+      return multiply_rows<2, kRound, T>(x, w, transpose_w, out);
+    case 3:
+      return multiply_rows<3, kRound, T>(x, w, transpose_w, out);
+    default:
+      return multiply_rows<4, kRound, T>(x, w, transpose_w, out);
+  }
+}
+
+/// out = x op(w); x, out: F32. round_w: to BF16.
+void multiply(ConstMatrixView x, ConstMatrixView w, bool transpose_w, bool round_w, MatrixView out) {
+  if (w.dtype == DType::kBF16) return multiply_typed<false, BF16>(x, w, transpose_w, out);
+  if (w.dtype == DType::kF16) {
+    if (round_w) return multiply_typed<true, F16>(x, w, transpose_w, out);
+    return multiply_typed<false, F16>(x, w, transpose_w, out);
+  }
+  if (round_w) return multiply_typed<true, float>(x, w, transpose_w, out);
+  multiply_typed<false, float>(x, w, transpose_w, out);
+}
+
+}  // namespace
+}  // namespace lorry::ops::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lorry::ops::cpu {
+
+HWY_EXPORT(multiply);
+
+void matvec(ConstMatrixView x, ConstMatrixView w, bool transpose_w, bool accumulate, MatrixView y) {
+  LORRY_CHECK(x.rows >= 1 && x.rows <= kMatvecRows);
+  // Few enough outputs that the sums of a piece stay in the first cache, enough that a row of w [I,O] is read
+  // in runs the hardware prefetches.
+  const Index outputs = transpose_w ? w.rows : w.cols;
+  const Index piece_size = transpose_w ? 64 : 256;
+  Matrix x32(x.rows, x.cols);
+  copy(x, x32);
+  parallel_for(pieces(outputs, piece_size), [&](Index piece) {
+    alignas(64) std::array<float, kMatvecRows * 256> sums;
+    const Index first = piece * piece_size;
+    const Index count = std::min(piece_size, outputs - first);
+    const ConstMatrixView part = transpose_w ? w.row_range(first, count) : w.col_range(first, count);
+    const MatrixView out = {reinterpret_cast<std::byte*>(sums.data()), x.rows, count, count, DType::kF32};
+    HWY_DYNAMIC_DISPATCH(multiply)(x32.view(), part, transpose_w, x.dtype == DType::kBF16, out);
+    const MatrixView to = y.col_range(first, count);
+    if (accumulate) {
+      add_serial(out, 1.0F, to);
+    } else {
+      copy_serial(out, to);
+    }
+  });
+}
+
+}  // namespace lorry::ops::cpu
+#endif  // HWY_ONCE

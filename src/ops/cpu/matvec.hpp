@@ -1,0 +1,16 @@
+// ops/cpu/matvec.hpp: products of very few rows with a large matrix (decoding), bound by the memory that
+// reading the matrix once takes. oneDNN reaches a small part of it there.
+#pragma once
+#include "tensor/matrix.hpp"
+
+namespace lorry::ops::cpu {
+
+/// Most rows of x for which matvec is the better choice.
+constexpr Index kMatvecRows = 4;
+
+/// y [M,O] (+)= x [M,I] op(w), M <= kMatvecRows; w is [O,I] if transpose_w, else [I,O]. Elements of w are
+/// first rounded to BF16 where x is BF16, as in matmul. A row of y depends on its row of x alone, bit for
+/// bit, and not on M.
+void matvec(ConstMatrixView x, ConstMatrixView w, bool transpose_w, bool accumulate, MatrixView y);
+
+}  // namespace lorry::ops::cpu
