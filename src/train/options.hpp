@@ -15,6 +15,14 @@ enum class Method {
   kFull,  // every weight
 };
 
+/// Rank 8, alpha 16, all linear layers but the head.
+inline model::PeftConfig default_lora() {
+  model::PeftConfig config;
+  config.lora_alpha = 16.0F;
+  config.target_modules.pattern = model::kAllLinear;
+  return config;
+}
+
 /// Field names are those of the flags and of the YAML keys.
 struct TrainOptions {
   std::filesystem::path model;
@@ -24,8 +32,7 @@ struct TrainOptions {
   std::filesystem::path out;
 
   Method method = Method::kLora;
-  model::PeftConfig lora{
-      .r = 8, .lora_alpha = 16.0F, .target_modules = {.names = {}, .pattern = "all-linear"}};
+  model::PeftConfig lora = default_lora();
 
   std::optional<float> lr;  // default: 2e-4 for LoRA, 2e-5 for full
   optim::ScheduleKind lr_scheduler = optim::ScheduleKind::kLinear;

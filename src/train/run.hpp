@@ -20,7 +20,7 @@ struct RunPlan {
   DType dtype = DType::kF32;
   std::string cpu;  // Ops::description
   data::Statistics data;
-  std::optional<data::Statistics> eval_data;
+  std::optional<data::Statistics> eval_data = std::nullopt;
   std::vector<std::string> warnings;  // "rank 64 is above the smaller side of ..."
 };
 
@@ -38,8 +38,8 @@ struct RunResult {
   double seconds = 0;            // in steps
   Index peak_rss_bytes = 0;
   Index trainable_parameters = 0;
-  std::optional<Evaluation> first_evaluation;
-  std::optional<Evaluation> last_evaluation;
+  std::optional<Evaluation> first_evaluation = std::nullopt;
+  std::optional<Evaluation> last_evaluation = std::nullopt;
 };
 
 /// Trains and writes options.out: the PEFT adapter (or, for the full method, the model folder), train.yaml

@@ -1,0 +1,38 @@
+// model/loaded_model.hpp: a model folder opened for use: weights, tokenizer, decoder and, if asked for, an
+// adapter.
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "data/document.hpp"
+#include "model/adapter.hpp"
+#include "model/decoder.hpp"
+#include "text/tokenizer.hpp"
+
+namespace lorry::model {
+
+/// The parts of one opened model, each alive as long as those after it.
+struct LoadedModel {
+  std::filesystem::path folder;
+  std::unique_ptr<ops::Ops> ops;
+  ModelConfig config;
+  Weights weights;
+  std::unique_ptr<Decoder> decoder;
+  std::unique_ptr<Adapter> adapter;  // attached; null without one
+  std::shared_ptr<const text::Tokenizer> tokenizer;
+};
+
+/// Maps a Hugging Face folder. dtype empty: BF16 where the CPU multiplies it fast, else F32. `adapter` empty:
+/// none. threads 0: all. Throws Error, also where the tokenizer has more tokens than the model.
+LoadedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
+                       std::optional<DType> dtype, Index threads);
+
+/// How data is tokenised for this model; EOS from the tokenizer, else from the config. Borrows nothing.
+data::Encoder make_encoder(const LoadedModel& model);
+
+/// Every token that ends a text: EOS of config.json, generation_config.json and the tokenizer.
+std::vector<std::int32_t> stop_tokens(const LoadedModel& model);
+
+}  // namespace lorry::model

@@ -1,0 +1,46 @@
+#include "model/model_folder.hpp"
+
+#include <array>
+#include <string_view>
+
+#include "io/atomic_file.hpp"
+#include "io/tensor_folder.hpp"
+#include "io/text_file.hpp"
+#include "model/config.hpp"
+#include "model/weights.hpp"
+
+namespace lorry::model {
+
+namespace {
+
+/// Files that make a folder a model without being weights.
+bool is_side_file(const std::filesystem::path& path) {
+  constexpr std::array<std::string_view, 4> kEndings = {".json", ".txt", ".jinja", ".model"};
+  const std::string name = path.filename().string();
+  if (name == io::kModelIndexFile || name.starts_with("adapter_")) return false;
+  for (const std::string_view ending : kEndings) {
+    if (name.ends_with(ending)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void copy_side_files(const std::filesystem::path& from, const std::filesystem::path& to) {
+  for (const auto& entry : std::filesystem::directory_iterator(from)) {
+    if (!entry.is_regular_file() || !is_side_file(entry.path())) continue;
+    io::AtomicFile file(to / entry.path().filename());
+    file.write(io::read_text_file(entry.path()));
+    file.commit();
+  }
+}
+
+DType stored_dtype(const std::filesystem::path& folder) {
+  const ModelConfig config = load_model_config(folder);
+  const io::TensorFolder tensors(folder);
+  const io::TensorView* embedding =
+      find_tensor(tensors, config, config.names.root + config.names.embedding + ".weight");
+  return embedding != nullptr ? embedding->dtype : DType::kF32;
+}
+
+}  // namespace lorry::model

@@ -1,0 +1,43 @@
+#include "train/log_file.hpp"
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "core/error.hpp"
+
+namespace lorry::train {
+
+LogFile::LogFile(std::filesystem::path path) : path_(std::move(path)), file_(path_, std::ios::trunc) {
+  if (!file_)
+    throw Error("[train] {}: cannot write; expected a folder this user may write to", path_.string());
+}
+
+void LogFile::write(const StepReport& report) {
+  const double rate = report.seconds > 0 ? static_cast<double>(report.tokens) / report.seconds : 0;
+  write_line(nlohmann::ordered_json{
+      {"step", report.step},
+      {"loss", report.loss},
+      {"lr", report.lr},
+      {"grad_norm", report.grad_norm},
+      {"tokens", report.tokens},
+      {"targets", report.targets},
+      {"seconds", report.seconds},
+      {"tokens_per_second",
+       rate}}.dump());
+}
+
+void LogFile::write(Index step, const Evaluation& evaluation) {
+  write_line(nlohmann::ordered_json{{"step", step},
+                                    {"eval_loss", evaluation.loss},
+                                    {"eval_perplexity", evaluation.perplexity},
+                                    {"eval_tokens", evaluation.tokens},
+                                    {"seconds", evaluation.seconds}}
+                 .dump());
+}
+
+void LogFile::write_line(const std::string& line) {
+  file_ << line << '\n' << std::flush;
+  if (!file_) throw Error("[train] {}: cannot write; disk full?", path_.string());
+}
+
+}  // namespace lorry::train

@@ -1,0 +1,48 @@
+#include "train/trainer.hpp"
+
+#include <cmath>
+#include <utility>
+
+#include "core/clock.hpp"
+#include "core/error.hpp"
+#include "optim/clip.hpp"
+
+namespace lorry::train {
+
+Trainer::Trainer(model::Decoder& decoder, Trainable trainable, TrainerConfig config)
+    : decoder_(decoder),
+      trainable_(std::move(trainable)),
+      config_(std::move(config)),
+      optimizer_(decoder.ops(), trainable_.parameters, config_.adamw) {}
+
+StepReport Trainer::step(const std::vector<data::Batch>& micro_batches) {
+  const Stopwatch watch;
+  StepReport report{.step = optimizer_.steps() + 1, .total_steps = config_.total_steps};
+  for (const data::Batch& batch : micro_batches) {
+    report.tokens += batch.token_count;
+    report.targets += batch.target_count;
+  }
+  LORRY_CHECK(report.targets > 0);
+  trainable_.zero_gradients();
+  double sum = 0;
+  for (const data::Batch& batch : micro_batches) {
+    const model::PassOptions options = {.gradient_scale = 1.0F / static_cast<float>(report.targets),
+                                        .grad_checkpoint = config_.grad_checkpoint,
+                                        .dropout_seed = config_.dropout_seed,
+                                        .micro_step = static_cast<std::uint64_t>(micro_steps_++)};
+    sum += decoder_.loss_and_gradient(batch, options, workspace_);
+  }
+  report.loss = sum / static_cast<double>(report.targets);
+  report.grad_norm = optim::global_norm(decoder_.ops(), trainable_.parameters);
+  if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm)) {
+    throw Error("[train] step {}: loss {}, gradient norm {}; expected finite numbers; try a lower --lr",
+                report.step, report.loss, report.grad_norm);
+  }
+  report.lr = config_.schedule.at(report.step - 1);
+  optimizer_.step(report.lr, optim::clip_scale(report.grad_norm, config_.max_grad_norm));
+  if (trainable_.after_update) trainable_.after_update();
+  report.seconds = watch.seconds();
+  return report;
+}
+
+}  // namespace lorry::train
