@@ -1,0 +1,199 @@
+#include "text/tokenizer.hpp"
+
+#include "core/error.hpp"
+#include "text/added_tokens.hpp"
+#include "text/bpe.hpp"
+#include "text/decoder.hpp"
+#include "text/normalizer.hpp"
+#include "text/post_processor.hpp"
+#include "text/pre_tokenizer.hpp"
+#include "text/tokenizer_config.hpp"
+#include "text/utf8.hpp"
+
+namespace lorry::text {
+
+namespace {
+
+const nlohmann::json kNull;
+
+// The peer reads an absent step as null.
+JsonField optional_field(const JsonField& root, const char* key) {
+  return root.has(key) ? root.at(key) : JsonField(kNull, root.file(), key);
+}
+
+std::string_view view(std::string_view text, Span span) {
+  return text.substr(static_cast<std::size_t>(span.begin), static_cast<std::size_t>(span.end - span.begin));
+}
+
+std::filesystem::path find_file(const std::filesystem::path& file_or_folder) {
+  if (!std::filesystem::is_directory(file_or_folder)) return file_or_folder;
+  const std::filesystem::path file = file_or_folder / "tokenizer.json";
+  if (!std::filesystem::exists(file)) {
+    throw Error(
+        "[load tokenizer] {}: no such file; expected a Hugging Face tokenizer.json (tokenizer.model is not "
+        "read)",
+        file.string());
+  }
+  return file;
+}
+
+}  // namespace
+
+// Decoder, post-processor and the like as the file has them, in the order they work.
+struct Tokenizer::Parts {
+  // What decoding needs to know of one id.
+  struct Entry {
+    std::optional<std::string> token;  // as the vocabulary spells it
+    std::string decoder_token;
+    bool is_special = false;  // marked so in the file
+    bool is_skipped = false;  // left out when special tokens are; the peer compares texts, not ids
+  };
+
+  Parts(const JsonField& root, TokenizerConfig settings)
+      : normalizer(optional_field(root, "normalizer")),
+        pre_tokenizer(optional_field(root, "pre_tokenizer")),
+        model(root.at("model")),
+        added(optional_field(root, "added_tokens"), model.vocabulary(), normalizer),
+        post_processor(optional_field(root, "post_processor")),
+        decoder(optional_field(root, "decoder")),
+        config(std::move(settings)) {
+    fill_entries();
+  }
+
+  void fill_entries() {
+    entries.resize(static_cast<std::size_t>(model.vocabulary().size()));
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (const std::string* token = model.vocabulary().token(static_cast<std::int32_t>(i))) {
+        entries[i].token = entries[i].decoder_token = *token;
+      }
+    }
+    StringMap<bool> special;
+    for (Index i = 0; i < std::ssize(added.tokens()); ++i) {
+      const AddedToken& token = added.tokens()[static_cast<std::size_t>(i)];
+      const auto slot = static_cast<std::size_t>(token.id);
+      if (slot >= entries.size()) entries.resize(slot + 1);
+      entries[slot] = {token.content, added.decoded_form(i), token.special, false};
+      if (token.special) special.emplace(token.content, true);
+      added_ids.insert_or_assign(token.content, token.id);
+    }
+    for (Entry& entry : entries) entry.is_skipped = special.contains(entry.decoder_token);
+  }
+
+  [[nodiscard]] const Entry* entry(std::int32_t id) const {
+    if (id < 0 || id >= std::ssize(entries)) return nullptr;
+    const Entry& found = entries[static_cast<std::size_t>(id)];
+    return found.token ? &found : nullptr;
+  }
+
+  [[nodiscard]] std::optional<std::int32_t> id(std::string_view token) const {
+    const auto found = added_ids.find(token);
+    return found != added_ids.end() ? found->second : model.vocabulary().id(token);
+  }
+
+  void encode_normalized(std::string text, bool at_start, std::vector<std::int32_t>& ids) const {
+    for (const Segment& segment : added.split_normalized(text)) {
+      if (segment.id) {
+        ids.push_back(*segment.id);
+        continue;
+      }
+      Pieces pieces{std::string(view(text, segment.span)), {}, at_start && segment.span.begin == 0};
+      pieces.spans.push_back({0, std::ssize(pieces.text)});
+      pre_tokenizer.apply(pieces);
+      for (const Span& span : pieces.spans) model.encode(pieces.view(span), ids);
+    }
+  }
+
+  Normalizer normalizer;
+  PreTokenizer pre_tokenizer;
+  Bpe model;
+  AddedTokens added;
+  PostProcessor post_processor;
+  Decoder decoder;
+  TokenizerConfig config;
+  std::vector<Entry> entries;  // by id
+  StringMap<std::int32_t> added_ids;
+};
+
+Tokenizer::Tokenizer(std::unique_ptr<const Parts> parts) : parts_(std::move(parts)) {}
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+Tokenizer::~Tokenizer() = default;
+
+Tokenizer Tokenizer::load(const std::filesystem::path& file_or_folder) {
+  const std::filesystem::path path = find_file(file_or_folder);
+  const nlohmann::json document = read_json_file(path);
+  const std::string file = path.string();
+  const JsonField root(document, file);
+  if (root.string_or("version", "1.0") != "1.0") root.at("version").fail("\"1.0\"");
+  return Tokenizer(std::make_unique<const Parts>(root, read_tokenizer_config(path.parent_path())));
+}
+
+std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
+  const std::string valid = replace_invalid_utf8(text);
+  std::vector<std::int32_t> ids;
+  ids.reserve(valid.size() / 3);
+  for (const Segment& segment : parts_->added.split_raw(valid)) {
+    if (segment.id) {
+      ids.push_back(*segment.id);
+    } else {
+      parts_->encode_normalized(parts_->normalizer.apply(std::string(view(valid, segment.span))),
+                                segment.span.begin == 0, ids);
+    }
+  }
+  return parts_->post_processor.apply(std::move(ids), add_special_tokens);
+}
+
+std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {
+  std::vector<std::string> tokens;
+  tokens.reserve(ids.size());
+  for (const std::int32_t id : ids) {
+    if (const std::string* token = decoder_token(id, skip_special_tokens)) tokens.push_back(*token);
+  }
+  return parts_->decoder.decode(std::move(tokens));
+}
+
+const Decoder& Tokenizer::decoder() const {
+  return parts_->decoder;
+}
+
+const std::string* Tokenizer::decoder_token(std::int32_t id, bool skip_special_tokens) const {
+  const auto* entry = parts_->entry(id);
+  if (entry == nullptr || (skip_special_tokens && entry->is_skipped)) return nullptr;
+  return &entry->decoder_token;
+}
+
+Index Tokenizer::vocab_size() const {
+  return std::ssize(parts_->entries);
+}
+
+std::optional<std::string> Tokenizer::token(std::int32_t id) const {
+  const auto* entry = parts_->entry(id);
+  return entry != nullptr ? entry->token : std::nullopt;
+}
+
+std::optional<std::int32_t> Tokenizer::id(std::string_view token) const {
+  return parts_->id(token);
+}
+
+bool Tokenizer::is_special(std::int32_t id) const {
+  const auto* entry = parts_->entry(id);
+  return entry != nullptr && entry->is_special;
+}
+
+std::optional<std::int32_t> Tokenizer::bos_id() const {
+  return parts_->config.bos_token ? parts_->id(*parts_->config.bos_token) : std::nullopt;
+}
+
+std::optional<std::int32_t> Tokenizer::eos_id() const {
+  return parts_->config.eos_token ? parts_->id(*parts_->config.eos_token) : std::nullopt;
+}
+
+std::optional<bool> Tokenizer::add_bos_token() const {
+  return parts_->config.add_bos_token;
+}
+
+const std::optional<std::string>& Tokenizer::chat_template() const {
+  return parts_->config.chat_template;
+}
+
+}  // namespace lorry::text
