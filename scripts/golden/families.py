@@ -1,6 +1,6 @@
 """Writes tests/golden/families: one tiny random model per family, a PEFT adapter, and what both compute in float32.
 
-    PYTHONPATH=scripts/golden OMP_NUM_THREADS=1 python scripts/golden/families.py tests/golden/families [CASE...]
+    OMP_NUM_THREADS=1 python scripts/golden/families.py tests/golden/families [CASE...]
 
 The layout of each case and the names inside reference.safetensors are in tests/golden/README.md.
 """
