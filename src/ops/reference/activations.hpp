@@ -1,6 +1,7 @@
 // ops/reference/activations.hpp: the specification of SwiGLU and GELU (docs/math/swiglu.md, gelu.md).
 #pragma once
 #include <cmath>
+#include <complex>
 #include <numbers>
 
 #include "ops/reference/dense.hpp"

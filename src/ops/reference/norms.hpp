@@ -1,6 +1,7 @@
 // ops/reference/norms.hpp: the specification of the norms (docs/math/rms_norm.md, layer_norm.md).
 #pragma once
 #include <cmath>
+#include <complex>
 
 #include "ops/reference/dense.hpp"
 
