@@ -63,7 +63,7 @@ void sync_tree(const fs::path& folder, const fs::path& target) {
 
 }  // namespace
 
-AtomicFolder::AtomicFolder(fs::path target, ExistingFolder existing)
+AtomicFolder::AtomicFolder(const fs::path& target, ExistingFolder existing)
     : target_(cleaned(target)), existing_(existing) {
   check_target(target_, existing_);
   std::error_code error;

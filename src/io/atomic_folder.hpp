@@ -23,7 +23,8 @@ enum class ExistingFolder {
 /// are made.
 class AtomicFolder {
  public:
-  explicit AtomicFolder(std::filesystem::path target, ExistingFolder existing = ExistingFolder::kRefuse);
+  explicit AtomicFolder(const std::filesystem::path& target,
+                        ExistingFolder existing = ExistingFolder::kRefuse);
   AtomicFolder(const AtomicFolder&) = delete;
   AtomicFolder& operator=(const AtomicFolder&) = delete;
   ~AtomicFolder();

@@ -1,5 +1,7 @@
 #include "io/safetensors.hpp"
 
+#include <ostream>
+
 #include "core/clock.hpp"
 #include "io/io_support.hpp"
 
@@ -12,6 +14,11 @@ struct HostileHeader {
   std::size_t data;     // bytes behind it
   std::string message;  // behind "[load] FILE: "
 };
+
+/// How GoogleTest prints a case; its default shows raw bytes, which change from run to run.
+void PrintTo(const HostileHeader& header, std::ostream* out) {
+  *out << header.label;
+}
 
 std::string label_of(const ::testing::TestParamInfo<HostileHeader>& test) {
   return test.param.label;

@@ -41,6 +41,14 @@ TEST_F(TensorFolderTest, OpensASingleFile) {
   EXPECT_EQ(error_of([&] { return opened.at("c").name; }), "[load] " + path_ + ": tensor \"c\": missing");
 }
 
+TEST_F(TensorFolderTest, FollowsLinksAsTheHuggingFaceCacheMakesThem) {
+  std::filesystem::create_directory(folder_ / "blobs");
+  std::filesystem::create_directory(folder_ / "snapshot");
+  put_tensors(folder_ / "blobs/0123", {{"a", 1.0F}});
+  std::filesystem::create_symlink("../blobs/0123", folder_ / "snapshot" / kModelFile);
+  EXPECT_EQ(value_of(TensorFolder(folder_ / "snapshot").at("a")), 1.0F);
+}
+
 TEST_F(TensorFolderTest, OpensShardsAsOne) {
   put_tensors(folder_ / "s1.safetensors", {{"a", 1.0F}, {"c", 3.0F}});
   put_tensors(folder_ / "s2.safetensors", {{"b", 2.0F}});
