@@ -49,6 +49,12 @@ ConstMatrixView Weights::at(const std::string& name) const {
   return found->second;
 }
 
+Index Weights::matrix_bytes() const {
+  Index bytes = 0;
+  for (const auto& [name, view] : views_) bytes += view.size() * size_of(view.dtype);
+  return bytes;
+}
+
 const io::TensorView* find_tensor(const io::TensorFolder& folder, const ModelConfig& config,
                                   const std::string& name) {
   if (const io::TensorView* tensor = folder.find(name)) return tensor;

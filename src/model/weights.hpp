@@ -23,6 +23,8 @@ class Weights {
 
   /// The tensor must have been added.
   [[nodiscard]] ConstMatrixView at(const std::string& name) const;
+  /// Bytes of all tensors as they lie in memory or in the mapped files.
+  [[nodiscard]] Index matrix_bytes() const;
 
  private:
   std::unordered_map<std::string, ConstMatrixView> views_;

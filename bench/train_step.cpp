@@ -1,0 +1,127 @@
+// bench_train_step MODEL [--tokens 512] [--batch 1] [--rank 8] [--dtype bf16|f32] [--steps 5] [--threads 0]
+// [--grad-checkpoint]
+//
+// Times whole LoRA steps (forward, backward, AdamW; all linear layers but the head) on a model folder,
+// between measurements of oneDNN's own matrix product in the same process, and prints both with their ratio.
+// Model flops: 4 per weight and token, the head counted, the embedding not, attention and adapters not.
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <exception>
+
+#include "core/clock.hpp"
+#include "core/rng.hpp"
+#include "matmul_peak.hpp"
+#include "model/adapter.hpp"
+#include "train/options.hpp"
+#include "train/trainer.hpp"
+
+namespace lorry {
+namespace {
+
+struct Options {
+  std::string model;
+  Index tokens = 512;
+  Index batch = 1;
+  Index rank = 8;
+  std::string dtype = "bf16";
+  Index steps = 5;
+  Index threads = 0;
+  bool grad_checkpoint = false;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+data::Batch random_batch(const Options& options, Index vocab_size) {
+  data::Batch batch;
+  Rng rng(1);
+  for (Index b = 0; b < options.batch; ++b) {
+    batch.offsets.push_back(b * options.tokens);
+    for (Index t = 0; t < options.tokens; ++t) {
+      batch.ids.push_back(static_cast<std::int32_t>(rng.next_below(vocab_size)));
+      batch.targets.push_back(t + 1 < options.tokens ? static_cast<std::int32_t>(rng.next_below(vocab_size))
+                                                     : -1);
+      batch.positions.push_back(static_cast<std::int32_t>(t));
+    }
+  }
+  batch.offsets.push_back(batch.rows());
+  batch.token_count = batch.rows();
+  batch.target_count = batch.rows() - options.batch;
+  return batch;
+}
+
+/// Weights that a token is multiplied with: all linear maps, the head included.
+Index product_weights(model::Decoder& decoder) {
+  Index count = 0;
+  for (const nn::Linear* linear : decoder.linears()) count += linear->inputs() * linear->outputs();
+  return count;
+}
+
+void run(const Options& options) {
+  const DType dtype = options.dtype == "f32" ? DType::kF32 : DType::kBF16;
+  const model::ModelConfig config = model::load_model_config(options.model);
+  const model::Weights weights = model::load_weights(options.model, config);
+  const auto ops = ops::make_cpu_ops(options.threads);
+  model::Decoder decoder(*ops, config, weights, dtype);
+  model::PeftConfig lora = train::default_lora();
+  lora.r = options.rank;
+  model::Adapter adapter = model::Adapter::create(lora, decoder, 1);
+  adapter.attach(decoder);
+  train::Trainer trainer(decoder,
+                         {.parameters = adapter.parameters(),
+                          .zero_gradients = [&] { adapter.zero_gradients(); },
+                          .after_update = {}},
+                         {.adamw = {},
+                          .schedule = {optim::ScheduleKind::kConstant, 1e-4F, options.steps + 1, 0},
+                          .total_steps = options.steps + 1,
+                          .grad_checkpoint = options.grad_checkpoint});
+  const std::vector<data::Batch> batches = {random_batch(options, config.vocab_size)};
+  const double flops =
+      4.0 * static_cast<double>(product_weights(decoder)) * static_cast<double>(batches[0].rows());
+  fmt::print("{}; {} x {} tokens, rank {}, {}\n", ops->description(), options.batch, options.tokens,
+             options.rank, options.dtype);
+  trainer.step(batches);  // warms up: compiles the products, touches the pages
+  std::vector<double> rates;
+  std::vector<double> peaks;
+  for (Index i = 0; i < options.steps; ++i) {
+    peaks.push_back(bench::measure_peak(dtype, 0.15));
+    const double seconds = trainer.step(batches).seconds;
+    rates.push_back(flops / seconds);
+    fmt::print("step {}: {:.3f} s, {:.0f} tokens/s, {:.0f} GFLOP/s; oneDNN {:.0f} GFLOP/s\n", i + 1, seconds,
+               static_cast<double>(batches[0].rows()) / seconds, rates.back() * 1e-9, peaks.back() * 1e-9);
+  }
+  const Index bytes = weights.matrix_bytes();
+  fmt::print("median {:.0f} GFLOP/s of oneDNN's {:.0f}: {:.1f} %\n", median(rates) * 1e-9,
+             median(peaks) * 1e-9, 100.0 * median(rates) / median(peaks));
+  fmt::print("peak resident {}, weights {}, above them {}\n", format_bytes(peak_rss_bytes()),
+             format_bytes(bytes), format_bytes(peak_rss_bytes() - bytes));
+}
+
+}  // namespace
+}  // namespace lorry
+
+int main(int argc, char** argv) {
+  CLI::App app("Times LoRA steps against oneDNN's matrix product.");
+  lorry::Options options;
+  app.add_option("model", options.model, "model folder")->required();
+  app.add_option("--tokens", options.tokens)->check(CLI::PositiveNumber);
+  app.add_option("--batch", options.batch)->check(CLI::PositiveNumber);
+  app.add_option("--rank", options.rank)->check(CLI::PositiveNumber);
+  app.add_option("--dtype", options.dtype)->check(CLI::IsMember({"bf16", "f32"}));
+  app.add_option("--steps", options.steps)->check(CLI::PositiveNumber);
+  app.add_option("--threads", options.threads);
+  app.add_flag("--grad-checkpoint", options.grad_checkpoint);
+  CLI11_PARSE(app, argc, argv);
+  try {
+    lorry::run(options);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+    return 1;
+  }
+  return 0;
+}
