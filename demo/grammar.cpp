@@ -139,7 +139,7 @@ const Table* Grammar::table(std::string_view name) const {
 }
 
 std::string Expansion::document(std::string_view rule) {
-  return finish_text(expand("{" + std::string(rule) + "}"));
+  return finish_text(value(rule));
 }
 
 void Expansion::bind(const std::string& key, std::map<std::string, std::string, std::less<>> fields) {
