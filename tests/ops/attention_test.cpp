@@ -11,6 +11,7 @@
 
 #include "ops/reference/attention.hpp"
 #include "support/complex_step.hpp"
+#include "support/instruction_sets.hpp"
 #include "support/near.hpp"
 #include "support/random_matrix.hpp"
 
@@ -115,30 +116,34 @@ std::vector<Case> cases() {
 class AttentionCases : public ::testing::TestWithParam<Case> {};
 
 TEST_P(AttentionCases, ForwardMatchesTheNaiveSums) {
-  Problem p(GetParam());
-  p.forward();
-  Dense<double> lse;
-  const Dense<double> want =
-      reference::attention(p.exact(0), p.exact(1), p.exact(2), p.documents(), p.shape, &lse);
-  EXPECT_TRUE(near(p.out, want, testing::tolerance_of(GetParam().dtype)));
-  EXPECT_TRUE(near(p.lse, lse, testing::kF32Tolerance));
-  EXPECT_TRUE(p.out.surroundings_intact());
+  testing::for_each_instruction_set([&] {
+    Problem p(GetParam());
+    p.forward();
+    Dense<double> lse;
+    const Dense<double> want =
+        reference::attention(p.exact(0), p.exact(1), p.exact(2), p.documents(), p.shape, &lse);
+    EXPECT_TRUE(near(p.out, want, testing::tolerance_of(GetParam().dtype)));
+    EXPECT_TRUE(near(p.lse, lse, testing::kF32Tolerance));
+    EXPECT_TRUE(p.out.surroundings_intact());
+  });
 }
 
 TEST_P(AttentionCases, GradientsMatchTheNaiveSums) {
-  Problem p(GetParam());
-  p.forward();
-  p.backward();
-  const auto want = reference::attention_backward(p.exact(0), p.exact(1), p.exact(2),
-                                                  reference::dense<double>(p.dout), p.documents(), p.shape);
-  // In BF16 the saved output is rounded, which rowsum(dout * out) carries into dq and dk.
-  const testing::Tolerance tolerance = GetParam().dtype == DType::kF32
-                                           ? testing::Tolerance{.max_rel = 5e-5, .cosine = 1e-8}
-                                           : testing::Tolerance{.max_rel = 1.5e-2, .cosine = 1e-4};
-  EXPECT_TRUE(near_gradient(p.part(p.dqkv, 0), want.dq, tolerance)) << "dq";
-  EXPECT_TRUE(near_gradient(p.part(p.dqkv, 1), want.dk, tolerance)) << "dk";
-  EXPECT_TRUE(near(p.part(p.dqkv, 2), want.dv, tolerance)) << "dv";
-  EXPECT_TRUE(p.dqkv.surroundings_intact());
+  testing::for_each_instruction_set([&] {
+    Problem p(GetParam());
+    p.forward();
+    p.backward();
+    const auto want = reference::attention_backward(p.exact(0), p.exact(1), p.exact(2),
+                                                    reference::dense<double>(p.dout), p.documents(), p.shape);
+    // In BF16 the saved output is rounded, which rowsum(dout * out) carries into dq and dk.
+    const testing::Tolerance tolerance = GetParam().dtype == DType::kF32
+                                             ? testing::Tolerance{.max_rel = 5e-5, .cosine = 1e-8}
+                                             : testing::Tolerance{.max_rel = 1.5e-2, .cosine = 1e-4};
+    EXPECT_TRUE(near_gradient(p.part(p.dqkv, 0), want.dq, tolerance)) << "dq";
+    EXPECT_TRUE(near_gradient(p.part(p.dqkv, 1), want.dk, tolerance)) << "dk";
+    EXPECT_TRUE(near(p.part(p.dqkv, 2), want.dv, tolerance)) << "dv";
+    EXPECT_TRUE(p.dqkv.surroundings_intact());
+  });
 }
 
 TEST_P(AttentionCases, TheNumberOfThreadsChangesNoBit) {
@@ -181,36 +186,40 @@ TEST(Attention, GradientsMatchComplexSteps) {
 }
 
 TEST(Attention, QueriesMayBeTheLastOfTheKeys) {
-  const AttentionShape plain = shape_of(4, 2, 20);
-  for (const DType dtype : {DType::kF32, DType::kBF16}) {
-    for (const Index window : {Index{0}, Index{9}, Index{100}}) {
-      AttentionShape shape = plain;
-      shape.window = window;
-      const std::vector<Index> queries{0, 1, 3, 8, 78};  // 1, 2, 5 and 70 new tokens
-      const std::vector<Index> keys{0, 300, 350, 355, 525};
-      testing::StridedMatrix q(78, 80, dtype, 1);
-      testing::StridedMatrix k(525, 40, dtype, 2);
-      testing::StridedMatrix v(525, 40, dtype, 3);
-      testing::StridedMatrix out(78, 80, dtype);
-      Matrix lse(78, 4);
-      cpu::attention(q, k, v, {queries, keys}, shape, out, lse);
-      Dense<double> want_lse;
-      const Dense<double> want =
-          reference::attention(reference::dense<double>(q), reference::dense<double>(k),
-                               reference::dense<double>(v), {queries, keys}, shape, &want_lse);
-      EXPECT_TRUE(near(out, want, testing::tolerance_of(dtype)));
-      EXPECT_TRUE(near(lse, want_lse, testing::kF32Tolerance));
+  testing::for_each_instruction_set([&] {
+    const AttentionShape plain = shape_of(4, 2, 20);
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      for (const Index window : {Index{0}, Index{9}, Index{100}}) {
+        AttentionShape shape = plain;
+        shape.window = window;
+        const std::vector<Index> queries{0, 1, 3, 8, 78};  // 1, 2, 5 and 70 new tokens
+        const std::vector<Index> keys{0, 300, 350, 355, 525};
+        testing::StridedMatrix q(78, 80, dtype, 1);
+        testing::StridedMatrix k(525, 40, dtype, 2);
+        testing::StridedMatrix v(525, 40, dtype, 3);
+        testing::StridedMatrix out(78, 80, dtype);
+        Matrix lse(78, 4);
+        cpu::attention(q, k, v, {queries, keys}, shape, out, lse);
+        Dense<double> want_lse;
+        const Dense<double> want =
+            reference::attention(reference::dense<double>(q), reference::dense<double>(k),
+                                 reference::dense<double>(v), {queries, keys}, shape, &want_lse);
+        EXPECT_TRUE(near(out, want, testing::tolerance_of(dtype)));
+        EXPECT_TRUE(near(lse, want_lse, testing::kF32Tolerance));
+      }
     }
-  }
+  });
 }
 
 TEST(Attention, NanReachesTheOutput) {
-  Problem p({"", {70}, shape_of(1, 1, 8)});
-  testing::put(p.part(p.qkv, 1), 3, 2, std::nanf(""));
-  p.forward();
-  EXPECT_TRUE(std::isfinite(testing::get(p.out, 2, 0)));
-  EXPECT_TRUE(std::isnan(testing::get(p.out, 3, 0)));
-  EXPECT_TRUE(std::isnan(testing::get(p.out, 69, 7)));
+  testing::for_each_instruction_set([&] {
+    Problem p({"", {70}, shape_of(1, 1, 8)});
+    testing::put(p.part(p.qkv, 1), 3, 2, std::nanf(""));
+    p.forward();
+    EXPECT_TRUE(std::isfinite(testing::get(p.out, 2, 0)));
+    EXPECT_TRUE(std::isnan(testing::get(p.out, 3, 0)));
+    EXPECT_TRUE(std::isnan(testing::get(p.out, 69, 7)));
+  });
 }
 
 }  // namespace

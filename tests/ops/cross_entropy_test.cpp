@@ -8,6 +8,7 @@
 
 #include "ops/reference/cross_entropy.hpp"
 #include "support/complex_step.hpp"
+#include "support/instruction_sets.hpp"
 #include "support/near.hpp"
 #include "support/random_matrix.hpp"
 
@@ -26,25 +27,27 @@ std::vector<std::int32_t> some_targets(Index rows, Index vocabulary) {
 }
 
 TEST(CrossEntropy, LossAndGradientMatchTheReference) {
-  struct Shape {
-    Index rows, vocabulary;
-  };
-  for (const Shape& shape : {Shape{1, 1}, {1, 2}, {5, 15}, {7, 33}, {4, 4097}, {70, 65}, {3, 20001}}) {
-    testing::StridedMatrix logits(shape.rows, shape.vocabulary, DType::kF32, 1, 4.0F);
-    const std::vector<std::int32_t> targets = some_targets(shape.rows, shape.vocabulary);
-    const Dense<double> exact = reference::dense<double>(logits);
-    const double want = reference::cross_entropy(exact, targets);
-    EXPECT_NEAR(cpu::cross_entropy(logits, targets, false, 1.0F), want, 2e-7 * (1.0 + want));
-    EXPECT_TRUE(near(logits, exact, {.max_rel = 0.0})) << "logits changed without a gradient";
-    EXPECT_NEAR(cpu::cross_entropy(logits, targets, true, 0.5F), want, 2e-7 * (1.0 + want));
-    EXPECT_TRUE(logits.surroundings_intact());
-    if (shape.vocabulary < 100 && shape.vocabulary > 1) {
-      const auto loss = [&](const testing::ComplexMatrix& x) {
-        return 0.5 * reference::cross_entropy(x, targets);
-      };
-      EXPECT_TRUE(near(logits, testing::complex_step_gradient(loss, exact), testing::kF32Tolerance));
+  testing::for_each_instruction_set([&] {
+    struct Shape {
+      Index rows, vocabulary;
+    };
+    for (const Shape& shape : {Shape{1, 1}, {1, 2}, {5, 15}, {7, 33}, {4, 4097}, {70, 65}, {3, 20001}}) {
+      testing::StridedMatrix logits(shape.rows, shape.vocabulary, DType::kF32, 1, 4.0F);
+      const std::vector<std::int32_t> targets = some_targets(shape.rows, shape.vocabulary);
+      const Dense<double> exact = reference::dense<double>(logits);
+      const double want = reference::cross_entropy(exact, targets);
+      EXPECT_NEAR(cpu::cross_entropy(logits, targets, false, 1.0F), want, 2e-7 * (1.0 + want));
+      EXPECT_TRUE(near(logits, exact, {.max_rel = 0.0})) << "logits changed without a gradient";
+      EXPECT_NEAR(cpu::cross_entropy(logits, targets, true, 0.5F), want, 2e-7 * (1.0 + want));
+      EXPECT_TRUE(logits.surroundings_intact());
+      if (shape.vocabulary < 100 && shape.vocabulary > 1) {
+        const auto loss = [&](const testing::ComplexMatrix& x) {
+          return 0.5 * reference::cross_entropy(x, targets);
+        };
+        EXPECT_TRUE(near(logits, testing::complex_step_gradient(loss, exact), testing::kF32Tolerance));
+      }
     }
-  }
+  });
 }
 
 TEST(CrossEntropy, IsStableForLargeLogits) {
@@ -62,23 +65,25 @@ TEST(CrossEntropy, IsStableForLargeLogits) {
 }
 
 TEST(CrossEntropy, NanAndInfinityAreNotHidden) {
-  for (const Index at : {0, 5, 16, 36}) {
-    for (const float bad : {std::nanf(""), HUGE_VALF}) {
-      Matrix logits = testing::random_matrix(2, 37, DType::kF32, 1);
-      logits.row<float>(1)[at] = bad;
-      const std::vector<std::int32_t> targets = {1, 2};
-      EXPECT_FALSE(std::isfinite(cpu::cross_entropy(logits, targets, true, 1.0F))) << at;
-      EXPECT_FALSE(std::isfinite(logits.row<float>(1)[3])) << at;
-      EXPECT_TRUE(std::isfinite(logits.row<float>(0)[3])) << at;
+  testing::for_each_instruction_set([&] {
+    for (const Index at : {0, 5, 16, 36}) {
+      for (const float bad : {std::nanf(""), HUGE_VALF}) {
+        Matrix logits = testing::random_matrix(2, 37, DType::kF32, 1);
+        logits.row<float>(1)[at] = bad;
+        const std::vector<std::int32_t> targets = {1, 2};
+        EXPECT_FALSE(std::isfinite(cpu::cross_entropy(logits, targets, true, 1.0F))) << at;
+        EXPECT_FALSE(std::isfinite(logits.row<float>(1)[3])) << at;
+        EXPECT_TRUE(std::isfinite(logits.row<float>(0)[3])) << at;
+      }
     }
-  }
-  // A masked logit (-inf) is no error unless it is the target.
-  Matrix logits(1, 5);
-  logits.row<float>(0)[4] = -HUGE_VALF;
-  const std::vector<std::int32_t> first = {0};
-  EXPECT_NEAR(cpu::cross_entropy(logits, first, false, 1.0F), std::log(4.0), 1e-6);
-  const std::vector<std::int32_t> masked = {4};
-  EXPECT_EQ(cpu::cross_entropy(logits, masked, false, 1.0F), HUGE_VAL);
+    // A masked logit (-inf) is no error unless it is the target.
+    Matrix logits(1, 5);
+    logits.row<float>(0)[4] = -HUGE_VALF;
+    const std::vector<std::int32_t> first = {0};
+    EXPECT_NEAR(cpu::cross_entropy(logits, first, false, 1.0F), std::log(4.0), 1e-6);
+    const std::vector<std::int32_t> masked = {4};
+    EXPECT_EQ(cpu::cross_entropy(logits, masked, false, 1.0F), HUGE_VAL);
+  });
 }
 
 TEST(CrossEntropy, TheNumberOfThreadsChangesNoBit) {

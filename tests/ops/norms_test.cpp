@@ -8,6 +8,7 @@
 
 #include "ops/reference/norms.hpp"
 #include "support/complex_step.hpp"
+#include "support/instruction_sets.hpp"
 #include "support/near.hpp"
 #include "support/random_matrix.hpp"
 
@@ -80,36 +81,40 @@ Dense<double> exact_gradient(Kind kind, Problem& p, int operand) {
 class Norms : public ::testing::TestWithParam<Kind> {};
 
 TEST_P(Norms, ForwardMatchesTheReference) {
-  for (const DType dtype : {DType::kF32, DType::kBF16}) {
-    for (const Shape& shape : kShapes) {
-      Problem p(shape, dtype);
-      forward(GetParam(), p);
-      const bool layer = GetParam() == Kind::kLayer;
-      const Dense<double> bias = layer ? reference::dense<double>(p.bias) : Dense<double>();
-      const Dense<double> want = reference::norm(reference::dense<double>(p.x),
-                                                 reference::dense<double>(p.weight), bias, kEps, layer);
-      EXPECT_TRUE(near(p.y, want, testing::tolerance_of(dtype))) << shape.rows << " x " << shape.cols;
-      EXPECT_TRUE(p.y.surroundings_intact());
+  testing::for_each_instruction_set([&] {
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      for (const Shape& shape : kShapes) {
+        Problem p(shape, dtype);
+        forward(GetParam(), p);
+        const bool layer = GetParam() == Kind::kLayer;
+        const Dense<double> bias = layer ? reference::dense<double>(p.bias) : Dense<double>();
+        const Dense<double> want = reference::norm(reference::dense<double>(p.x),
+                                                   reference::dense<double>(p.weight), bias, kEps, layer);
+        EXPECT_TRUE(near(p.y, want, testing::tolerance_of(dtype))) << shape.rows << " x " << shape.cols;
+        EXPECT_TRUE(p.y.surroundings_intact());
+      }
     }
-  }
+  });
 }
 
 TEST_P(Norms, GradientsMatchComplexSteps) {
-  for (const DType dtype : {DType::kF32, DType::kBF16}) {
-    for (const Shape& shape : {Shape{3, 7, 7}, {5, 17, 17}, {4, 24, 8}, {3, 60, 20}, {70, 5, 5}}) {
-      Problem p(shape, dtype);
-      const Dense<double> dweight = reference::dense<double>(p.dweight);
-      const Dense<double> dbias = reference::dense<double>(p.dbias);
-      backward(GetParam(), p, false);
-      EXPECT_TRUE(near(p.dx, exact_gradient(GetParam(), p, 0), testing::tolerance_of(dtype)));
-      EXPECT_TRUE(p.dx.surroundings_intact());
-      // Sums over rows run in float32 whatever the type of x: both types must meet the float32 tolerance.
-      EXPECT_TRUE(near(p.dweight, plus(dweight, exact_gradient(GetParam(), p, 1)), testing::kF32Tolerance));
-      if (GetParam() == Kind::kLayer) {
-        EXPECT_TRUE(near(p.dbias, plus(dbias, exact_gradient(GetParam(), p, 2)), testing::kF32Tolerance));
+  testing::for_each_instruction_set([&] {
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      for (const Shape& shape : {Shape{3, 7, 7}, {5, 17, 17}, {4, 24, 8}, {3, 60, 20}, {70, 5, 5}}) {
+        Problem p(shape, dtype);
+        const Dense<double> dweight = reference::dense<double>(p.dweight);
+        const Dense<double> dbias = reference::dense<double>(p.dbias);
+        backward(GetParam(), p, false);
+        EXPECT_TRUE(near(p.dx, exact_gradient(GetParam(), p, 0), testing::tolerance_of(dtype)));
+        EXPECT_TRUE(p.dx.surroundings_intact());
+        // Sums over rows run in float32 whatever the type of x: both types must meet the float32 tolerance.
+        EXPECT_TRUE(near(p.dweight, plus(dweight, exact_gradient(GetParam(), p, 1)), testing::kF32Tolerance));
+        if (GetParam() == Kind::kLayer) {
+          EXPECT_TRUE(near(p.dbias, plus(dbias, exact_gradient(GetParam(), p, 2)), testing::kF32Tolerance));
+        }
       }
     }
-  }
+  });
 }
 
 TEST_P(Norms, BackwardAddsToDxWhereAsked) {

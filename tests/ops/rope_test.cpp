@@ -7,6 +7,7 @@
 
 #include "ops/reference/rope.hpp"
 #include "support/complex_step.hpp"
+#include "support/instruction_sets.hpp"
 #include "support/near.hpp"
 #include "support/random_matrix.hpp"
 
@@ -31,17 +32,19 @@ Matrix angle_table(Index positions, Index head_dim) {
 const std::vector<std::int32_t> kPositions = {0, 5, 1, 30, 30};
 
 TEST(Rope, RotatesEveryHeadByItsPosition) {
-  for (const DType dtype : {DType::kF32, DType::kBF16}) {
-    for (const Index head_dim : {2, 8, 20, 64, 80, 128}) {
-      const Matrix table = angle_table(31, head_dim);
-      testing::StridedMatrix x(5, 3 * head_dim, dtype, 1);
-      const Dense<double> want =
-          reference::rope(reference::dense<double>(table), kPositions, head_dim, reference::dense<double>(x));
-      cpu::rope(table, kPositions, head_dim, false, x);
-      EXPECT_TRUE(near(x, want, testing::tolerance_of(dtype))) << head_dim;
-      EXPECT_TRUE(x.surroundings_intact());
+  testing::for_each_instruction_set([&] {
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      for (const Index head_dim : {2, 8, 20, 64, 80, 128}) {
+        const Matrix table = angle_table(31, head_dim);
+        testing::StridedMatrix x(5, 3 * head_dim, dtype, 1);
+        const Dense<double> want = reference::rope(reference::dense<double>(table), kPositions, head_dim,
+                                                   reference::dense<double>(x));
+        cpu::rope(table, kPositions, head_dim, false, x);
+        EXPECT_TRUE(near(x, want, testing::tolerance_of(dtype))) << head_dim;
+        EXPECT_TRUE(x.surroundings_intact());
+      }
     }
-  }
+  });
 }
 
 TEST(Rope, TheInverseIsTheBackwardPass) {

@@ -15,11 +15,13 @@
 #include <hwy/foreach_target.h>
 
 #include "ops/cpu/attention_blocks-inl.hpp"
+#include "ops/cpu/attention_few-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace lorry::ops::cpu::HWY_NAMESPACE {
 namespace {
 
+constexpr Index kFewQueries = 4;    // up to these, most of a vector of queries would be empty
 constexpr float kNoScore = -1e30F;  // below any score, yet finite: -inf - -inf would be NaN
 
 /// What one query head of a task carries from key block to key block.
@@ -184,7 +186,12 @@ void attention_forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v, 
     ForwardScratch scratch(shape.heads / shape.kv_heads, shape.head_dim);
 #pragma omp for schedule(dynamic, 1)
     for (Index t = 0; t < count; ++t) {
-      run_forward_task(tasks[static_cast<std::size_t>(t)], q, k, v, shape, scratch, out, lse);
+      const AttentionTask& task = tasks[static_cast<std::size_t>(t)];
+      if (task.queries <= kFewQueries) {
+        run_few_queries(task, q, k, v, shape, out, lse);
+      } else {
+        run_forward_task(task, q, k, v, shape, scratch, out, lse);
+      }
     }
   }
 }

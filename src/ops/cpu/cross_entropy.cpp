@@ -33,7 +33,7 @@ float largest(const float* logits, Index n) {
 /// Sum of exp(logit - top) over n logits, in double by blocks: one float sum over 150k terms would lose
 /// digits. keep: the exponentials replace the logits.
 double sum_of_exponentials(float* logits, Index n, float top, bool keep) {
-  constexpr Index kBlock = 4096;
+  constexpr Index kBlock = 64 * kLanes;
   double total = 0.0;
   for (Index first = 0; first < n; first += kBlock) {
     float* block = logits + first;

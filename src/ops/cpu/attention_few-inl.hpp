@@ -1,0 +1,155 @@
+// cpu/attention_few-inl.hpp: attention of a few queries over many keys, as in generation with a cache. Every
+// key and value is used once or a few times only, so that they are read as they lie, without panels: memory
+// sets the pace.
+#if defined(LORRY_OPS_CPU_ATTENTION_FEW_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef LORRY_OPS_CPU_ATTENTION_FEW_INL
+#undef LORRY_OPS_CPU_ATTENTION_FEW_INL
+#else
+#define LORRY_OPS_CPU_ATTENTION_FEW_INL
+#endif
+
+#include <hwy/cache_control.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "ops/cpu/attention_blocks-inl.hpp"
+#include "ops/cpu/attention_tasks.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace lorry::ops::cpu::HWY_NAMESPACE {
+namespace {
+
+/// Keys or values of one head, one row each.
+template <class T>
+struct Rows {
+  const T* data;
+  Index stride;
+  Index cols;
+  [[nodiscard]] HWY_INLINE const T* row(Index i) const { return data + i * stride; }
+  [[nodiscard]] HWY_INLINE Rows from(Index i) const { return {row(i), stride, cols}; }
+};
+
+template <class T>
+HWY_INLINE Rows<T> head_rows(ConstMatrixView view, Index first_row, Index head, Index head_dim) {
+  return {view.row<T>(first_row) + head * head_dim, view.stride, head_dim};
+}
+
+/// Asks for row i of `rows`: rows of a cache lie pages apart, where the hardware does not look ahead.
+template <class T>
+HWY_INLINE void prefetch_row(Rows<T> rows, Index i) {
+  constexpr Index kLine = 64 / static_cast<Index>(sizeof(T));
+  for (Index d = 0; d < rows.cols; d += kLine) hwy::Prefetch(rows.row(i) + d);
+}
+
+/// scores[j] = query . keys[j] for `count` keys; query is padded with zeros to whole vectors.
+/// Rows of `next` are prefetched.
+template <class T>
+void dot_rows(const float* query, Rows<T> keys, Index count, Rows<T> next, float* scores) {
+  Index j = 0;
+  for (; j + 4 <= count; j += 4) {  // four sums hide the latency of each
+    for (int r = 0; r < 4; ++r) prefetch_row(next, j + r);
+    FloatVec sum[4] = {splat(0.0F), splat(0.0F), splat(0.0F), splat(0.0F)};
+    for_each_vector(keys.cols, [&](Index d, Index n) HWY_ATTR {
+      const FloatVec q = load(query + d);
+      for (int r = 0; r < 4; ++r) sum[r] = hn::MulAdd(q, load(keys.row(j + r) + d, n), sum[r]);
+    });
+    for (int r = 0; r < 4; ++r) scores[j + r] = sum_of_lanes(sum[r]);
+  }
+  for (; j < count; ++j) {
+    FloatVec sum = splat(0.0F);
+    for_each_vector(keys.cols, [&](Index d, Index n) HWY_ATTR {
+      sum = hn::MulAdd(load(query + d), load(keys.row(j) + d, n), sum);
+    });
+    scores[j] = sum_of_lanes(sum);
+  }
+}
+
+/// out[0, vectors * kLanes) = factor * out + sum_j weights[j] values[j], from column `col` on.
+template <int vectors, class T>
+HWY_INLINE void add_weighted_columns(const float* weights, Rows<T> values, Index count, Index col, Index tail,
+                                     float factor, float* out) {
+  FloatVec sum[vectors];
+  for (int r = 0; r < vectors; ++r) sum[r] = hn::Mul(splat(factor), load(out + col + r * kLanes));
+  for (Index j = 0; j < count; ++j) {
+    const FloatVec p = splat(weights[j]);
+    const T* row = values.row(j) + col;
+    for (int r = 0; r < vectors; ++r) sum[r] = hn::MulAdd(p, load(row + r * kLanes, tail), sum[r]);
+  }
+  for (int r = 0; r < vectors; ++r) store(sum[r], out + col + r * kLanes);
+}
+
+/// out [head_width] = factor * out + weights^T values.
+template <class T>
+void add_weighted_rows(const float* weights, Rows<T> values, Index count, float factor, float* out) {
+  Index col = 0;
+  for (; col + 4 * kLanes <= values.cols; col += 4 * kLanes) {
+    add_weighted_columns<4>(weights, values, count, col, kLanes, factor, out);
+  }
+  for (; col < values.cols; col += kLanes) {
+    add_weighted_columns<1>(weights, values, count, col, std::min(kLanes, values.cols - col), factor, out);
+  }
+}
+
+/// One query of one head over keys [first, last). out [head_width] is overwritten; returns lse.
+template <class T>
+float attend_one(const float* query, Rows<T> keys, Rows<T> values, Index first, Index last, float* out) {
+  constexpr Index kBlock = 64;
+  float scores[kBlock + kLanes];
+  float top = -HUGE_VALF;
+  float sum = 0.0F;
+  std::fill_n(out, round_up(keys.cols), 0.0F);
+  for (Index j = first; j < last; j += kBlock) {
+    const Index count = std::min(kBlock, last - j);
+    dot_rows(query, keys.from(j), count, values.from(j), scores);
+    const float old_top = top;
+    for (Index i = 0; i < count; ++i) top = std::max(top, scores[i]);
+    std::fill_n(scores + count, kLanes, -HUGE_VALF);
+    FloatVec block_sum = splat(0.0F);
+    for (Index i = 0; i < count; i += kLanes) {
+      const FloatVec p = exp2_of_scores(hn::Sub(load(scores + i), splat(top)));
+      store(p, scores + i);
+      block_sum = hn::Add(block_sum, p);
+    }
+    const float factor = j == first ? 0.0F : std::exp2(old_top - top);
+    sum = sum * factor + sum_of_lanes(block_sum);
+    for (Index i = j + kBlock; i < std::min(last, j + 2 * kBlock); ++i) prefetch_row(keys, i);
+    add_weighted_rows(scores, values.from(j), count, factor, out);
+  }
+  const float inverse = 1.0F / sum;
+  for (Index d = 0; d < round_up(keys.cols); d += kLanes) {
+    store(hn::Mul(load(out + d), splat(inverse)), out + d);
+  }
+  return kLn2 * top + std::log(sum);
+}
+
+/// All heads of the task's group.
+void run_few_queries(const AttentionTask& task, ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
+                     const AttentionShape& shape, MatrixView out, MatrixView lse) {
+  const Index group = shape.heads / shape.kv_heads;
+  const Index dim = shape.head_dim;
+  std::vector<float> memory(static_cast<std::size_t>(2 * round_up(dim)));
+  float* query = memory.data();
+  float* result = query + round_up(dim);
+  with_type(k.dtype, [&]<class T>(T /*tag*/) HWY_ATTR {
+    const Rows<T> keys = head_rows<T>(k, task.key_row, task.kv_head, dim);
+    const Rows<T> values = head_rows<T>(v, task.key_row, task.kv_head, dim);
+    for (Index i = 0; i < task.queries; ++i) {
+      const Index last = task.position + i + 1;
+      const Index first = shape.window == 0 ? 0 : std::max<Index>(0, last - shape.window);
+      for (Index h = task.kv_head * group; h < (task.kv_head + 1) * group; ++h) {
+        pack(q, task.query_row + i, 1, h * dim, dim, shape.scale * kLog2E, round_up(dim), query);
+        const float log_sum = attend_one(query, keys, values, first, last, result);
+        write_row(result, out, task.query_row + i, h * dim, dim);
+        if (!lse.empty()) lse.row<float>(task.query_row + i)[h] = log_sum;
+      }
+    }
+  });
+}
+
+}  // namespace
+}  // namespace lorry::ops::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
