@@ -19,7 +19,7 @@ constexpr double kGradient = 1e-3;
 constexpr double kCosine = 0.99999;
 constexpr double kTrained = 1e-3;
 
-class Families : public testing::TestWithParam<const char*> {
+class Families : public ::testing::TestWithParam<const char*> {
  protected:
   /// Keeps the largest of some differences for --gtest_output=xml, where the margins can be read.
   void record(double difference) {
@@ -161,8 +161,8 @@ TEST_P(Families, OldConfigSpellingMeansTheSame) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, Families,
-                         testing::Values("gpt2", "llama", "llama3", "llama_bf16", "llama_f16", "llama_linear",
-                                         "mistral", "qwen2", "qwen3"),
+                         ::testing::Values("gpt2", "llama", "llama3", "llama_bf16", "llama_f16",
+                                           "llama_linear", "mistral", "qwen2", "qwen3"),
                          [](const auto& test) { return std::string(test.param); });
 
 TEST(Gpt2, FilesWithoutTheRootNameLoadAlike) {

@@ -8,7 +8,7 @@
 namespace lorry::model {
 namespace {
 
-class FullFineTuning : public testing::TestWithParam<const char*> {};
+class FullFineTuning : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(FullFineTuning, EveryGradientMatchesTransformers) {
   GoldenCase golden(GetParam());
@@ -47,7 +47,7 @@ TEST_P(FullFineTuning, TwentyStepsGiveTheSameLosses) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Golden, FullFineTuning, testing::Values("llama3", "gpt2"),
+INSTANTIATE_TEST_SUITE_P(Golden, FullFineTuning, ::testing::Values("llama3", "gpt2"),
                          [](const auto& test) { return std::string(test.param); });
 
 }  // namespace

@@ -1,0 +1,104 @@
+// Adapters and merged folders as Lorry writes them. They are left in BUILD/interchange for
+// scripts/golden/check_interchange.py, which reads them with PEFT and transformers.
+#include <gtest/gtest.h>
+
+#include "io/io_support.hpp"
+#include "io/safetensors_writer.hpp"
+#include "model/golden_case.hpp"
+#include "model/merge.hpp"
+#include "optim/adamw.hpp"
+#include "support/random_matrix.hpp"
+
+namespace lorry::model {
+namespace {
+
+class Interchange : public ::testing::TestWithParam<const char*> {
+ protected:
+  std::filesystem::path folder() const {
+    return std::filesystem::path(LORRY_BUILD_DIR) / "interchange" / GetParam();
+  }
+};
+
+/// An adapter made and trained by Lorry, with the settings of the case's own; llama's and qwen2's targets as
+/// a user would type them.
+Adapter train_adapter(GoldenCase& golden, std::string_view name) {
+  PeftConfig config = load_peft_config(golden.folder() / "adapter");
+  if (name == "llama" || name == "qwen2") config.target_modules = parse_target_modules(kAllLinear);
+  if (name == "mistral") config.init_lora_weights = LoraInit::kGaussian;
+  Adapter adapter = Adapter::create(config, golden.decoder(), 7);
+  adapter.attach(golden.decoder());
+  optim::AdamW optimizer(golden.ops(), adapter.parameters(), {});
+  Decoder::Workspace workspace;
+  for (Index step = 0; step < 10; ++step) {
+    const data::Batch batch = pack(golden.training_documents(step));
+    adapter.zero_gradients();
+    golden.decoder().loss_and_gradient(batch, {.gradient_scale = 0.02F}, workspace);
+    optimizer.step(2e-2F);
+  }
+  return adapter;
+}
+
+std::vector<Matrix> logits_of(GoldenCase& golden, Decoder& decoder) {
+  Decoder::Workspace workspace;
+  std::vector<Matrix> all;
+  for (Index i = 0; i < 3; ++i) {
+    const data::Batch batch = pack({golden.document(i)});
+    all.emplace_back(batch.rows(), decoder.config().vocab_size);
+    decoder.logits(batch, workspace, all.back());
+  }
+  return all;
+}
+
+void write_logits(const std::filesystem::path& file, const std::vector<Matrix>& logits) {
+  const auto name = [](std::size_t i) { return "document." + std::to_string(i) + ".logits"; };
+  std::vector<io::TensorSpec> specs;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    specs.push_back({name(i), DType::kF32, {logits[i].rows(), logits[i].cols()}});
+  }
+  io::SafetensorsWriter writer(file, specs);
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    writer.write(name(i), {logits[i].view().data, static_cast<std::size_t>(logits[i].bytes())});
+  }
+  writer.finish();
+}
+
+TEST_P(Interchange, AdapterComesBackBitForBitAndMergesToTheSameLogits) {
+  GoldenCase golden(GetParam());
+  std::filesystem::remove_all(folder());
+  std::filesystem::create_directories(folder() / "adapter");
+  const std::vector<Matrix> base = logits_of(golden, golden.decoder());
+  const Adapter adapter = train_adapter(golden, GetParam());
+  const std::vector<Matrix> logits = logits_of(golden, golden.decoder());
+  save_adapter(folder() / "adapter", adapter);
+  write_logits(folder() / "logits.safetensors", logits);
+
+  const Adapter read = load_adapter(folder() / "adapter", golden.decoder());
+  ASSERT_EQ(read.entries().size(), adapter.entries().size());
+  for (std::size_t i = 0; i < adapter.entries().size(); ++i) {
+    EXPECT_EQ(read.entries()[i]->module, adapter.entries()[i]->module);
+    const nn::LowRankUpdate& got = read.entries()[i]->update;
+    const nn::LowRankUpdate& want = adapter.entries()[i]->update;
+    EXPECT_EQ(got.scale, want.scale);
+    EXPECT_TRUE(testing::same_bits(got.a, want.a));
+    EXPECT_TRUE(testing::same_bits(got.b_transposed, want.b_transposed));
+  }
+
+  merge_adapter(golden.ops(), golden.folder() / "model", folder() / "adapter", folder() / "merged", {});
+  const Weights weights = load_weights(folder() / "merged", golden.decoder().config());
+  Decoder merged(golden.ops(), golden.decoder().config(), weights, DType::kF32);
+  const std::vector<Matrix> merged_logits = logits_of(golden, merged);
+  const bool rounded =
+      golden.weights().at(golden.decoder().linears()[0]->name() + ".weight").dtype != DType::kF32;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    EXPECT_GT(relative_difference(logits[i], base[i]), 0.01);  // else all of this shows nothing
+    EXPECT_LE(relative_difference(merged_logits[i], logits[i]), rounded ? 1e-2 : 1e-5);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, Interchange,
+                         ::testing::Values("gpt2", "llama", "llama3", "llama_bf16", "llama_f16",
+                                           "llama_linear", "mistral", "qwen2", "qwen3"),
+                         [](const auto& test) { return std::string(test.param); });
+
+}  // namespace
+}  // namespace lorry::model

@@ -1,0 +1,130 @@
+// Merged folders against PEFT's merge_and_unload.
+#include "model/merge.hpp"
+
+#include <gtest/gtest.h>
+
+#include "io/io_support.hpp"
+#include "io/tensor_folder.hpp"
+#include "model/golden_case.hpp"
+#include "support/random_matrix.hpp"
+
+namespace lorry::model {
+namespace {
+
+using io::get;
+using io::put;
+using io::ScratchFolder;
+
+/// A tensor of any float type as F32.
+Matrix as_f32(const io::TensorView& tensor) {
+  const ConstMatrixView view = {tensor.bytes.data(), tensor.shape[0], tensor.shape[1], tensor.shape[1],
+                                tensor.dtype};
+  Matrix result(view.rows, view.cols);
+  for (Index i = 0; i < view.rows; ++i) {
+    for (Index j = 0; j < view.cols; ++j) result.row<float>(i)[j] = testing::get(view, i, j);
+  }
+  return result;
+}
+
+class MergedFamilies : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(MergedFamilies, ChangedWeightsMatchPeftAndTheRestIsByteForByteTheBase) {
+  GoldenCase golden(GetParam());
+  const std::filesystem::path model = golden.folder() / "model";
+  const ScratchFolder scratch;
+  Index last = 0;
+  Index all = 0;
+  merge_adapter(golden.ops(), model, golden.folder() / "adapter", scratch / "merged",
+                [&](Index done, Index total) {
+                  EXPECT_GE(done, last);
+                  last = done;
+                  all = total;
+                });
+  EXPECT_EQ(last, all);
+  const io::TensorFolder base(model);
+  const io::TensorFolder merged(scratch / "merged");
+  EXPECT_EQ(all, base.total_bytes());
+  ASSERT_EQ(merged.names(), base.names());
+  std::size_t changed = 0;
+  for (const std::string& name : base.names()) {
+    const io::TensorView& got = merged.at(name);
+    const io::TensorView& before = base.at(name);
+    ASSERT_EQ(got.dtype, before.dtype) << name;
+    ASSERT_EQ(got.shape, before.shape) << name;
+    EXPECT_EQ(merged.file_of(name).path().filename(), base.file_of(name).path().filename());
+    if (!golden.has("merged." + name)) {
+      EXPECT_TRUE(std::equal(got.bytes.begin(), got.bytes.end(), before.bytes.begin(), before.bytes.end()))
+          << name;
+      continue;
+    }
+    ++changed;
+    const Matrix want = golden.tensor("merged." + name);
+    // Half a unit in the last place of the stored type: 8 bits of BF16, 11 of F16.
+    const double rounding = got.dtype == DType::kF32 ? 1e-6 : got.dtype == DType::kBF16 ? 0x1p-9 : 0x1p-12;
+    EXPECT_LE(relative_difference(as_f32(got), want), rounding) << name;
+    EXPECT_GT(relative_difference(as_f32(before), want), 1e-2)
+        << name << ": the adapter changes too little to tell";
+  }
+  EXPECT_EQ(changed, golden.adapter().entries().size());
+  for (const char* file : {"config.json", "generation_config.json"}) {
+    EXPECT_EQ(get(scratch / "merged" / file), get(model / file));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, MergedFamilies,
+                         ::testing::Values("gpt2", "llama", "llama3", "llama_bf16", "llama_f16",
+                                           "llama_linear", "mistral", "qwen2", "qwen3"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST(Merge, FilesWithoutTheRootNameMergeUnderTheirOwnNames) {
+  GoldenCase golden("gpt2", DType::kF32, "model_hub");
+  const ScratchFolder scratch;
+  merge_adapter(golden.ops(), golden.folder() / "model_hub", golden.folder() / "adapter", scratch / "merged",
+                {});
+  const io::TensorFolder merged(scratch / "merged");
+  EXPECT_EQ(merged.names(), io::TensorFolder(golden.folder() / "model_hub").names());
+  const Matrix want = golden.tensor("merged.transformer.h.1.mlp.c_fc.weight");
+  EXPECT_LE(relative_difference(as_f32(merged.at("h.1.mlp.c_fc.weight")), want), 1e-6);
+}
+
+TEST(Merge, HeadSharedWithTheEmbeddingIsRefusedAndNothingIsLeft) {
+  GoldenCase golden("llama3");
+  const ScratchFolder scratch;
+  std::filesystem::create_directory(scratch / "adapter");
+  PeftConfig config;
+  config.target_modules = parse_target_modules("lm_head");
+  save_adapter(scratch / "adapter", Adapter::create(config, golden.decoder(), 1));
+  const std::string error = io::error_of([&] {
+    merge_adapter(golden.ops(), golden.folder() / "model", scratch / "adapter", scratch / "merged", {});
+  });
+  EXPECT_NE(error.find("[merge]"), std::string::npos) << error;
+  EXPECT_NE(error.find("lm_head"), std::string::npos) << error;
+  EXPECT_EQ(scratch.names(), std::vector<std::string>{"adapter"});
+}
+
+TEST(Merge, AUsedFolderIsRefusedAndKept) {
+  GoldenCase golden("llama");
+  const ScratchFolder scratch;
+  std::filesystem::create_directory(scratch / "merged");
+  put(scratch / "merged" / "mine.txt", "keep");
+  const std::string error = io::error_of([&] {
+    merge_adapter(golden.ops(), golden.folder() / "model", golden.folder() / "adapter", scratch / "merged",
+                  {});
+  });
+  EXPECT_NE(error.find("merged"), std::string::npos) << error;
+  EXPECT_EQ(get(scratch / "merged" / "mine.txt"), "keep");
+  EXPECT_EQ(scratch.names(), std::vector<std::string>{"merged"});
+}
+
+TEST(Merge, AdapterOfAnotherModelLeavesNothing) {
+  GoldenCase golden("llama");
+  const ScratchFolder scratch;
+  const std::filesystem::path other = golden_folder() / "families/qwen3/adapter";
+  const std::string error = io::error_of(
+      [&] { merge_adapter(golden.ops(), golden.folder() / "model", other, scratch / "merged", {}); });
+  EXPECT_NE(error.find("another model"), std::string::npos) << error;
+  EXPECT_TRUE(scratch.names().empty());
+}
+
+}  // namespace
+}  // namespace lorry::model
