@@ -85,7 +85,7 @@ HWY_INLINE void add_rows(ConstMatrixView x, ConstMatrixView w, Index i, MatrixVi
 /// out [kRows, O] = x w over all rows of w. x, out: F32.
 template <Index kRows, bool kRound, class T>
 void sum_rows(ConstMatrixView x, ConstMatrixView w, MatrixView out) {
-  constexpr Index kSteps = 4;
+  constexpr Index kSteps = kRows <= 2 ? 8 : 4;  // as many as registers hold
   for (Index m = 0; m < kRows; ++m) std::fill_n(out.row<float>(m), out.cols, 0.0F);
   Index i = 0;
   for (; i + kSteps <= w.rows; i += kSteps) add_rows<kRows, kSteps, kRound, T>(x, w, i, out);
@@ -132,16 +132,20 @@ namespace lorry::ops::cpu {
 
 HWY_EXPORT(multiply);
 
+namespace {
+constexpr Index kColPiece = 512;  // columns of w [I,O] handed to a thread at once
+}
+
 void matvec(ConstMatrixView x, ConstMatrixView w, bool transpose_w, bool accumulate, MatrixView y) {
   LORRY_CHECK(x.rows >= 1 && x.rows <= kMatvecRows);
   // Few enough outputs that the sums of a piece stay in the first cache, enough that a row of w [I,O] is read
   // in runs the hardware prefetches.
   const Index outputs = transpose_w ? w.rows : w.cols;
-  const Index piece_size = transpose_w ? 64 : 256;
+  const Index piece_size = transpose_w ? 64 : kColPiece;
   Matrix x32(x.rows, x.cols);
   copy(x, x32);
   parallel_for(pieces(outputs, piece_size), [&](Index piece) {
-    alignas(64) std::array<float, kMatvecRows * 256> sums;
+    alignas(64) std::array<float, kMatvecRows * kColPiece> sums;
     const Index first = piece * piece_size;
     const Index count = std::min(piece_size, outputs - first);
     const ConstMatrixView part = transpose_w ? w.row_range(first, count) : w.col_range(first, count);

@@ -1,6 +1,5 @@
-// cpu/simd-inl.hpp: the vector vocabulary of the kernels: F32 and BF16 rows as float32 vectors, with tails,
-// and the exponential functions. Included once per instruction set (Highway's dynamic dispatch), hence the
-// guard.
+// ops/cpu/rows-inl.hpp: whole rows to and from float32, and the exponential functions, on the vocabulary of
+// simd-inl.hpp. Included once per instruction set (Highway's dynamic dispatch), hence the guard.
 #if defined(LORRY_OPS_CPU_ROWS_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef LORRY_OPS_CPU_ROWS_INL
 #undef LORRY_OPS_CPU_ROWS_INL
@@ -14,86 +13,14 @@
 
 #include "core/check.hpp"
 #include "core/index.hpp"
+#include "ops/cpu/simd-inl.hpp"
 #include "tensor/matrix.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace lorry::ops::cpu::HWY_NAMESPACE {
 namespace {  // internal: other files have helpers of the same names
-namespace hn = hwy::HWY_NAMESPACE;
 
-using FloatTag = hn::CappedTag<float, 16>;
-using FloatVec = hn::Vec<FloatTag>;
-inline constexpr FloatTag kFloats;
-inline constexpr hn::RebindToUnsigned<FloatTag> kWords;
 inline constexpr hn::RebindToSigned<FloatTag> kInts;
-inline constexpr hn::Rebind<std::uint16_t, FloatTag> kHalfWords;
-inline constexpr Index kLanes = static_cast<Index>(hn::MaxLanes(kFloats));
-
-HWY_INLINE FloatVec splat(float x) {
-  return hn::Set(kFloats, x);
-}
-
-HWY_INLINE FloatVec load(const float* from) {
-  return hn::LoadU(kFloats, from);
-}
-HWY_INLINE FloatVec load(const BF16* from) {
-  const auto bits = hn::LoadU(kHalfWords, reinterpret_cast<const std::uint16_t*>(from));
-  return hn::BitCast(kFloats, hn::ShiftLeft<16>(hn::PromoteTo(kWords, bits)));
-}
-
-HWY_INLINE void store(FloatVec v, float* to) {
-  hn::StoreU(v, kFloats, to);
-}
-/// Rounds to nearest even; a NaN stays a NaN (as to_bf16).
-HWY_INLINE void store(FloatVec v, BF16* to) {
-  const auto bits = hn::BitCast(kWords, v);
-  const auto upper = hn::ShiftRight<16>(bits);
-  const auto odd = hn::And(upper, hn::Set(kWords, 1U));
-  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(kWords, 0x7fffU))));
-  const auto quiet = hn::Or(upper, hn::Set(kWords, 0x40U));
-  const auto is_nan = hn::RebindMask(kWords, hn::IsNaN(v));
-  const auto result = hn::IfThenElse(is_nan, quiet, rounded);
-  hn::StoreU(hn::TruncateTo(kHalfWords, result), kHalfWords, reinterpret_cast<std::uint16_t*>(to));
-}
-
-/// The first `count` (1 <= count <= kLanes) elements; the others are zero. Never reads behind them.
-template <class T>
-HWY_INLINE FloatVec load(const T* from, Index count) {
-  if (count == kLanes) return load(from);
-  T buffer[kLanes] = {};
-  std::memcpy(buffer, from, static_cast<std::size_t>(count) * sizeof(T));
-  return load(buffer);
-}
-template <class T>
-HWY_INLINE void store(FloatVec v, T* to, Index count) {
-  if (count == kLanes) return store(v, to);
-  T buffer[kLanes];
-  store(v, buffer);
-  std::memcpy(to, buffer, static_cast<std::size_t>(count) * sizeof(T));
-}
-
-/// Calls body(i, count) for every vector of a row of n elements; count < kLanes for the last one only.
-template <class Body>
-HWY_INLINE void for_each_vector(Index n, Body&& body) {
-  Index i = 0;
-  for (; i + kLanes <= n; i += kLanes) body(i, kLanes);
-  if (i < n) body(i, n - i);
-}
-
-HWY_INLINE float sum_of_lanes(FloatVec v) {
-  return hn::GetLane(hn::SumOfLanes(kFloats, v));
-}
-
-/// Calls f(float{}) or f(BF16{}): the run-time type as a compile-time one.
-template <class F>
-HWY_INLINE void with_type(DType dtype, F&& f) {
-  if (dtype == DType::kF32) {
-    f(float{});
-  } else {
-    LORRY_CHECK(dtype == DType::kBF16);
-    f(BF16{});
-  }
-}
 
 /// out[0, n) = elements [col, col + n) of a row of an F32 or BF16 view.
 HWY_INLINE void read_row(const ConstMatrixView& view, Index row, Index col, Index n, float* out) {
