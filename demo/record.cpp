@@ -12,7 +12,7 @@ std::string format_prompt(const Record& record) {
   for (const std::string_view slot : kSlots) {
     const auto found = record.find(slot);
     if (found == record.end()) continue;
-    if (!line.empty()) line += " | ";
+    if (!line.empty()) line += "; ";
     line += fmt::format("{} = {}", slot, found->second);
   }
   return line + "\n";
@@ -22,9 +22,9 @@ Record parse_prompt(std::string_view prompt, std::string_view where) {
   Record record;
   while (!prompt.empty() && prompt.back() == '\n') prompt.remove_suffix(1);
   while (!prompt.empty()) {
-    const auto end = prompt.find(" | ");
+    const auto end = prompt.find("; ");
     const std::string_view pair = prompt.substr(0, end);
-    prompt.remove_prefix(end == std::string_view::npos ? prompt.size() : end + 3);
+    prompt.remove_prefix(end == std::string_view::npos ? prompt.size() : end + 2);
     const auto equals = pair.find(" = ");
     const std::string_view slot = pair.substr(0, equals);
     if (equals == std::string_view::npos || std::find(kSlots.begin(), kSlots.end(), slot) == kSlots.end()) {

@@ -1,5 +1,5 @@
 // demo/record.hpp: the input of the data-to-text task, a small boat's record of 3 to 7 slots on one line:
-// `boat = Silver Wren | kind = ketch | hull = red | harbour = Brevik Quay | engine = no`.
+// `boat = Silver Wren; kind = ketch; hull = red; harbour = Brevik Quay; engine = no`.
 #pragma once
 #include <array>
 #include <map>

@@ -165,8 +165,8 @@ TEST(Task, HeldOutRecordsAreNewAndAFifthHasOnlyUnseenNames) {
 
 TEST(Task, PromptReadsBackAndBadPromptsAreRefused) {
   EXPECT_EQ(parse_prompt(format_prompt(wren()), "here"), wren());
-  EXPECT_THROW(parse_prompt("boat = A | sails = 2\n", "here"), Error);
-  EXPECT_THROW(parse_prompt("boat = A | boat = B\n", "here"), Error);
+  EXPECT_THROW(parse_prompt("boat = A; sails = 2\n", "here"), Error);
+  EXPECT_THROW(parse_prompt("boat = A; boat = B\n", "here"), Error);
   EXPECT_THROW(parse_prompt("kind = yawl\n", "here"), Error);
 }
 
