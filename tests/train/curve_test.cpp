@@ -61,5 +61,23 @@ TEST_F(Curve, HundredStepsAreThoseOfPeft) {
   EXPECT_NEAR(last, held_out[1], 0.01 * held_out[1]);
 }
 
+TEST_F(Curve, Bf16StaysWithinOnePercentOfFloat32) {
+  Stories exact(DType::kF32);
+  Stories rounded(DType::kBF16);
+  Trainer exact_trainer = exact.make_trainer(2 * kSteps);
+  Trainer rounded_trainer = rounded.make_trainer(2 * kSteps);
+  double worst = 0;
+  for (Index step = 0; step < 2 * kSteps; ++step) {
+    const double want = exact_trainer.step({exact.batch(step)}).loss;
+    const double loss = rounded_trainer.step({rounded.batch(step)}).loss;
+    EXPECT_NEAR(loss, want, 0.01 * want) << "step " << step;
+    EXPECT_NE(loss, want) << "step " << step;  // BF16 was in use
+    worst = std::max(worst, std::abs(loss / want - 1));
+  }
+  RecordProperty("worst_relative_difference", fmt::format("{:.2e}", worst));
+  const double want = held_out_loss(exact);
+  EXPECT_NEAR(held_out_loss(rounded), want, 0.01 * want);
+}
+
 }  // namespace
 }  // namespace lorry::train
