@@ -1,0 +1,27 @@
+// cli/arguments.hpp: from the command line to a command with all its options set.
+#pragma once
+#include <span>
+#include <stdexcept>
+#include <string>
+
+#include "cli/command.hpp"
+
+namespace lorry::cli {
+
+/// The command line itself is wrong: an unknown flag, a missing value. Exit code 2.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// What the command line asks for.
+struct Request {
+  Command* command = nullptr;  // to be run; null: none
+  bool wants_version = false;
+  std::string text = {};  // else: the help page to print
+};
+
+/// Reads flags, then the YAML file they name, and checks what is required. Throws UsageError and Error.
+Request parse_arguments(int argc, const char* const* argv, std::span<Command> commands);
+
+}  // namespace lorry::cli

@@ -1,0 +1,164 @@
+#include "cli/binding.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace lorry::cli {
+
+namespace {
+
+template <class Number>
+std::optional<Number> parse(const std::string& text) {
+  Number value{};
+  const char* end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(text.data(), end, value);
+  if (failure != std::errc{} || stop != end) return std::nullopt;
+  return value;
+}
+
+template <class T>
+std::string show_value(const T& value) {
+  return fmt::format("{}", value);
+}
+template <class T>
+std::string show_value(const std::optional<T>& value) {
+  return value ? show_value(*value) : std::string();
+}
+
+template <class To>
+Binding make_integer(To& to, Index least) {
+  return {.read =
+              [&to, least](const std::string& text) {
+                const auto value = parse<Index>(text);
+                if (!value || *value < least) return false;
+                to = *value;
+                return true;
+              },
+          .show = [&to] { return show_value(to); },
+          .expected = fmt::format("an integer of at least {}", least)};
+}
+
+bool contains(const Interval& interval, double value) {
+  const bool above = interval.low_open ? value > interval.low : value >= interval.low;
+  const bool below = interval.high_open ? value < interval.high : value <= interval.high;
+  return std::isfinite(value) && above && below;
+}
+
+std::string describe(const Interval& interval) {
+  std::string text = "a number";
+  if (std::isfinite(interval.low)) {
+    text += fmt::format(" {} {}", interval.low_open ? "above" : "of at least", interval.low);
+  }
+  if (std::isfinite(interval.high)) {
+    text += fmt::format("{} {} {}", std::isfinite(interval.low) ? " and" : "",
+                        interval.high_open ? "below" : "at most", interval.high);
+  }
+  return text;
+}
+
+template <class Number, class To>
+Binding make_number(To& to, Interval interval) {
+  return {.read =
+              [&to, interval](const std::string& text) {
+                const auto value = parse<Number>(text);
+                if (!value || !contains(interval, static_cast<double>(*value))) return false;
+                to = *value;
+                return true;
+              },
+          .show = [&to] { return show_value(to); },
+          .expected = describe(interval)};
+}
+
+}  // namespace
+
+Binding bind_integer(Index& to, Index least) {
+  return make_integer(to, least);
+}
+Binding bind_integer(std::optional<Index>& to, Index least) {
+  return make_integer(to, least);
+}
+Binding bind_number(float& to, Interval interval) {
+  return make_number<float>(to, interval);
+}
+Binding bind_number(double& to, Interval interval) {
+  return make_number<double>(to, interval);
+}
+Binding bind_number(std::optional<float>& to, Interval interval) {
+  return make_number<float>(to, interval);
+}
+
+Binding bind_seed(std::uint64_t& to) {
+  return {.read =
+              [&to](const std::string& text) {
+                const auto value = parse<std::uint64_t>(text);
+                if (value) to = *value;
+                return value.has_value();
+              },
+          .show = [&to] { return show_value(to); },
+          .expected = "an integer of at least 0"};
+}
+
+Binding bind_text(std::string& to) {
+  return {.read =
+              [&to](const std::string& text) {
+                to = text;
+                return true;
+              },
+          .show = [&to] { return to; },
+          .expected = "text"};
+}
+
+Binding bind_path(std::filesystem::path& to) {
+  return {.read =
+              [&to](const std::string& text) {
+                if (text.empty()) return false;
+                to = text;
+                return true;
+              },
+          .show = [&to] { return to.string(); },
+          .expected = "a path"};
+}
+
+Binding bind_switch(bool& to) {
+  return {.read =
+              [&to](const std::string& text) {
+                const auto is_one_of = [&](std::initializer_list<std::string_view> words) {
+                  return std::find(words.begin(), words.end(), text) != words.end();
+                };
+                if (is_one_of({"true", "yes", "on", "1"})) {
+                  to = true;
+                } else if (is_one_of({"false", "no", "off", "0"})) {
+                  to = false;
+                } else {
+                  return false;
+                }
+                return true;
+              },
+          .show = [&to] { return std::string(to ? "true" : "false"); },
+          .expected = "true or false",
+          .is_switch = true};
+}
+
+Binding bind_word(std::vector<std::string_view> words, std::function<void(Index)> set,
+                  std::function<Index()> get) {
+  std::string expected = fmt::format("{}", fmt::join(words, ", "));
+  return {.read =
+              [words, set = std::move(set)](const std::string& text) {
+                const auto found = std::find(words.begin(), words.end(), text);
+                if (found == words.end()) return false;
+                set(found - words.begin());
+                return true;
+              },
+          .show =
+              [words, get = std::move(get)] {
+                const Index i = get();
+                return i < 0 ? std::string() : std::string(words[static_cast<std::size_t>(i)]);
+              },
+          .expected = "one of " + std::move(expected)};
+}
+
+}  // namespace lorry::cli

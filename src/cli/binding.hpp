@@ -1,0 +1,63 @@
+// cli/binding.hpp: variables that text is read into and shown from: one way for flags and for YAML.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/index.hpp"
+
+namespace lorry::cli {
+
+/// Borrows its variable.
+struct Binding {
+  std::function<bool(const std::string&)> read;  // false: not as expected, and the variable is unchanged
+  std::function<std::string()> show;             // what read would take; empty: not set
+  std::string expected;                          // "an integer of at least 1"
+  bool is_switch = false;                        // a flag without a value
+};
+
+/// Numbers from `low` to `high`; ends that are open are left out themselves.
+struct Interval {
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool low_open = false;
+  bool high_open = false;
+};
+
+Binding bind_integer(Index& to, Index least);
+Binding bind_integer(std::optional<Index>& to, Index least);
+Binding bind_number(float& to, Interval interval);
+Binding bind_number(double& to, Interval interval);
+Binding bind_number(std::optional<float>& to, Interval interval);
+Binding bind_seed(std::uint64_t& to);
+Binding bind_text(std::string& to);
+Binding bind_path(std::filesystem::path& to);
+/// true or false; the flag alone means true.
+Binding bind_switch(bool& to);
+
+/// One of several words. `set` is told the word's place in `words`; `get` gives it (-1: not set).
+Binding bind_word(std::vector<std::string_view> words, std::function<void(Index)> set,
+                  std::function<Index()> get);
+
+/// An enumerator or other value by its word.
+template <class T>
+Binding bind_choice(T& to, std::vector<std::pair<std::string_view, T>> choices) {
+  std::vector<std::string_view> words;
+  for (const auto& choice : choices) words.push_back(choice.first);
+  const auto get = [&to, choices] {
+    for (std::size_t i = 0; i < choices.size(); ++i) {
+      if (choices[i].second == to) return static_cast<Index>(i);
+    }
+    return Index{-1};
+  };
+  return bind_word(
+      std::move(words), [&to, choices](Index i) { to = choices[static_cast<std::size_t>(i)].second; }, get);
+}
+
+}  // namespace lorry::cli

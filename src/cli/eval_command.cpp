@@ -1,0 +1,84 @@
+// `lorry eval`: the loss of a model on data.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "cli/command.hpp"
+#include "cli/output.hpp"
+#include "cli/shared_options.hpp"
+#include "core/progress.hpp"
+#include "model/loaded_model.hpp"
+#include "train/evaluate.hpp"
+
+namespace lorry::cli {
+
+namespace {
+
+constexpr const char* kNotes =
+    R"(The loss is the mean of -log p over the tokens that training would learn (completions, or whole texts), in nats;
+the perplexity is its exponential. Each record ends with the end-of-text token, which counts.
+
+Examples:
+  lorry eval --model llama-3.2-1b --data valid.jsonl
+  lorry eval --model llama-3.2-1b --adapter my-adapter --data valid.jsonl --json
+)";
+
+struct Flags {
+  std::filesystem::path model;
+  std::filesystem::path adapter;
+  std::filesystem::path data;
+  Index max_seq_length = 2048;
+  std::optional<DType> dtype;
+  Index threads = 0;
+  bool json = false;
+};
+
+void run(const Flags& flags) {
+  model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
+  const Index max_seq_length = std::min(flags.max_seq_length, model.config.max_position_embeddings);
+  const data::Dataset data = data::load_dataset(data::find_data_file(flags.data, data::Split::kEvaluation),
+                                                model::make_encoder(model), max_seq_length);
+  model::Decoder::Workspace workspace;
+  std::optional<Progress> progress;
+  const train::Evaluation result = train::evaluate(*model.decoder, data.documents, max_seq_length, workspace,
+                                                   [&](Index done, Index total) {
+                                                     if (!progress) progress.emplace("sequence", total);
+                                                     progress->update(done);
+                                                   });
+  progress.reset();
+  if (!flags.json) {
+    print_out(fmt::format("loss {:.4f} nats per token, perplexity {:.2f}; {} tokens of {} records in {}\n",
+                          result.loss, result.perplexity, result.tokens, data.statistics.records,
+                          format_duration(result.seconds)));
+    return;
+  }
+  print_json({{"loss", result.loss},
+              {"perplexity", result.perplexity},
+              {"tokens", result.tokens},
+              {"records", data.statistics.records},
+              {"seconds", result.seconds},
+              {"tokens_per_second", static_cast<double>(data.statistics.tokens) / result.seconds},
+              {"peak_rss_bytes", peak_rss_bytes()},
+              {"dtype", dtype_word(model.decoder->compute())}});
+}
+
+}  // namespace
+
+Command make_eval_command() {
+  const auto flags = std::make_shared<Flags>();
+  Command command{
+      .name = "eval", .purpose = "Measures loss and perplexity on held-out data.", .notes = kNotes};
+  OptionTable& table = command.options;
+  add_model_options(table, flags->model, flags->adapter, "with this adapter");
+  table.group("Data");
+  table.add("data", "PATH", bind_path(flags->data), ".jsonl, .txt, or a folder with valid.jsonl").required =
+      true;
+  table.add("max-seq-length", "TOKENS", bind_integer(flags->max_seq_length, 2), "longer records are cut");
+  add_compute_options(table, flags->dtype, flags->threads);
+  add_json_option(table, flags->json, "the result as one JSON object");
+  command.run = [flags](OptionTable&) { run(*flags); };
+  return command;
+}
+
+}  // namespace lorry::cli

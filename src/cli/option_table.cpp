@@ -1,0 +1,73 @@
+#include "cli/option_table.hpp"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+
+#include "core/check.hpp"
+#include "core/error.hpp"
+#include "io/message_text.hpp"
+
+namespace lorry::cli {
+
+namespace {
+
+std::string replaced(std::string_view text, char from, char to) {
+  std::string result(text);
+  std::replace(result.begin(), result.end(), from, to);
+  return result;
+}
+
+}  // namespace
+
+Option& OptionTable::add(std::string name, std::string placeholder, Binding binding, std::string help) {
+  Option option{.name = std::move(name),
+                .placeholder = std::move(placeholder),
+                .help = std::move(help),
+                .group = group_,
+                .binding = std::move(binding)};
+  if (!option.binding.is_switch) option.default_text = option.binding.show();
+  return options_.emplace_back(std::move(option));
+}
+
+Option* OptionTable::find(std::string_view name) {
+  const std::string wanted = replaced(name, '_', '-');
+  const auto found = std::find_if(options_.begin(), options_.end(),
+                                  [&](const Option& option) { return option.name == wanted; });
+  return found == options_.end() ? nullptr : &*found;
+}
+
+Source OptionTable::source(std::string_view name) const {
+  for (const Option& option : options_) {
+    if (option.name == name) return option.source;
+  }
+  check_failed(__FILE__, __LINE__, fmt::format("no option {}", name));
+}
+
+void OptionTable::set(Option& option, const std::string& text, Source source, const std::string& where) {
+  if (!option.binding.read(text)) {
+    throw Error("{}: found {}; expected {}", where, io::in_quotes(text), option.binding.expected);
+  }
+  option.source = source;
+}
+
+void OptionTable::check_required() const {
+  for (const Option& option : options_) {
+    if (!option.required || option.source != Source::kDefault) continue;
+    throw Error("--{}: missing; expected --{} {} (see --help)", option.name, option.name, option.placeholder);
+  }
+}
+
+std::string to_yaml(const OptionTable& table, const std::function<bool(const Option&)>& include) {
+  YAML::Emitter emitter;
+  emitter << YAML::BeginMap;
+  for (const Option& option : table.options()) {
+    const std::string value = option.binding.show();
+    if (!option.in_config || value.empty() || !include(option)) continue;
+    emitter << YAML::Key << replaced(option.name, '-', '_') << YAML::Value << value;
+  }
+  emitter << YAML::EndMap;
+  return std::string(emitter.c_str()) + "\n";
+}
+
+}  // namespace lorry::cli

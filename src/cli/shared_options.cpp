@@ -1,0 +1,35 @@
+#include "cli/shared_options.hpp"
+
+#include "core/check.hpp"
+
+namespace lorry::cli {
+
+void add_model_options(OptionTable& table, std::filesystem::path& model, std::filesystem::path& adapter,
+                       std::string adapter_help) {
+  table.group("Model");
+  table.add("model", "DIR", bind_path(model), "Hugging Face folder: config.json, safetensors, tokenizer.json")
+      .required = true;
+  table.add("adapter", "DIR", bind_path(adapter), std::move(adapter_help));
+}
+
+void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index& threads) {
+  table.group("Computing");
+  table
+      .add("dtype", "TYPE",
+           bind_choice<std::optional<DType>>(dtype, {{"f32", DType::kF32}, {"bf16", DType::kBF16}}),
+           "f32 or bf16: type of the matrix products (sums and adapters are float32 in both)")
+      .default_text = "bf16 where the CPU multiplies it fast, else f32";
+  table.add("threads", "N", bind_integer(threads, 0), "CPU threads").default_text = "all";
+}
+
+void add_json_option(OptionTable& table, bool& json, std::string help) {
+  table.group("Output");
+  table.add("json", "", bind_switch(json), std::move(help)).in_config = false;
+}
+
+std::string_view dtype_word(DType dtype) {
+  LORRY_CHECK(dtype == DType::kF32 || dtype == DType::kBF16);
+  return dtype == DType::kF32 ? "f32" : "bf16";
+}
+
+}  // namespace lorry::cli

@@ -1,0 +1,14 @@
+// cli/suggestion.hpp: what the user may have meant by a name that does not exist.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "cli/option_table.hpp"
+
+namespace lorry::cli {
+
+/// `; did you mean "lr"?` for a name close to an option's, or used for it by other trainers; else the list of
+/// all options. Either ends a message.
+std::string suggest_option(std::string_view unknown, const OptionTable& table);
+
+}  // namespace lorry::cli

@@ -1,0 +1,113 @@
+#include "cli/train_report.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/output.hpp"
+#include "cli/shared_options.hpp"
+
+namespace lorry::cli {
+
+namespace {
+
+std::string statistics_line(const data::Statistics& statistics) {
+  std::string line;
+  for (const auto& [name, value] : statistics.list()) {
+    line += fmt::format("{}{} {}", line.empty() ? "" : ", ", value, name);
+  }
+  return line;
+}
+
+std::string method_line(const train::TrainOptions& options, const train::RunPlan& plan) {
+  const double share =
+      100.0 * static_cast<double>(plan.trainable_parameters) / static_cast<double>(plan.model_parameters);
+  if (options.method == train::Method::kFull) {
+    return fmt::format("full: all {} parameters train", plan.trainable_parameters);
+  }
+  std::string kind = fmt::format("LoRA, rank {}, alpha {}", options.lora.r, options.lora.lora_alpha);
+  if (!options.adapter.empty()) kind = fmt::format("LoRA, going on from {}", options.adapter.string());
+  return fmt::format("{}, on {} layers: {} parameters train ({:.3g} % of {})", kind, plan.adapted_modules,
+                     plan.trainable_parameters, share, plan.model_parameters);
+}
+
+std::string schedule_line(const train::TrainOptions& options, const train::RunPlan& plan) {
+  return fmt::format("{} steps of {} x {} sequences of up to {} tokens, lr {} {}", plan.steps,
+                     options.grad_accumulation_steps, options.batch_size, options.max_seq_length,
+                     options.learning_rate(), optim::name_of(options.lr_scheduler));
+}
+
+std::string evaluation_line(const train::Evaluation& evaluation) {
+  return fmt::format("{:.4f} nats per token (perplexity {:.2f}, {} tokens)", evaluation.loss,
+                     evaluation.perplexity, evaluation.tokens);
+}
+
+}  // namespace
+
+void TrainReport::start(const train::RunPlan& plan) {
+  total_steps_ = plan.steps;
+  const auto line = [](std::string_view name, std::string_view value) {
+    print_note(fmt::format("{:<10}{}", name, value));
+  };
+  line("model", options_.model.string());
+  line("method", method_line(options_, plan));
+  line("data", statistics_line(plan.data));
+  if (plan.eval_data) line("held out", statistics_line(*plan.eval_data));
+  line("computing", fmt::format("{}, {}", dtype_word(plan.dtype), plan.cpu));
+  line("schedule", schedule_line(options_, plan));
+  for (const std::string& warning : plan.warnings) line("warning", warning);
+  if (!plan.eval_data) progress_ = std::make_unique<Progress>("step", total_steps_);
+}
+
+void TrainReport::step(const train::StepReport& report) {
+  tokens_ += static_cast<double>(report.tokens);
+  seconds_ += report.seconds;
+  const double rate = seconds_ > 0 ? tokens_ / seconds_ : 0;
+  progress_->update(report.step, fmt::format("loss {:.4f}  lr {:.2e}  {:.0f} tokens/s  {}", report.loss,
+                                             report.lr, rate, format_bytes(peak_rss_bytes())));
+}
+
+void TrainReport::evaluation(Index step, const train::Evaluation& evaluation) {
+  const std::string line = fmt::format("held-out loss after {} steps: {}", step, evaluation_line(evaluation));
+  if (progress_) {
+    progress_->print(line);
+  } else {
+    print_note(line);
+    progress_ = std::make_unique<Progress>("step", total_steps_);
+  }
+}
+
+std::string train_summary(const train::TrainOptions& options, const train::RunResult& result) {
+  std::string text = fmt::format("loss {:.4f} after {} steps in {}, {:.0f} tokens/s, peak memory {}\n",
+                                 result.loss, result.steps, format_duration(result.seconds),
+                                 result.tokens_per_second, format_bytes(result.peak_rss_bytes));
+  if (result.first_evaluation && result.last_evaluation) {
+    text += fmt::format("held-out loss before {:.4f}, after {:.4f} nats per token\n",
+                        result.first_evaluation->loss, result.last_evaluation->loss);
+  }
+  const std::string out = options.out.string();
+  const std::string model = options.model.string();
+  const bool full = options.method == train::Method::kFull;
+  text += fmt::format("{}: {}\nlog: {}\nconfig: {}\n", full ? "model" : "adapter", out,
+                      (options.out / "log.jsonl").string(), (options.out / kTrainConfigFile).string());
+  const std::string trained =
+      full ? fmt::format("--model {}", out) : fmt::format("--model {} --adapter {}", model, out);
+  text += fmt::format(
+      "\nWhat to try next:\n  lorry generate {} --prompt \"...\"\n  lorry eval {} --data HELD_OUT.jsonl\n",
+      trained, trained);
+  if (!full) text += fmt::format("  lorry merge {} --out MERGED\n", trained);
+  return text;
+}
+
+io::OrderedJson train_json(const train::TrainOptions& options, const train::RunResult& result) {
+  io::OrderedJson json = {{"loss", result.loss},
+                          {"steps", result.steps},
+                          {"tokens_per_second", result.tokens_per_second},
+                          {"seconds", result.seconds},
+                          {"peak_rss_bytes", result.peak_rss_bytes},
+                          {"trainable_parameters", result.trainable_parameters}};
+  if (result.first_evaluation) json["eval_loss_before"] = result.first_evaluation->loss;
+  if (result.last_evaluation) json["eval_loss"] = result.last_evaluation->loss;
+  json["out"] = options.out.string();
+  return json;
+}
+
+}  // namespace lorry::cli
