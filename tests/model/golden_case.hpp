@@ -38,6 +38,10 @@ class GoldenCase {
   /// The PEFT adapter of the case.
   [[nodiscard]] Adapter adapter() { return load_adapter(folder_ / "adapter", *decoder_); }
 
+  /// Takes tensors from another file than the case's reference.safetensors.
+  void use_reference(const std::filesystem::path& file) {
+    reference_ = std::make_unique<io::SafetensorsFile>(file);
+  }
   /// A tensor of reference.safetensors, [rows, cols] F32; one-dimensional ones have one row.
   [[nodiscard]] Matrix tensor(const std::string& name) const;
   [[nodiscard]] bool has(const std::string& name) const { return reference_->find(name) != nullptr; }

@@ -1,0 +1,241 @@
+// PEFT adapter folders: what must load and what it then computes, what must be refused and with which words.
+#include "model/adapter_files.hpp"
+
+#include <gtest/gtest.h>
+
+#include "io/io_support.hpp"
+#include "io/json_file.hpp"
+#include "io/safetensors_writer.hpp"
+#include "model/golden_case.hpp"
+#include "support/random_matrix.hpp"
+
+namespace lorry::model {
+namespace {
+
+using io::error_of;
+using io::ScratchFolder;
+
+std::filesystem::path adapters() {
+  return golden_folder() / "adapters";
+}
+
+io::Json cases() {
+  return io::read_json_file(adapters() / "cases.json");
+}
+
+Matrix logits_of(GoldenCase& golden, const std::vector<std::int32_t>& ids) {
+  const data::Batch batch = pack({{.ids = ids, .targets = std::vector<std::int32_t>(ids.size(), -1)}});
+  Matrix logits(batch.rows(), golden.decoder().config().vocab_size);
+  Decoder::Workspace workspace;
+  golden.decoder().logits(batch, workspace, logits);
+  return logits;
+}
+
+TEST(AdapterFiles, EveryAcceptedAdapterGivesPeftsLogits) {
+  GoldenCase golden("llama");
+  golden.use_reference(adapters() / "reference.safetensors");
+  const std::vector<std::int32_t> ids = golden.ids("input_ids");
+  for (const std::string name : cases()["accepted"]) {
+    Adapter adapter = load_adapter(adapters() / "accepted" / name, golden.decoder());
+    adapter.attach(golden.decoder());
+    const Matrix got = logits_of(golden, ids);
+    EXPECT_LE(relative_difference(got, golden.tensor(name + ".logits")), 1e-5) << name;
+    Adapter::detach(golden.decoder());
+    EXPECT_GE(relative_difference(got, logits_of(golden, ids)), 1e-3)
+        << name << " changes too little to tell";
+  }
+}
+
+TEST(AdapterFiles, EveryRefusedConfigNamesItsField) {
+  for (const auto& [name, field] : cases()["refused"].items()) {
+    const std::filesystem::path folder = adapters() / "refused" / name;
+    const std::string error = error_of([&] { load_peft_config(folder); });
+    const std::string file = (folder / "adapter_config.json").string();
+    EXPECT_TRUE(error.starts_with("[load] " + file + ": ")) << error;
+    EXPECT_NE(error.find("field \"" + field.get<std::string>() + "\": found "), std::string::npos) << error;
+  }
+}
+
+/// A folder with llama's adapter, whose config or weights a test then spoils.
+class SpoiltAdapter : public ::testing::Test {
+ protected:
+  SpoiltAdapter() : golden_("llama") {
+    for (const char* file : {kAdapterConfigFile, kAdapterWeightsFile}) {
+      std::filesystem::copy_file(golden_.folder() / "adapter" / file, folder_ / file);
+    }
+  }
+
+  void set(const std::string& field, const io::Json& value) {
+    io::Json config = io::read_json_file(folder_ / kAdapterConfigFile);
+    config[field] = value;
+    io::write_json_file(folder_ / kAdapterConfigFile, config);
+  }
+  /// Writes the weights anew, as `change` alters their list: an empty name leaves a tensor out.
+  template <class Change>
+  void rewrite(Change change) {
+    const io::SafetensorsFile old(golden_.folder() / "adapter" / kAdapterWeightsFile);
+    std::vector<io::TensorSpec> specs;
+    for (const io::TensorView& tensor : old.tensors()) {
+      io::TensorSpec spec{tensor.name, tensor.dtype, tensor.shape};
+      change(spec);
+      if (!spec.name.empty()) specs.push_back(spec);
+    }
+    io::SafetensorsWriter writer(folder_ / kAdapterWeightsFile, specs);
+    for (const io::TensorSpec& spec : specs) {
+      Index size = size_of(spec.dtype);
+      for (const Index side : spec.shape) size *= side;
+      writer.write(spec.name, std::vector<std::byte>(static_cast<std::size_t>(size)));
+    }
+    writer.finish();
+  }
+  [[nodiscard]] std::string error() {
+    return error_of([&] { load_adapter(folder_.path(), golden_.decoder()); });
+  }
+  void expect_error(std::string_view part) {
+    const std::string text = error();
+    EXPECT_TRUE(text.starts_with("[load] " + folder_.path().string())) << text;
+    EXPECT_NE(text.find(part), std::string::npos) << text;
+  }
+
+  GoldenCase golden_;
+  ScratchFolder folder_;
+};
+
+constexpr const char* kQueryA = "base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight";
+
+TEST_F(SpoiltAdapter, IsFineBeforeItIsSpoilt) {
+  EXPECT_EQ(error(), "no error");
+}
+
+TEST_F(SpoiltAdapter, MissingFiles) {
+  std::filesystem::remove(folder_ / kAdapterWeightsFile);
+  expect_error("adapter_model.safetensors is missing");
+  std::filesystem::remove(folder_ / kAdapterConfigFile);
+  expect_error("adapter_config.json is missing; expected a PEFT adapter folder");
+}
+
+TEST_F(SpoiltAdapter, ConfigThatIsNoObject) {
+  io::put(folder_ / kAdapterConfigFile, "[1]");
+  expect_error("found a JSON array; expected an object");
+  io::put(folder_ / kAdapterConfigFile, "{\"r\": ");
+  EXPECT_TRUE(error().starts_with("[")) << error();
+}
+
+TEST_F(SpoiltAdapter, NumbersOutOfRange) {
+  set("r", 0);
+  expect_error("field \"r\": found 0");
+  set("r", 2.5);
+  expect_error("field \"r\": found 2.5");
+  set("r", 4);
+  set("lora_alpha", 0);
+  expect_error("lora_alpha: found 0; expected a finite number other than 0");
+  set("lora_alpha", 8);
+  set("lora_dropout", 1.0);
+  expect_error("lora_dropout: found 1; expected at least 0 and below 1");
+}
+
+TEST_F(SpoiltAdapter, FieldsOfLaterVersionsAreRefusedUnlessTheySayOff) {
+  for (const io::Json& off : {io::Json(nullptr), io::Json(false), io::Json::object(), io::Json::array()}) {
+    set("use_something_new", off);
+    EXPECT_EQ(error(), "no error") << off;
+  }
+  set("use_something_new", true);
+  expect_error("field \"use_something_new\": found true; not supported");
+}
+
+TEST_F(SpoiltAdapter, MissingModule) {
+  rewrite([](io::TensorSpec& spec) {
+    if (spec.name.find("layers.1.self_attn.q_proj") != std::string::npos) spec.name.clear();
+  });
+  expect_error(std::string("tensor \"") + kQueryA + "\" is missing; adapter for another model?");
+}
+
+TEST_F(SpoiltAdapter, HalfAModule) {
+  rewrite([](io::TensorSpec& spec) {
+    if (spec.name == kQueryA) spec.name.clear();
+  });
+  expect_error(kQueryA);
+}
+
+TEST_F(SpoiltAdapter, ModuleThatTheConfigDoesNotSelect) {
+  set("target_modules", {"q_proj"});
+  expect_error("is not among the layers that target_modules selects in this model");
+}
+
+TEST_F(SpoiltAdapter, WrongShape) {
+  rewrite([](io::TensorSpec& spec) {
+    if (spec.name == kQueryA) spec.shape = {4, 33};
+  });
+  expect_error(std::string("tensor \"") + kQueryA +
+               "\" is [4,33]; this model and adapter_config.json say [4,32]");
+}
+
+TEST_F(SpoiltAdapter, WrongType) {
+  rewrite([](io::TensorSpec& spec) {
+    if (spec.name == kQueryA) spec.dtype = DType::kI32;
+  });
+  expect_error("has type I32; supported: F32, F16, BF16");
+}
+
+TEST_F(SpoiltAdapter, UnknownTensor) {
+  rewrite([](io::TensorSpec& spec) {
+    if (spec.name == kQueryA)
+      spec.name = "base_model.model.model.layers.1.self_attn.q_proj.lora_magnitude_vector";
+  });
+  expect_error("lora_magnitude_vector\" is not supported; expected names like");
+}
+
+TEST_F(SpoiltAdapter, TruncatedWeights) {
+  const std::string bytes = io::get(folder_ / kAdapterWeightsFile);
+  io::put(folder_ / kAdapterWeightsFile, bytes.substr(0, bytes.size() - 4));
+  EXPECT_NE(error().find(kAdapterWeightsFile), std::string::npos) << error();
+}
+
+TEST(AdapterFiles, AdaptersOfOtherModelsAreRefused) {
+  GoldenCase golden("llama");
+  // Another width, other modules, more layers.
+  for (const char* other : {"llama_linear", "gpt2", "qwen3"}) {
+    const std::filesystem::path folder = golden_folder() / "families" / other / "adapter";
+    const std::string error = error_of([&] { load_adapter(folder, golden.decoder()); });
+    EXPECT_TRUE(error.starts_with("[load] " + folder.string())) << error;
+  }
+}
+
+TEST(AdapterFiles, SavedConfigHasTheFieldsThatEveryPeftKnows) {
+  GoldenCase golden("gpt2");
+  PeftConfig config;
+  config.r = 3;
+  config.lora_alpha = 4.5F;
+  config.lora_dropout = 0.25F;
+  config.target_modules = parse_target_modules("c_attn");
+  config.init_lora_weights = LoraInit::kGaussian;
+  config.base_model_name_or_path = "some/model";
+  const ScratchFolder folder;
+  save_adapter(folder.path(), Adapter::create(config, golden.decoder(), 1));
+  const io::Json written = io::read_json_file(folder / kAdapterConfigFile);
+  const io::Json expected = {{"base_model_name_or_path", "some/model"},
+                             {"bias", "none"},
+                             {"fan_in_fan_out", true},
+                             {"inference_mode", true},
+                             {"init_lora_weights", "gaussian"},
+                             {"lora_alpha", 4.5},
+                             {"lora_dropout", 0.25},
+                             {"modules_to_save", nullptr},
+                             {"peft_type", "LORA"},
+                             {"r", 3},
+                             {"target_modules", {"c_attn"}},
+                             {"task_type", "CAUSAL_LM"}};
+  EXPECT_EQ(written, expected);
+  EXPECT_EQ(folder.names(), (std::vector<std::string>{kAdapterConfigFile, kAdapterWeightsFile}));
+}
+
+TEST(AdapterFiles, UnwritableFolderLeavesNothing) {
+  GoldenCase golden("llama");
+  const ScratchFolder folder;
+  const std::string error = error_of([&] { save_adapter(folder / "absent", golden.adapter()); });
+  EXPECT_NE(error.find("absent"), std::string::npos) << error;
+  EXPECT_TRUE(folder.names().empty());
+}
+
+}  // namespace
+}  // namespace lorry::model
