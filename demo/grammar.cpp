@@ -230,7 +230,6 @@ void Expansion::draw(const std::string& key, const std::string& table_name) {
 }
 
 std::string Expansion::value(std::string_view symbol) {
-  if (symbol.ends_with('~')) return subject(std::string(symbol.substr(0, symbol.size() - 1)));
   const auto dot = symbol.find('.');
   const auto found = bound_.find(symbol.substr(0, dot));
   if (found != bound_.end()) {
@@ -243,17 +242,6 @@ std::string Expansion::value(std::string_view symbol) {
     throw Error("[grammar] {{{}}}: neither bound nor a rule", symbol);
   const Index chosen = rng_.next_below(static_cast<Index>(alternatives->size()));
   return expand((*alternatives)[static_cast<std::size_t>(chosen)]);
-}
-
-/// A pronoun most of the time; the name more often while someone else would share the pronoun.
-std::string Expansion::subject(const std::string& key) {
-  const std::string pronoun = value(key + ".he");
-  bool shared = false;
-  for (const auto& [other, fields] : bound_) {
-    const auto he = fields.find("he");
-    shared = shared || (other != key && he != fields.end() && he->second == pronoun);
-  }
-  return rng_.next_below(100) < (shared ? 35 : 75) ? pronoun : value(key);
 }
 
 std::string finish_text(std::string_view text) {

@@ -58,7 +58,6 @@ class Expansion {
   std::string command(std::string_view body);
   void draw(const std::string& key, const std::string& table);
   std::string value(std::string_view symbol);
-  std::string subject(const std::string& key);
   std::string choose(std::string_view alternatives);
 
   const Grammar& grammar_;
