@@ -40,12 +40,10 @@ void run(const Flags& flags) {
   const data::Dataset data = data::load_dataset(data::find_data_file(flags.data, data::Split::kEvaluation),
                                                 model::make_encoder(model), max_seq_length);
   model::Decoder::Workspace workspace;
-  std::optional<Progress> progress;
-  const train::Evaluation result = train::evaluate(*model.decoder, data.documents, max_seq_length, workspace,
-                                                   [&](Index done, Index total) {
-                                                     if (!progress) progress.emplace("sequence", total);
-                                                     progress->update(done);
-                                                   });
+  std::optional<Progress> progress(std::in_place, "token", data.statistics.tokens);
+  const train::Evaluation result = train::evaluate(
+      *model.decoder, data.documents, max_seq_length, workspace,
+      [&](Index done, Index total) { progress->update(data.statistics.tokens * done / total); });
   progress.reset();
   if (!flags.json) {
     print_out(fmt::format("loss {:.4f} nats per token, perplexity {:.2f}; {} tokens of {} records in {}\n",

@@ -1,0 +1,159 @@
+#include "cli/inspect_report.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "core/clock.hpp"
+
+namespace lorry::cli {
+
+namespace {
+
+constexpr Index kExampleRank = 8;          // of the adapter whose memory is told
+constexpr Index kBytesPerTrained = 4 * 4;  // value, gradient and two moments, each F32
+
+std::string line(std::string_view name, std::string_view value) {
+  return fmt::format("{:<14}{}\n", name, value);
+}
+
+std::string targets_text(const model::TargetModules& targets) {
+  return targets.pattern.empty() ? fmt::format("{}", fmt::join(targets.names, ", ")) : targets.pattern;
+}
+
+io::OrderedJson targets_json(const model::TargetModules& targets) {
+  return targets.pattern.empty() ? io::OrderedJson(targets.names) : io::OrderedJson(targets.pattern);
+}
+
+std::string sizes_text(const model::ModelConfig& config) {
+  return fmt::format("{} layers, hidden {}, intermediate {}, {} heads of {}, {} key/value heads",
+                     config.num_hidden_layers, config.hidden_size, config.intermediate_size,
+                     config.num_attention_heads, config.head_dim, config.num_key_value_heads);
+}
+
+}  // namespace
+
+std::string model_text(const std::filesystem::path& path, const model::ModelSummary& summary) {
+  const model::ModelConfig& config = summary.config;
+  std::string types;
+  for (const auto& [name, elements] : summary.dtypes) {
+    types += fmt::format("{}{} {}", types.empty() ? "" : ", ", elements, name);
+  }
+  const Index adapter = summary.adapter_parameters(kExampleRank);
+  std::string text = line("model", path.string());
+  text += line("family", config.model_type);
+  text += line("sizes", sizes_text(config));
+  text += line("vocabulary", fmt::format("{} tokens{}", config.vocab_size,
+                                         config.tie_word_embeddings ? ", head tied to the embedding" : ""));
+  text += line("positions", fmt::format("{}", config.max_position_embeddings));
+  text += line("parameters", fmt::format("{}: {} in linear layers, {} in embeddings, {} in norms and biases",
+                                         summary.parameters(), summary.linear_parameters,
+                                         summary.embedding_parameters, summary.small_parameters));
+  text += line("weights", fmt::format("{} in {} file{} ({}), used in place", format_bytes(summary.bytes),
+                                      summary.files, summary.files == 1 ? "" : "s", types));
+  text +=
+      line("LoRA, rank 8", fmt::format("{} parameters on all linear layers but the head, {} to train them",
+                                       adapter, format_bytes(adapter * kBytesPerTrained)));
+  text += "\nlinear layers, for --target-modules (inputs x outputs, how many):\n";
+  for (const model::LinearGroup& group : summary.linears) {
+    text += fmt::format("  {:<24}{} x {}, {}\n", group.name, group.inputs, group.outputs, group.count);
+  }
+  return text;
+}
+
+io::OrderedJson model_json(const std::filesystem::path& path, const model::ModelSummary& summary) {
+  const model::ModelConfig& config = summary.config;
+  io::OrderedJson linears = io::OrderedJson::array();
+  for (const model::LinearGroup& group : summary.linears) {
+    linears.push_back(
+        {{"name", group.name}, {"inputs", group.inputs}, {"outputs", group.outputs}, {"count", group.count}});
+  }
+  return {{"kind", "model"},
+          {"path", path.string()},
+          {"model_type", config.model_type},
+          {"num_hidden_layers", config.num_hidden_layers},
+          {"hidden_size", config.hidden_size},
+          {"intermediate_size", config.intermediate_size},
+          {"num_attention_heads", config.num_attention_heads},
+          {"num_key_value_heads", config.num_key_value_heads},
+          {"head_dim", config.head_dim},
+          {"vocab_size", config.vocab_size},
+          {"max_position_embeddings", config.max_position_embeddings},
+          {"tie_word_embeddings", config.tie_word_embeddings},
+          {"parameters", summary.parameters()},
+          {"linear_parameters", summary.linear_parameters},
+          {"embedding_parameters", summary.embedding_parameters},
+          {"small_parameters", summary.small_parameters},
+          {"bytes", summary.bytes},
+          {"files", summary.files},
+          {"elements_by_dtype", summary.dtypes},
+          {"linear_modules", std::move(linears)}};
+}
+
+std::string adapter_text(const std::filesystem::path& path, const model::AdapterSummary& summary) {
+  const model::PeftConfig& config = summary.config;
+  std::string text = line("adapter", path.string());
+  text += line("base model", config.base_model_name_or_path);
+  text += line("method", fmt::format("LoRA, rank {}, alpha {} (scale {}), dropout {}", config.r,
+                                     config.lora_alpha, config.scale(), config.lora_dropout));
+  text += line("targets", targets_text(config.target_modules));
+  text += line("parameters", fmt::format("{} on {} layers, {}", summary.parameters, summary.modules.size(),
+                                         format_bytes(summary.bytes)));
+  text +=
+      fmt::format("\n  {:<44}{:>6}{:>16}{:>12}{:>12}\n", "layer", "rank", "shape", "norm of A", "norm of B");
+  for (const model::AdapterModule& module : summary.modules) {
+    text += fmt::format("  {:<44}{:>6}{:>16}{:>12.4g}{:>12.4g}\n", module.name, module.rank,
+                        fmt::format("{} x {}", module.inputs, module.outputs), module.norm_a, module.norm_b);
+  }
+  return text;
+}
+
+io::OrderedJson adapter_json(const std::filesystem::path& path, const model::AdapterSummary& summary) {
+  const model::PeftConfig& config = summary.config;
+  io::OrderedJson modules = io::OrderedJson::array();
+  for (const model::AdapterModule& module : summary.modules) {
+    modules.push_back({{"name", module.name},
+                       {"rank", module.rank},
+                       {"inputs", module.inputs},
+                       {"outputs", module.outputs},
+                       {"norm_a", module.norm_a},
+                       {"norm_b", module.norm_b}});
+  }
+  return {{"kind", "adapter"},
+          {"path", path.string()},
+          {"base_model", config.base_model_name_or_path},
+          {"rank", config.r},
+          {"alpha", config.lora_alpha},
+          {"scale", config.scale()},
+          {"dropout", config.lora_dropout},
+          {"target_modules", targets_json(config.target_modules)},
+          {"parameters", summary.parameters},
+          {"bytes", summary.bytes},
+          {"modules", std::move(modules)}};
+}
+
+std::string file_text(const io::SafetensorsFile& file) {
+  std::string text = line("file", file.path().string());
+  text += line("size", format_bytes(file.mapping()->size()));
+  text += line("tensors", fmt::format("{}", file.tensors().size()));
+  for (const auto& [key, value] : file.metadata()) text += line("metadata", key + ": " + value);
+  text += "\n";
+  for (const io::TensorView& tensor : file.tensors()) {
+    text +=
+        fmt::format("  {:<56}{:<6}[{}]\n", tensor.name, name_of(tensor.dtype), fmt::join(tensor.shape, ", "));
+  }
+  return text;
+}
+
+io::OrderedJson file_json(const io::SafetensorsFile& file) {
+  io::OrderedJson tensors = io::OrderedJson::array();
+  for (const io::TensorView& tensor : file.tensors()) {
+    tensors.push_back({{"name", tensor.name}, {"dtype", name_of(tensor.dtype)}, {"shape", tensor.shape}});
+  }
+  return {{"kind", "safetensors"},
+          {"path", file.path().string()},
+          {"bytes", file.mapping()->size()},
+          {"metadata", file.metadata()},
+          {"tensors", std::move(tensors)}};
+}
+
+}  // namespace lorry::cli

@@ -1,0 +1,132 @@
+#include "model/inspect.hpp"
+
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+#include "core/error.hpp"
+#include "io/message_text.hpp"
+#include "io/tensor_folder.hpp"
+#include "model/tensor_list.hpp"
+#include "model/weights.hpp"
+
+namespace lorry::model {
+
+namespace {
+
+constexpr std::string_view kPrefix = "base_model.model.";
+constexpr std::string_view kSuffixA = ".lora_A.weight";
+constexpr std::string_view kSuffixB = ".lora_B.weight";
+
+/// "model.layers.3.mlp.up_proj.weight" as "mlp.up_proj"; names outside the blocks keep all but ".weight".
+std::string group_name(const std::string& tensor, const ModelConfig& config) {
+  const std::string name = tensor.substr(0, tensor.rfind('.'));
+  const std::string blocks = config.names.root + config.names.layers + ".";
+  if (!name.starts_with(blocks)) return name;
+  return name.substr(name.find('.', blocks.size()) + 1);
+}
+
+void add_linear(const TensorSpec& spec, const ModelConfig& config, std::vector<LinearGroup>& groups) {
+  const std::string name = group_name(spec.name, config);
+  const bool transposed = config.conv1d && name != config.names.head;
+  const Index inputs = transposed ? spec.rows() : spec.cols();
+  const Index outputs = transposed ? spec.cols() : spec.rows();
+  for (LinearGroup& group : groups) {
+    if (group.name != name) continue;
+    ++group.count;
+    return;
+  }
+  groups.push_back({name, inputs, outputs, 1});
+}
+
+double frobenius_norm(const io::TensorView& tensor) {
+  double sum = 0;
+  const auto add = [&]<class T>(T value) {
+    for (Index i = 0; i < tensor.elements(); ++i) {
+      std::memcpy(&value, tensor.bytes.data() + i * static_cast<Index>(sizeof(T)), sizeof(T));
+      const double x = to_float(value);
+      sum += x * x;
+    }
+  };
+  if (tensor.dtype == DType::kF32) add(float{});
+  if (tensor.dtype == DType::kF16) add(F16{});
+  if (tensor.dtype == DType::kBF16) add(BF16{});
+  return std::sqrt(sum);
+}
+
+/// The module whose half `name` is; empty for a tensor of another kind.
+std::optional<std::string> module_of(const std::string& name, std::string_view suffix) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(suffix)) return std::nullopt;
+  return name.substr(kPrefix.size(), name.size() - kPrefix.size() - suffix.size());
+}
+
+}  // namespace
+
+Index ModelSummary::adapter_parameters(Index rank) const {
+  Index sum = 0;
+  for (const LinearGroup& group : linears) {
+    if (group.name != config.names.head) sum += group.count * rank * (group.inputs + group.outputs);
+  }
+  return sum;
+}
+
+ModelSummary inspect_model(const std::filesystem::path& folder) {
+  ModelSummary summary{.config = load_model_config(folder)};
+  load_weights(folder, summary.config);  // for its checks
+  const io::TensorFolder tensors(folder);
+  summary.files = static_cast<Index>(tensors.files().size());
+  summary.bytes = tensors.total_bytes();
+  for (const std::string& name : tensors.names()) {
+    const io::TensorView& tensor = tensors.at(name);
+    summary.dtypes[std::string(name_of(tensor.dtype))] += tensor.elements();
+  }
+  for (const TensorSpec& spec : list_tensors(summary.config)) {
+    const Index elements = spec.rows() * spec.cols();
+    if (spec.kind == TensorKind::kEmbedding) {
+      summary.embedding_parameters += elements;
+    } else if (spec.kind == TensorKind::kLinear) {
+      summary.linear_parameters += elements;
+      add_linear(spec, summary.config, summary.linears);
+    } else {
+      summary.small_parameters += elements;
+    }
+  }
+  return summary;
+}
+
+AdapterSummary inspect_adapter(const std::filesystem::path& folder) {
+  AdapterSummary summary{.config = load_peft_config(folder)};
+  const io::SafetensorsFile file(folder / kAdapterWeightsFile);
+  const auto refuse = [&](const io::TensorView& tensor, std::string_view what) {
+    throw Error("[inspect] {}: tensor {}: {}", file.path().string(), io::in_quotes(tensor.name), what);
+  };
+  std::map<std::string, AdapterModule> modules;
+  for (const io::TensorView& tensor : file.tensors()) {
+    const auto a = module_of(tensor.name, kSuffixA);
+    const auto b = module_of(tensor.name, kSuffixB);
+    if (!a && !b) refuse(tensor, "found no lora_A or lora_B of a linear layer");
+    if (tensor.shape.size() != 2) refuse(tensor, "found no matrix");
+    AdapterModule& module = modules[a ? *a : *b];
+    module.name = a ? *a : *b;
+    if (a) {
+      module.rank = tensor.shape[0];
+      module.inputs = tensor.shape[1];
+      module.norm_a = frobenius_norm(tensor);
+    } else {
+      module.outputs = tensor.shape[0];
+      module.norm_b = frobenius_norm(tensor);
+    }
+    summary.bytes += static_cast<Index>(tensor.bytes.size());
+    summary.parameters += tensor.elements();
+  }
+  for (auto& [name, module] : modules) {
+    if (module.inputs == 0 || module.outputs == 0) {
+      throw Error("[inspect] {}: module {}: found one of lora_A and lora_B; expected both",
+                  file.path().string(), io::in_quotes(name));
+    }
+    summary.modules.push_back(std::move(module));
+  }
+  return summary;
+}
+
+}  // namespace lorry::model

@@ -1,0 +1,63 @@
+// model/inspect.hpp: what model and adapter folders hold, read from headers and configs; no weight of a model
+// is touched.
+#pragma once
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "model/config.hpp"
+#include "model/peft_config.hpp"
+
+namespace lorry::model {
+
+/// Equal linear maps of a model, one per block, or one outside the blocks.
+struct LinearGroup {
+  std::string name;  // "self_attn.q_proj": what --target-modules matches
+  Index inputs = 0;
+  Index outputs = 0;
+  Index count = 0;
+};
+
+struct ModelSummary {
+  ModelConfig config = {};
+  Index files = 0;                           // safetensors files
+  Index bytes = 0;                           // of all tensors
+  std::map<std::string, Index> dtypes = {};  // elements by type name: "BF16"
+  Index embedding_parameters = 0;            // tables, a tied head included
+  Index linear_parameters = 0;               // matrices, an untied head included
+  Index small_parameters = 0;                // norms and biases
+  std::vector<LinearGroup> linears = {};     // in model order
+
+  [[nodiscard]] Index parameters() const noexcept {
+    return embedding_parameters + linear_parameters + small_parameters;
+  }
+  /// Parameters of an adapter of this rank on all linear maps but the head.
+  [[nodiscard]] Index adapter_parameters(Index rank) const;
+};
+
+/// Checks every tensor against the config, as loading does. Throws Error.
+ModelSummary inspect_model(const std::filesystem::path& folder);
+
+/// One adapted map, as the file has it.
+struct AdapterModule {
+  std::string name;  // "model.layers.0.self_attn.q_proj"
+  Index rank = 0;
+  Index inputs = 0;
+  Index outputs = 0;
+  double norm_a = 0;  // Frobenius
+  double norm_b = 0;
+};
+
+struct AdapterSummary {
+  PeftConfig config = {};
+  Index bytes = 0;  // of all tensors
+  Index parameters = 0;
+  std::vector<AdapterModule> modules = {};  // by name
+};
+
+/// Needs no base model. Throws Error for a folder that is not a LoRA adapter, or whose A and B do not pair
+/// up.
+AdapterSummary inspect_adapter(const std::filesystem::path& folder);
+
+}  // namespace lorry::model
