@@ -49,6 +49,10 @@ nn::RopeConfig parse_rope(const io::Json& json, std::string_view file) {
   if (type == "llama3") {
     rope.low_freq_factor = positive(*settings, "low_freq_factor", file);
     rope.high_freq_factor = positive(*settings, "high_freq_factor", file);
+    if (!(rope.high_freq_factor > rope.low_freq_factor)) {
+      io::throw_field_error(file, "high_freq_factor", io::find_field(*settings, "high_freq_factor", file),
+                            "a number above low_freq_factor");
+    }
     rope.original_max_position_embeddings =
         io::get_index(*settings, "original_max_position_embeddings", file);
   }

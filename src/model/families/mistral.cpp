@@ -5,7 +5,9 @@ namespace lorry::model {
 
 ModelConfig parse_mistral(const io::Json& json, std::string_view file) {
   ModelConfig config = parse_llama_like(json, file);
-  const auto window = io::find_index(json, "sliding_window", file);
+  std::optional<Index> window = io::find_index(json, "sliding_window", file);
+  // Absent is not null: transformers then takes the window of the first Mistral.
+  if (!json.contains("sliding_window")) window = 4096;
   if (window) config.sliding_windows.assign(static_cast<std::size_t>(config.num_hidden_layers), *window);
   return config;
 }
