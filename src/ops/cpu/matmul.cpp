@@ -109,7 +109,7 @@ struct Matmul::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   std::list<Primitive> primitives;  // the most recently used one first
-  Scratch scratchpad, converted_a, panel_b, panel_c;
+  Scratch scratchpad, converted_a, rounded_b, panel_b, panel_c;
 
   Primitive create(ConstMatrixView a, ConstMatrixView b, ConstMatrixView c, MatmulOptions options) const {
     dnnl::primitive_attr attributes;
@@ -156,8 +156,10 @@ struct Matmul::State {
   }
 
   /// Cuts c and op(b) into column panels, because a whole b or c would take too much memory in another type.
-  /// Every element of c is still one product over the whole of K.
-  void multiply_panels(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
+  /// Every element of c is still one product over the whole of K. round_b: to BF16 first, where a BF16
+  /// product runs in F32 because the machine has no other.
+  void multiply_panels(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options,
+                       bool round_b) {
     const bool widen_c = a.dtype == DType::kF32 && c.dtype != DType::kF32;
     const Index inner = options.transpose_b ? b.cols : b.rows;
     const Index col_bytes = std::max(inner * size_of(a.dtype), widen_c ? c.rows * size_of(DType::kF32) : 0);
@@ -166,6 +168,11 @@ struct Matmul::State {
       const Index count = std::min(width, c.cols - first);
       const MatrixView out = c.col_range(first, count);
       ConstMatrixView part = columns_of(b, options.transpose_b, first, count);
+      if (round_b && part.dtype != DType::kBF16) {
+        const MatrixView rounded = rounded_b.view(part.rows, part.cols, DType::kBF16);
+        copy(part, rounded);
+        part = rounded;
+      }
       if (part.dtype != a.dtype) {
         const MatrixView panel = panel_b.view(part.rows, part.cols, a.dtype);
         copy(part, panel);
@@ -205,15 +212,16 @@ void Matmul::run(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptio
   }
   const std::lock_guard lock(state_->mutex);
   const DType type = a.dtype == DType::kBF16 && current_isa().bf16 ? DType::kBF16 : DType::kF32;
+  const bool round_b = a.dtype == DType::kBF16 && type == DType::kF32;
   if (a.dtype != type) {
     const MatrixView converted = state_->converted_a.view(a.rows, a.cols, type);
     copy(a, converted);
     a = converted;
   }
-  if (b.dtype == type && (type == DType::kBF16 || c.dtype == DType::kF32)) {
+  if (b.dtype == type && !round_b && (type == DType::kBF16 || c.dtype == DType::kF32)) {
     return state_->multiply(a, b, c, options);
   }
-  state_->multiply_panels(a, b, c, options);
+  state_->multiply_panels(a, b, c, options, round_b);
 }
 
 std::string Matmul::description() {
