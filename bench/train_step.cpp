@@ -77,7 +77,7 @@ void run(const Options& options) {
                           .zero_gradients = [&] { adapter.zero_gradients(); },
                           .after_update = {}},
                          {.adamw = {},
-                          .schedule = {optim::ScheduleKind::kConstant, 1e-4F, options.steps + 1, 0},
+                          .schedule = {optim::ScheduleKind::kConstant, 1e-4, options.steps + 1, 0},
                           .total_steps = options.steps + 1,
                           .grad_checkpoint = options.grad_checkpoint});
   const std::vector<data::Batch> batches = {random_batch(options, config.vocab_size)};

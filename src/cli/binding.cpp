@@ -87,8 +87,8 @@ Binding bind_number(float& to, Interval interval) {
 Binding bind_number(double& to, Interval interval) {
   return make_number<double>(to, interval);
 }
-Binding bind_number(std::optional<float>& to, Interval interval) {
-  return make_number<float>(to, interval);
+Binding bind_number(std::optional<double>& to, Interval interval) {
+  return make_number<double>(to, interval);
 }
 
 Binding bind_seed(std::uint64_t& to) {

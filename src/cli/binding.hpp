@@ -34,7 +34,7 @@ Binding bind_integer(Index& to, Index least);
 Binding bind_integer(std::optional<Index>& to, Index least);
 Binding bind_number(float& to, Interval interval);
 Binding bind_number(double& to, Interval interval);
-Binding bind_number(std::optional<float>& to, Interval interval);
+Binding bind_number(std::optional<double>& to, Interval interval);
 Binding bind_seed(std::uint64_t& to);
 Binding bind_text(std::string& to);
 Binding bind_path(std::filesystem::path& to);

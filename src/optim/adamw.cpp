@@ -10,7 +10,7 @@ namespace lorry::optim {
 namespace {
 
 void check_config(const AdamWConfig& config) {
-  for (const float beta : {config.beta1, config.beta2}) {
+  for (const double beta : {config.beta1, config.beta2}) {
     if (!(beta >= 0 && beta < 1)) {
       throw Error("[train] AdamW beta: found {}; expected at least 0 and below 1", beta);
     }
@@ -38,7 +38,7 @@ AdamW::AdamW(ops::Ops& ops, std::vector<Parameter> parameters, AdamWConfig confi
   }
 }
 
-void AdamW::step(float lr, float gradient_scale) {
+void AdamW::step(double lr, float gradient_scale) {
   ++steps_;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Parameter& parameter = parameters_[i];
@@ -46,7 +46,7 @@ void AdamW::step(float lr, float gradient_scale) {
                                        .beta1 = config_.beta1,
                                        .beta2 = config_.beta2,
                                        .eps = config_.eps,
-                                       .weight_decay = parameter.decay ? config_.weight_decay : 0.0F,
+                                       .weight_decay = parameter.decay ? config_.weight_decay : 0.0,
                                        .step = steps_,
                                        .gradient_scale = gradient_scale};
     ops_.adamw(parameter.gradient, options, parameter.value, moments_[i].first, moments_[i].second);

@@ -10,10 +10,10 @@
 namespace lorry::optim {
 
 struct AdamWConfig {
-  float beta1 = 0.9F;          // in [0, 1)
-  float beta2 = 0.999F;        // in [0, 1)
-  float eps = 1e-8F;           // at least 0
-  float weight_decay = 0.01F;  // decoupled, at least 0; only where Parameter::decay
+  double beta1 = 0.9;          // in [0, 1)
+  double beta2 = 0.999;        // in [0, 1)
+  double eps = 1e-8;           // at least 0
+  double weight_decay = 0.01;  // decoupled, at least 0; only where Parameter::decay
 };
 
 /// Loshchilov & Hutter 2019 (arXiv:1711.05101), in the form of torch.optim.AdamW.
@@ -30,7 +30,7 @@ class AdamW {
   AdamW(ops::Ops& ops, std::vector<Parameter> parameters, AdamWConfig config);
 
   /// One update of every parameter from gradient_scale * gradient; leaves the gradients as they are.
-  void step(float lr, float gradient_scale = 1.0F);
+  void step(double lr, float gradient_scale = 1.0F);
 
   /// Updates done so far. With the moments, all the state that a checkpoint keeps.
   [[nodiscard]] Index steps() const noexcept { return steps_; }

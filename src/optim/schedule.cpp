@@ -39,7 +39,7 @@ std::string_view name_of(ScheduleKind kind) {
       ->name;
 }
 
-LearningRateSchedule::LearningRateSchedule(ScheduleKind kind, float peak, Index total_steps,
+LearningRateSchedule::LearningRateSchedule(ScheduleKind kind, double peak, Index total_steps,
                                            Index warmup_steps)
     : kind_(kind), peak_(peak), total_steps_(total_steps), warmup_steps_(warmup_steps) {
   if (!std::isfinite(peak) || peak < 0) {
@@ -49,7 +49,7 @@ LearningRateSchedule::LearningRateSchedule(ScheduleKind kind, float peak, Index 
   if (warmup_steps < 0) throw Error("[train] --warmup-steps: found {}; expected at least 0", warmup_steps);
 }
 
-float LearningRateSchedule::at(Index step) const {
+double LearningRateSchedule::at(Index step) const {
   LORRY_CHECK(step >= 0);
   double factor = 1;
   if (step < warmup_steps_) {
@@ -61,7 +61,7 @@ float LearningRateSchedule::at(Index step) const {
     const double progress = std::min(1.0, ratio(step - warmup_steps_, total_steps_ - warmup_steps_));
     factor = std::max(0.0, 0.5 * (1.0 + std::cos(std::numbers::pi * progress)));
   }
-  return static_cast<float>(static_cast<double>(peak_) * factor);
+  return peak_ * factor;
 }
 
 }  // namespace lorry::optim

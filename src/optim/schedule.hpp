@@ -19,14 +19,14 @@ class LearningRateSchedule {
   /// peak: the highest rate, finite, at least 0; total_steps: updates in the whole run, at least 1;
   /// warmup_steps: of these, with rising rate, at least 0 (the total or more: it never stops rising).
   /// Throws Error otherwise.
-  LearningRateSchedule(ScheduleKind kind, float peak, Index total_steps, Index warmup_steps);
+  LearningRateSchedule(ScheduleKind kind, double peak, Index total_steps, Index warmup_steps);
 
   /// Rate of update `step`, counted from 0. With warm-up the first update has rate 0, as in transformers.
-  [[nodiscard]] float at(Index step) const;
+  [[nodiscard]] double at(Index step) const;
 
  private:
   ScheduleKind kind_;
-  float peak_;
+  double peak_;
   Index total_steps_;
   Index warmup_steps_;
 };

@@ -34,10 +34,10 @@ struct TrainOptions {
   Method method = Method::kLora;
   model::PeftConfig lora = default_lora();
 
-  std::optional<float> lr;  // default: 2e-4 for LoRA, 2e-5 for full
+  std::optional<double> lr;  // default: 2e-4 for LoRA, 2e-5 for full
   optim::ScheduleKind lr_scheduler = optim::ScheduleKind::kLinear;
   Index warmup_steps = 0;
-  optim::AdamWConfig adamw{.weight_decay = 0.0F};
+  optim::AdamWConfig adamw{.weight_decay = 0.0};
   float max_grad_norm = 1.0F;  // 0: no clipping
 
   Index batch_size = 1;               // sequences of a micro-batch
@@ -51,7 +51,7 @@ struct TrainOptions {
   std::uint64_t seed = 0;
   Index threads = 0;  // 0: all
 
-  [[nodiscard]] float learning_rate() const { return lr.value_or(method == Method::kLora ? 2e-4F : 2e-5F); }
+  [[nodiscard]] double learning_rate() const { return lr.value_or(method == Method::kLora ? 2e-4 : 2e-5); }
 };
 
 }  // namespace lorry::train

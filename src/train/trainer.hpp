@@ -14,7 +14,7 @@ struct StepReport {
   Index step = 0;  // counted from 1
   Index total_steps = 0;
   double loss = 0;       // mean over the step's targets, nats per token
-  float lr = 0;          // of this step
+  double lr = 0;         // of this step
   double grad_norm = 0;  // before clipping
   Index tokens = 0;      // data tokens of the step
   Index targets = 0;     // of these, scored

@@ -103,7 +103,7 @@ TEST_P(Families, TwentyAdamWStepsMatchPeft) {
   GoldenCase golden(GetParam());
   Adapter adapter = golden.adapter();
   adapter.attach(golden.decoder());
-  optim::AdamW optimizer(golden.ops(), adapter.parameters(), {.weight_decay = 0.01F});
+  optim::AdamW optimizer(golden.ops(), adapter.parameters(), {.weight_decay = 0.01});
   const Matrix losses = golden.tensor("train.losses");
   Decoder::Workspace workspace;
   for (Index step = 0; step < losses.cols(); ++step) {
@@ -113,7 +113,7 @@ TEST_P(Families, TwentyAdamWStepsMatchPeft) {
     const double loss =
         golden.decoder().loss_and_gradient(batch, {.gradient_scale = 1.0F / targets}, workspace);
     EXPECT_NEAR(loss / targets, losses.row<float>(0)[step], 1e-4) << "step " << step;
-    optimizer.step(2e-3F);
+    optimizer.step(2e-3);
   }
   for (const optim::Parameter& parameter : optimizer.parameters()) {
     const Matrix got = as_in_file(parameter, parameter.value);

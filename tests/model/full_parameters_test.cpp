@@ -33,7 +33,7 @@ TEST_P(FullFineTuning, TwentyStepsGiveTheSameLosses) {
   full.attach(decoder);
   std::vector<optim::Parameter> parameters = full.parameters();
   for (optim::Parameter& parameter : parameters) parameter.decay = true;  // as the reference does
-  optim::AdamW optimizer(golden.ops(), parameters, {.weight_decay = 0.01F});
+  optim::AdamW optimizer(golden.ops(), parameters, {.weight_decay = 0.01});
   const Matrix losses = golden.tensor("full_train.losses");
   Decoder::Workspace workspace;
   for (Index step = 0; step < losses.cols(); ++step) {
@@ -42,7 +42,7 @@ TEST_P(FullFineTuning, TwentyStepsGiveTheSameLosses) {
     const auto targets = static_cast<float>(batch.target_count);
     const double loss = decoder.loss_and_gradient(batch, {.gradient_scale = 1.0F / targets}, workspace);
     EXPECT_NEAR(loss / targets, losses.row<float>(0)[step], 1e-4) << "step " << step;
-    optimizer.step(2e-3F);
+    optimizer.step(2e-3);
     full.refresh();
   }
 }

@@ -33,7 +33,7 @@ Adapter train_adapter(GoldenCase& golden, std::string_view name) {
     const data::Batch batch = pack(golden.training_documents(step));
     adapter.zero_gradients();
     golden.decoder().loss_and_gradient(batch, {.gradient_scale = 0.02F}, workspace);
-    optimizer.step(2e-2F);
+    optimizer.step(2e-2);
   }
   return adapter;
 }

@@ -37,7 +37,7 @@ void train(TwoParameters& parameters, AdamW& adamw, ops::Ops& ops, Index first, 
   for (Index step = first; step < last; ++step) {
     parameters.set_gradients(step);
     const float scale = clip_scale(global_norm(ops, adamw.parameters()), 1.0);
-    adamw.step(0.01F * static_cast<float>(step + 1), scale);
+    adamw.step(0.01 * static_cast<double>(step + 1), scale);
   }
 }
 
@@ -46,7 +46,7 @@ void train(TwoParameters& parameters, AdamW& adamw, ops::Ops& ops, Index first, 
 TEST(AdamW, MatchesTorchWithClippingAndParameterWiseDecay) {
   const auto ops = ops::make_cpu_ops(1);
   TwoParameters parameters;
-  AdamW adamw(*ops, parameters.list(), {.weight_decay = 0.1F});
+  AdamW adamw(*ops, parameters.list(), {.weight_decay = 0.1});
   train(parameters, adamw, *ops, 0, 3);
   const std::array weight = {0.937670887, -1.93168187, 0.440665364, 0.304842919, 2.92569304, -0.745508254};
   const std::array bias = {0.124371395, -0.224371403};
@@ -83,9 +83,9 @@ TEST(AdamW, ContinuesFromItsSavedStateBitForBit) {
 TEST(AdamW, RefusesBadNumbers) {
   const auto ops = ops::make_cpu_ops(1);
   EXPECT_THROW(AdamW(*ops, {}, {.beta1 = 1.0F}), Error);
-  EXPECT_THROW(AdamW(*ops, {}, {.beta2 = -0.1F}), Error);
-  EXPECT_THROW(AdamW(*ops, {}, {.eps = -1.0F}), Error);
-  EXPECT_THROW(AdamW(*ops, {}, {.weight_decay = -1.0F}), Error);
+  EXPECT_THROW(AdamW(*ops, {}, {.beta2 = -0.1}), Error);
+  EXPECT_THROW(AdamW(*ops, {}, {.eps = -1.0}), Error);
+  EXPECT_THROW(AdamW(*ops, {}, {.weight_decay = -1.0}), Error);
 }
 
 }  // namespace
