@@ -1,0 +1,204 @@
+// The commands in the order of a user's day, on a tiny model of random weights: init, train, eval, generate,
+// merge, inspect.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+#include "io/io_support.hpp"
+
+namespace lorry::cli {
+namespace {
+
+using Json = nlohmann::json;
+using Arguments = std::vector<std::string>;
+
+Arguments operator+(Arguments a, const Arguments& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+/// One model, one adapter and their folders for all tests of this file.
+class Commands : public testing::Test {
+ protected:
+  struct Shared {
+    io::ScratchFolder scratch;
+    Json report;  // of the training
+  };
+
+  static void SetUpTestSuite() {
+    shared_ = std::make_unique<Shared>();
+    make_tiny_model(path("parts"), path("model"));
+    std::filesystem::create_directory(path("data"));
+    io::put(path("data") + "/train.jsonl", counting_records(40));
+    io::put(path("data") + "/valid.jsonl", counting_records(5));
+    const Outcome outcome = run_lorry(train_arguments("adapter") + Arguments{"--json"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    shared_->report = Json::parse(outcome.out);
+  }
+  static void TearDownTestSuite() { shared_.reset(); }
+
+  static std::string path(std::string_view name) { return shared_->scratch / name; }
+  static Arguments train_arguments(const std::string& out) {
+    return {"train",   "--model",   path("model"), "--data", path("data"), "--out",
+            path(out), "--steps",   "60",          "--lr",   "0.02",       "--dtype",
+            "f32",     "--threads", "1",           "--seed", "7",          "--max-seq-length",
+            "64"};
+  }
+  static Arguments with_model(const std::string& command) {
+    return {command, "--model", path("model"), "--dtype", "f32", "--threads", "1"};
+  }
+  /// The JSON report of `lorry ARGUMENTS --json`.
+  static Json report(const Arguments& arguments) {
+    const Outcome outcome = run_lorry(arguments + Arguments{"--json"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return Json::parse(outcome.out, nullptr, false);
+  }
+
+  static std::unique_ptr<Shared> shared_;
+};
+
+std::unique_ptr<Commands::Shared> Commands::shared_;
+
+TEST_F(Commands, TrainReportsWhatItDid) {
+  const Json& json = shared_->report;
+  EXPECT_EQ(json.at("steps"), 60);
+  EXPECT_EQ(json.at("out"), path("adapter"));
+  // Rank 8 on seven maps of two layers: 8 (in + out) each.
+  EXPECT_EQ(json.at("trainable_parameters"), 2 * 8 * (2 * (32 + 32) + 2 * (32 + 16) + 3 * (32 + 64)));
+  EXPECT_GT(json.at("tokens_per_second"), 0);
+  EXPECT_GT(json.at("peak_rss_bytes"), 1 << 20);
+  EXPECT_GT(json.at("eval_loss_before"), 4.0);
+  EXPECT_LT(json.at("eval_loss"), 0.5);
+  for (const char* file : {"adapter_config.json", "adapter_model.safetensors", "train.yaml", "log.jsonl"}) {
+    EXPECT_TRUE(std::filesystem::exists(path("adapter") + "/" + file)) << file;
+  }
+}
+
+TEST_F(Commands, TheWrittenConfigRepeatsTheRun) {
+  const Outcome outcome =
+      run_lorry({"train", "--config", path("adapter") + "/train.yaml", "--out", path("again")});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("adapter: " + path("again")), std::string::npos) << outcome.out;
+  EXPECT_EQ(io::get(path("again") + "/adapter_model.safetensors"),
+            io::get(path("adapter") + "/adapter_model.safetensors"));
+}
+
+TEST_F(Commands, EvalAgreesWithTraining) {
+  const Arguments arguments =
+      with_model("eval") + Arguments{"--data", path("data"), "--max-seq-length", "64"};
+  const Json before = report(arguments);
+  const Json after = report(arguments + Arguments{"--adapter", path("adapter")});
+  EXPECT_NEAR(before.at("loss"), shared_->report.at("eval_loss_before"), 1e-6);
+  EXPECT_NEAR(after.at("loss"), shared_->report.at("eval_loss"), 1e-6);
+  EXPECT_NEAR(after.at("perplexity"), std::exp(after.at("loss").get<double>()), 1e-9);
+  // " zero", " one", " two", " three", " four", a byte each, and five ends.
+  EXPECT_EQ(after.at("tokens"), 5 + 4 + 4 + 6 + 5 + 5);
+  EXPECT_EQ(after.at("records"), 5);
+}
+
+TEST_F(Commands, GeneratePrintsTheContinuationAlone) {
+  const Outcome outcome =
+      run_lorry(with_model("generate") + Arguments{"--adapter", path("adapter"), "--prompt", "say 3:"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.out, " three\n");
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(Commands, GenerateReportsAsJson) {
+  const Json json =
+      report(with_model("generate") + Arguments{"--adapter", path("adapter"), "--prompt", "say 3:"});
+  EXPECT_EQ(json.at("text"), " three");
+  EXPECT_EQ(json.at("prompt_tokens"), 7);  // BOS and a byte each
+  EXPECT_EQ(json.at("new_tokens"), 6);
+  EXPECT_EQ(json.at("stopped"), true);
+}
+
+TEST_F(Commands, GenerateAnswersAFileInItsOrder) {
+  const Outcome outcome = run_lorry(with_model("generate") + Arguments{"--adapter", path("adapter"), "--data",
+                                                                       path("data") + "/valid.jsonl"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, counting_records(5));
+}
+
+TEST_F(Commands, SamplingFollowsTheSeed) {
+  const auto sample = [](const char* seed) {
+    return run_lorry(with_model("generate") + Arguments{"--prompt", "x", "--temperature", "1", "--top-p",
+                                                        "0.9", "--max-new-tokens", "20", "--seed", seed})
+        .out;
+  };
+  EXPECT_EQ(sample("1"), sample("1"));
+  EXPECT_NE(sample("1"), sample("2"));
+}
+
+TEST_F(Commands, MergedModelIsTheModelWithItsAdapter) {
+  const Outcome outcome = run_lorry({"merge", "--model", path("model"), "--adapter", path("adapter"), "--out",
+                                     path("merged"), "--threads", "1"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "model: " + path("merged") + "\n");
+  const Json json = report({"eval", "--model", path("merged"), "--data", path("data"), "--max-seq-length",
+                            "64", "--dtype", "f32", "--threads", "1"});
+  EXPECT_NEAR(json.at("loss"), shared_->report.at("eval_loss"), 1e-5);
+}
+
+TEST_F(Commands, InspectTellsWhatIsThere) {
+  const Json model = report({"inspect", path("model")});
+  EXPECT_EQ(model.at("model_type"), "llama");
+  EXPECT_EQ(model.at("embedding_parameters"), 260 * 32);
+  EXPECT_EQ(model.at("linear_parameters"), 2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 64) + 260 * 32);
+  EXPECT_EQ(model.at("small_parameters"), 5 * 32);
+  EXPECT_EQ(model.at("linear_modules").at(4),
+            Json({{"name", "mlp.gate_proj"}, {"inputs", 32}, {"outputs", 64}, {"count", 2}}));
+  const Json adapter = report({"inspect", "--adapter", path("adapter")});
+  EXPECT_EQ(adapter.at("rank"), 8);
+  EXPECT_EQ(adapter.at("modules").size(), 14U);
+  EXPECT_GT(adapter.at("modules").at(0).at("norm_b"), 0.01);
+  const Json file = report({"inspect", path("adapter") + "/adapter_model.safetensors"});
+  EXPECT_EQ(file.at("tensors").size(), 28U);
+}
+
+TEST_F(Commands, FullTrainingWritesAModel) {
+  const Json json = report({"train", "--model", path("model"), "--data", path("data"), "--out", path("full"),
+                            "--method", "full", "--steps", "20", "--lr", "0.01", "--dtype", "f32",
+                            "--threads", "1", "--max-seq-length", "64"});
+  EXPECT_EQ(json.at("trainable_parameters"),
+            2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 64) + 2 * 260 * 32 + 5 * 32);
+  EXPECT_LT(json.at("eval_loss"), json.at("eval_loss_before"));
+  const Json again = report({"eval", "--model", path("full"), "--data", path("data"), "--dtype", "f32",
+                             "--threads", "1", "--max-seq-length", "64"});
+  EXPECT_NEAR(again.at("loss"), json.at("eval_loss"), 1e-6);
+  EXPECT_EQ(io::get(path("full") + "/train.yaml").find("rank"), std::string::npos);
+}
+
+TEST_F(Commands, TrainingGoesOnFromAnAdapter) {
+  const Json json = report({"train", "--model", path("model"), "--adapter", path("adapter"), "--data",
+                            path("data"), "--out", path("more"), "--steps", "1", "--dtype", "f32",
+                            "--threads", "1", "--max-seq-length", "64"});
+  EXPECT_NEAR(json.at("eval_loss_before"), shared_->report.at("eval_loss"), 1e-6);
+}
+
+TEST(Program, VersionAndHelp) {
+  const Outcome version = run_lorry({"--version"});
+  EXPECT_EQ(version.code, 0);
+  EXPECT_EQ(version.out.substr(0, 12), "lorry 0.1.0 ");
+  for (const char* command : {"init", "train", "eval", "generate", "merge", "inspect"}) {
+    const Outcome help = run_lorry({command, "--help"});
+    EXPECT_EQ(help.code, 0);
+    EXPECT_NE(help.out.find(std::string("\nUsage: lorry ") + command), std::string::npos) << help.out;
+    EXPECT_NE(help.out.find("\n  lorry " + std::string(command) + " "), std::string::npos) << "an example";
+  }
+}
+
+TEST(Program, Stories260kGreedyEqualsTheReference) {
+  const std::filesystem::path model = LORRY_SOURCE_DIR "/../shared/data/stories260k";
+  if (!std::filesystem::exists(model)) GTEST_SKIP() << "needs ../shared/data/stories260k";
+  const Outcome outcome = run_lorry({"generate", "--model", model, "--prompt", "", "--max-new-tokens", "256",
+                                     "--temperature", "0", "--dtype", "f32", "--threads", "1"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, io::get(model / "expected_greedy.txt"));
+}
+
+}  // namespace
+}  // namespace lorry::cli

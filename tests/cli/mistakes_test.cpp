@@ -1,0 +1,234 @@
+// Every mistake a user can make ends with one clear line, exit code 1 (2 for the command line itself) and
+// nothing half-written.
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "cli/program.hpp"
+#include "io/io_support.hpp"
+
+namespace lorry::cli {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+class Mistakes : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    scratch_ = std::make_unique<io::ScratchFolder>();
+    make_tiny_model(path("parts"), path("model"));
+    io::put(path("data.jsonl"), counting_records(5));
+  }
+  static void TearDownTestSuite() { scratch_.reset(); }
+
+  static std::string path(std::string_view name) { return *scratch_ / name; }
+  /// A copy of the model to be broken.
+  static std::filesystem::path copy_model(const std::string& name) {
+    std::filesystem::copy(path("model"), path(name));
+    return path(name);
+  }
+  static Outcome train(const std::string& model, const std::string& data, const Arguments& more = {}) {
+    Arguments arguments = {"train",   "--model", model,     "--data", data,        "--out", path("out"),
+                           "--steps", "1",       "--dtype", "f32",    "--threads", "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_lorry(arguments);
+  }
+  /// One line on standard error that holds `words`, exit code 1, and no output folder with a result.
+  static void expect_error(const Outcome& outcome, const std::string& words) {
+    EXPECT_EQ(outcome.code, 1) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err.substr(0, 7), "error: ") << outcome.err;
+    EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err << "  lacks: " << words;
+    EXPECT_FALSE(std::filesystem::exists(path("out"))) << "half-written";
+  }
+
+  static std::unique_ptr<io::ScratchFolder> scratch_;
+};
+
+std::unique_ptr<io::ScratchFolder> Mistakes::scratch_;
+
+TEST_F(Mistakes, MissingModel) {
+  expect_error(train(path("nowhere"), path("data.jsonl")),
+               "not a folder; expected a Hugging Face model folder");
+}
+
+TEST_F(Mistakes, MissingWeights) {
+  const auto model = copy_model("no-weights");
+  std::filesystem::remove(model / "model.safetensors");
+  expect_error(train(model, path("data.jsonl")), "model.safetensors");
+}
+
+TEST_F(Mistakes, TruncatedWeights) {
+  const auto model = copy_model("truncated");
+  std::filesystem::resize_file(model / "model.safetensors", 50'000);
+  expect_error(train(model, path("data.jsonl")), "model.safetensors");
+}
+
+TEST_F(Mistakes, HeaderLengthThatLies) {
+  const auto model = copy_model("header-length");
+  std::string bytes = io::get(model / "model.safetensors");
+  bytes.replace(0, 8, "\xff\xff\xff\xff\xff\xff\xff\x7f");
+  io::put(model / "model.safetensors", bytes);
+  expect_error(train(model, path("data.jsonl")), "header");
+}
+
+TEST_F(Mistakes, OffsetsThatOverlap) {
+  const auto model = copy_model("offsets");
+  io::put(model / "model.safetensors",
+          io::safetensors_bytes(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},)"
+                                R"("b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+                                12));
+  expect_error(train(model, path("data.jsonl")), "overlap");
+}
+
+TEST_F(Mistakes, UnknownDtype) {
+  const auto model = copy_model("dtype");
+  io::put(model / "model.safetensors",
+          io::safetensors_bytes(R"({"a":{"dtype":"F7","shape":[2],"data_offsets":[0,8]}})", 8));
+  expect_error(train(model, path("data.jsonl")), "\"F7\"");
+}
+
+TEST_F(Mistakes, ShapesThatDisagreeWithTheConfig) {
+  const auto model = copy_model("shapes");
+  std::string config = io::get(model / "config.json");
+  const std::string before = "\"intermediate_size\": 64";
+  config.replace(config.find(before), before.size(), "\"intermediate_size\": 96");
+  io::put(model / "config.json", config);
+  expect_error(train(model, path("data.jsonl")), "mlp.gate_proj.weight");
+}
+
+TEST_F(Mistakes, UnknownFamily) {
+  const auto model = copy_model("family");
+  std::string config = io::get(model / "config.json");
+  const std::string before = "\"model_type\": \"llama\"";
+  config.replace(config.find(before), before.size(), "\"model_type\": \"mamba\"");
+  io::put(model / "config.json", config);
+  expect_error(train(model, path("data.jsonl")), "mamba");
+}
+
+TEST_F(Mistakes, AbsentTokenizer) {
+  const auto model = copy_model("no-tokenizer");
+  std::filesystem::remove(model / "tokenizer.json");
+  expect_error(train(model, path("data.jsonl")), "tokenizer.json");
+}
+
+TEST_F(Mistakes, MalformedRecord) {
+  io::put(path("bad.jsonl"), "{\"text\": \"fine\"}\n{\"text\": \n");
+  expect_error(train(path("model"), path("bad.jsonl")), "bad.jsonl:2: malformed JSON");
+}
+
+TEST_F(Mistakes, EmptyData) {
+  io::put(path("empty.jsonl"), "\n");
+  expect_error(train(path("model"), path("empty.jsonl")), "empty.jsonl: empty data");
+}
+
+TEST_F(Mistakes, MissingData) {
+  expect_error(train(path("model"), path("no.jsonl")), "no.jsonl: no such file");
+}
+
+TEST_F(Mistakes, OptionsOutOfRange) {
+  const auto with = [](const char* flag, const char* value) {
+    return train(path("model"), path("data.jsonl"), {flag, value});
+  };
+  expect_error(with("--rank", "0"), R"(--rank: found "0"; expected an integer of at least 1)");
+  expect_error(with("--rank", "-3"), R"(--rank: found "-3"; expected an integer of at least 1)");
+  expect_error(with("--lr", "-1"), R"(--lr: found "-1"; expected a number above 0)");
+  expect_error(with("--dropout", "1"),
+               R"(--dropout: found "1"; expected a number of at least 0 and below 1)");
+  expect_error(with("--epochs", "2"), "--steps, --epochs: found both");
+  expect_error(with("--target-modules", "nope_proj"), "nope_proj");
+  expect_error(with("--method", "qlora"), R"(--method: found "qlora"; expected one of lora, full)");
+}
+
+TEST_F(Mistakes, LoraOptionsThatWouldBeIgnored) {
+  expect_error(train(path("model"), path("data.jsonl"), {"--method", "full", "--rank", "4"}),
+               "--rank: has no effect with --method full");
+}
+
+TEST_F(Mistakes, ConfigWithAnUnknownKey) {
+  io::put(path("train.yaml"), "rank: 4\nlora_dropout: 0.1\n");
+  expect_error(train(path("model"), path("data.jsonl"), {"--config", path("train.yaml")}),
+               R"(train.yaml:2: unknown key "lora_dropout"; did you mean "dropout"?)");
+}
+
+TEST_F(Mistakes, AdapterForAnotherModel) {
+  ASSERT_EQ(run_lorry({"train", "--model", path("model"), "--data", path("data.jsonl"), "--out",
+                       path("adapter"), "--steps", "1", "--threads", "1"})
+                .code,
+            0);
+  std::string config = io::get(path("parts") + "/config.json");
+  const std::string before = "\"intermediate_size\": 64";
+  config.replace(config.find(before), before.size(), "\"intermediate_size\": 96");
+  io::put(path("other.json"), config);
+  ASSERT_EQ(run_lorry({"init", "--config", path("other.json"), "--tokenizer",
+                       path("parts") + "/tokenizer.json", "--out", path("other")})
+                .code,
+            0);
+  for (const char* command : {"eval", "generate", "merge"}) {
+    Arguments arguments = {command, "--model", path("other"), "--adapter", path("adapter")};
+    if (command == std::string("eval")) arguments.insert(arguments.end(), {"--data", path("data.jsonl")});
+    if (command == std::string("generate")) arguments.insert(arguments.end(), {"--prompt", "x"});
+    if (command == std::string("merge")) arguments.insert(arguments.end(), {"--out", path("out")});
+    expect_error(run_lorry(arguments), "adapter for another model?");
+  }
+}
+
+TEST_F(Mistakes, UnwritableOutput) {
+  // Root may write anywhere, so a file stands where the folder's parent should be.
+  io::put(path("file"), "");
+  const std::string out = path("file") + "/out";
+  for (const Arguments& arguments : {Arguments{"train", "--model", path("model"), "--data",
+                                               path("data.jsonl"), "--steps", "1", "--threads", "1"},
+                                     Arguments{"init", "--config", path("parts") + "/config.json"}}) {
+    Arguments all = arguments;
+    all.insert(all.end(), {"--out", out});
+    expect_error(run_lorry(all), out);
+  }
+}
+
+TEST_F(Mistakes, OutputThatIsThereAlready) {
+  std::filesystem::create_directory(path("taken"));
+  io::put(path("taken") + "/adapter_model.safetensors", "precious");
+  const Outcome outcome = run_lorry({"train", "--model", path("model"), "--data", path("data.jsonl"), "--out",
+                                     path("taken"), "--steps", "1", "--threads", "1"});
+  expect_error(outcome, "already holds adapter_model.safetensors");
+  EXPECT_EQ(io::get(path("taken") + "/adapter_model.safetensors"), "precious");
+  expect_error(run_lorry({"init", "--config", path("parts") + "/config.json", "--out", path("taken")}),
+               path("taken"));
+}
+
+TEST_F(Mistakes, TokenizerLargerThanTheVocabulary) {
+  std::string config = io::get(path("parts") + "/config.json");
+  const std::string before = "\"vocab_size\": 260";
+  config.replace(config.find(before), before.size(), "\"vocab_size\": 257");
+  io::put(path("small.json"), config);
+  expect_error(run_lorry({"init", "--config", path("small.json"), "--tokenizer",
+                          path("parts") + "/tokenizer.json", "--out", path("out")}),
+               "tokenizer.json: found 258 tokens; expected at most vocab_size, 257");
+}
+
+TEST_F(Mistakes, InitWithoutAModel) {
+  expect_error(run_lorry({"init", "--out", path("out")}), "--config, --shape: found neither");
+  expect_error(run_lorry({"init", "--shape", "llama-2b", "--out", path("out")}), "llama-1.1b");
+}
+
+TEST_F(Mistakes, CommandLine) {
+  const auto expect_usage = [](const Arguments& arguments, const std::string& words) {
+    const Outcome outcome = run_lorry(arguments);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
+  };
+  expect_usage({"trian"}, "unknown command \"trian\"; expected one of init, train");
+  expect_usage({"train", "--learning-rate", "1"}, R"(unknown flag --learning-rate; did you mean "lr"?)");
+  expect_usage({"train", "--rnak=4"}, R"(unknown flag --rnak=4; did you mean "rank"?)");
+  expect_usage({"train", "--rank"}, "--rank");
+  expect_usage({"train", "--rank", "1", "--rank", "2"}, "--rank");
+  expect_error(run_lorry({"train", "--model", "x"}), "--data: missing; expected --data PATH");
+  expect_error(run_lorry({"generate", "--model", "x"}), "--prompt, --data: found neither");
+}
+
+}  // namespace
+}  // namespace lorry::cli

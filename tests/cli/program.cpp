@@ -1,0 +1,128 @@
+#include "cli/program.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "io/io_support.hpp"
+
+namespace lorry::cli {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kTinyConfig = R"({
+  "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_act": "silu",
+  "vocab_size": 260, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+  "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 128,
+  "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": false,
+  "initializer_range": 0.3, "bos_token_id": 0, "eos_token_id": 1})";
+
+[[noreturn]] void become(const std::vector<std::string>& arguments, const std::string& out,
+                         const std::string& err) {
+  std::vector<char*> pointers;
+  std::string program = LORRY_BUILD_DIR "/lorry";
+  pointers.push_back(program.data());
+  std::vector<std::string> copies = arguments;
+  for (std::string& argument : copies) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  const int flags = O_WRONLY | O_CREAT | O_TRUNC;
+  ::dup2(::open(out.c_str(), flags, 0600), STDOUT_FILENO);
+  ::dup2(::open(err.c_str(), flags, 0600), STDERR_FILENO);
+  ::execv(program.c_str(), pointers.data());
+  ::_exit(127);
+}
+
+/// The character that stands for a byte in byte-level vocabularies: itself where it is printable, else the
+/// next one from U+0100 on.
+std::string character_of(int byte, int& next) {
+  const bool printable = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+  const int code = printable ? byte : next++;
+  if (code < 0x80) return {static_cast<char>(code)};
+  return {static_cast<char>(0xC0 | (code >> 6)), static_cast<char>(0x80 | (code & 0x3F))};
+}
+
+Json special_token(int id, const char* text) {
+  return {{"id", id},        {"content", text},     {"single_word", false}, {"lstrip", false},
+          {"rstrip", false}, {"normalized", false}, {"special", true}};
+}
+
+Json tiny_tokenizer() {
+  Json vocabulary = {{"<s>", 0}, {"</s>", 1}};
+  int next = 256;
+  for (int byte = 0; byte < 256; ++byte) vocabulary[character_of(byte, next)] = 2 + byte;
+  const Json bytes = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
+  const Json begin = {{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}};
+  const Json text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
+  const Json second = {{"Sequence", {{"id", "B"}, {"type_id", 1}}}};
+  return {{"version", "1.0"},
+          {"truncation", nullptr},
+          {"padding", nullptr},
+          {"added_tokens", {special_token(0, "<s>"), special_token(1, "</s>")}},
+          {"normalizer", nullptr},
+          {"pre_tokenizer", bytes},
+          {"post_processor",
+           {{"type", "TemplateProcessing"},
+            {"single", {begin, text}},
+            {"pair", {begin, text, second}},
+            {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {0}}, {"tokens", {"<s>"}}}}}}}},
+          {"decoder", bytes},
+          {"model",
+           {{"type", "BPE"},
+            {"dropout", nullptr},
+            {"unk_token", nullptr},
+            {"continuing_subword_prefix", nullptr},
+            {"end_of_word_suffix", nullptr},
+            {"fuse_unk", false},
+            {"byte_fallback", false},
+            {"ignore_merges", false},
+            {"vocab", vocabulary},
+            {"merges", Json::array()}}}};
+}
+
+}  // namespace
+
+Outcome run_lorry(const std::vector<std::string>& arguments) {
+  const io::ScratchFolder scratch;
+  const std::string out = scratch / "out";
+  const std::string err = scratch / "err";
+  const pid_t child = ::fork();
+  if (child == 0) become(arguments, out, err);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), io::get(out), io::get(err)};
+}
+
+void write_tiny_parts(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  io::put(folder / "config.json", kTinyConfig);
+  io::put(folder / "tokenizer.json", tiny_tokenizer().dump());
+}
+
+void make_tiny_model(const std::filesystem::path& parts, const std::filesystem::path& model) {
+  write_tiny_parts(parts);
+  const Outcome outcome =
+      run_lorry({"init", "--config", parts / "config.json", "--tokenizer", parts / "tokenizer.json",
+                 "--dtype", "f32", "--seed", "3", "--out", model});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+}
+
+std::string counting_records(int count) {
+  constexpr std::array kWords = {"zero", "one", "two", "three", "four"};
+  std::string lines;
+  for (int i = 0; i < count; ++i) {
+    const std::size_t digit = static_cast<std::size_t>(i) % kWords.size();
+    const Json record = {{"prompt", "say " + std::to_string(digit) + ":"},
+                         {"completion", std::string(" ") + kWords[digit]}};
+    lines += record.dump() + "\n";
+  }
+  return lines;
+}
+
+}  // namespace lorry::cli

@@ -1,0 +1,28 @@
+// The program as its users run it: arguments in, exit code and both outputs back.
+#pragma once
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace lorry::cli {
+
+struct Outcome {
+  int code = -1;  // exit code; 128 + signal if it was killed
+  std::string out;
+  std::string err;
+};
+
+/// Runs build/lorry in the current directory. `--threads 1` is the caller's to add: tests run side by side.
+Outcome run_lorry(const std::vector<std::string>& arguments);
+
+/// A folder with `config` and a byte-level tokenizer of 258 tokens (<s>, </s>, one per byte), written as
+/// FOLDER/config.json and FOLDER/tokenizer.json: what `lorry init` makes a tiny model from.
+void write_tiny_parts(const std::filesystem::path& folder);
+
+/// `lorry init` on those parts: Llama, 2 layers of width 32, F32. Fails the test if that fails.
+void make_tiny_model(const std::filesystem::path& parts, const std::filesystem::path& model);
+
+/// Records of a simple rule, `count` of them: {"prompt": "say 3:", "completion": " three"}.
+std::string counting_records(int count);
+
+}  // namespace lorry::cli
