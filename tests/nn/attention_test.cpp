@@ -67,8 +67,8 @@ struct Problem {
     if (test.norms) {
       facts.norms = true;
       facts.eps = static_cast<double>(kEps);
-      parts.q_norm = make_norm("q_norm", test.shape.head_dim);
-      parts.k_norm = make_norm("k_norm", test.shape.head_dim);
+      parts.q_norm = make_norm("q_norm.weight", test.shape.head_dim);
+      parts.k_norm = make_norm("k_norm.weight", test.shape.head_dim);
     }
     if (test.rope) {
       rope = make_rope_table({}, test.shape.head_dim, 6);

@@ -61,7 +61,7 @@ Dense<T> linear(const Values<T>& values, const std::string& name, const Dense<T>
 struct AttentionFacts {
   ops::AttentionShape shape;
   std::vector<std::string> qkv = {"q", "k", "v"};
-  bool norms = false;  // operands q_norm, k_norm
+  bool norms = false;  // operands q_norm.weight, k_norm.weight
   double eps = 1e-6;
   Dense<double> rope;  // empty: none
   std::vector<std::int32_t> positions;
@@ -79,8 +79,8 @@ Dense<T> self_attention(const Values<T>& values, const Dense<T>& x, const Attent
   Dense<T> q = columns(qkv, 0, q_width);
   Dense<T> k = columns(qkv, q_width, k_width);
   if (facts.norms) {
-    q = ops::reference::norm(q, values.at("q_norm"), {}, facts.eps, false);
-    k = ops::reference::norm(k, values.at("k_norm"), {}, facts.eps, false);
+    q = ops::reference::norm(q, values.at("q_norm.weight"), {}, facts.eps, false);
+    k = ops::reference::norm(k, values.at("k_norm.weight"), {}, facts.eps, false);
   }
   if (facts.rope.rows > 0) {
     q = ops::reference::rope(facts.rope, facts.positions, facts.shape.head_dim, q);
