@@ -11,6 +11,13 @@ namespace lorry {
 namespace {
 constexpr double kTerminalInterval = 0.1;  // seconds between redraws
 constexpr double kPlainInterval = 10.0;    // seconds between plain lines
+
+/// Failures are ignored: a reader of standard error that left must not end the work.
+void show(const std::string& text) {
+  std::fputs(text.c_str(), stderr);
+  std::fflush(stderr);
+}
+
 }  // namespace
 
 Progress::Progress(std::string what, Index total)
@@ -32,22 +39,19 @@ void Progress::update(Index done, std::string_view detail) {
   if (total_ > 0 && rate > 0) line += "  left " + format_duration(static_cast<double>(total_ - done) / rate);
   if (!detail.empty()) line += fmt::format("  {}", detail);
   if (terminal_) {
-    fmt::print(stderr, "\r\033[K{}", line);
+    show("\r\033[K" + line);
     drawn_ = true;
   } else {
-    fmt::print(stderr, "{}\n", line);
+    show(line + "\n");
   }
-  std::fflush(stderr);
 }
 
 void Progress::print(std::string_view line) {
-  if (terminal_ && drawn_) fmt::print(stderr, "\r\033[K");
-  fmt::print(stderr, "{}\n", line);
-  std::fflush(stderr);
+  show(fmt::format("{}{}\n", terminal_ && drawn_ ? "\r\033[K" : "", line));
 }
 
 void Progress::finish() {
-  if (terminal_ && drawn_) fmt::print(stderr, "\n");
+  if (terminal_ && drawn_) show("\n");
   drawn_ = false;
 }
 
