@@ -94,7 +94,7 @@ AddedTokens::AddedTokens(const JsonField& field, const Vocabulary& vocabulary, c
   for (Index i = 0; i < field.size(); ++i) {
     AddedToken token = read_token(field.element(i));
     if (token.content.empty()) continue;  // the peer drops them
-    std::string form = token.normalized ? normalizer.apply(token.content) : token.content;
+    std::string form = token.normalized ? normalizer.apply(token.content).text : token.content;
     if (form.empty()) field.element(i).at("content").fail("something left after normalisation");
     (token.normalized ? normalized_ : raw_).add(form, token);
     tokens_.push_back(std::move(token));

@@ -26,9 +26,10 @@ class BpeTrainer {
  public:
   struct Config {
     Index vocab_size = 4096;  // all tokens: special ones, 256 bytes, merges; fewer if pairs run out
-    std::vector<std::string> special_tokens;  // ids 0, 1, ... in this order; found in text by the tokenizer
-    std::string bos_token;                    // one of them, put before every text; empty: none
-    std::string eos_token;                    // one of them, named in tokenizer_config.json; empty: none
+    std::vector<std::string> special_tokens =
+        {};                      // ids 0, 1, ... in this order; found in text by the tokenizer
+    std::string bos_token = {};  // one of them, put before every text; empty: none
+    std::string eos_token = {};  // one of them, named in tokenizer_config.json; empty: none
     WordPattern pattern = WordPattern::kLlama3;
     Index min_count = 2;         // pairs seen less often do not merge
     Index max_token_bytes = 32;  // no longer tokens

@@ -28,10 +28,14 @@ std::string strip(const std::string& text, bool left, bool right) {
 }  // namespace
 
 std::string Replace::apply(std::string_view text) const {
+  return apply(text, find_matches(matcher, text));
+}
+
+std::string Replace::apply(std::string_view text, const std::vector<Span>& matches) const {
   std::string out;
   out.reserve(text.size());
   std::size_t copied = 0;
-  for (const Span& match : find_matches(matcher, text)) {
+  for (const Span& match : matches) {
     out += text.substr(copied, static_cast<std::size_t>(match.begin) - copied);
     out += content;
     copied = static_cast<std::size_t>(match.end);
@@ -71,17 +75,32 @@ void Normalizer::append(const JsonField& field, int depth) {
   }
 }
 
-std::string Normalizer::run(const Step& step, std::string text) {
-  if (const auto* prepend = std::get_if<Prepend>(&step)) return text.empty() ? text : prepend->text + text;
-  if (const auto* replace = std::get_if<Replace>(&step)) return replace->apply(text);
-  if (const auto* form = std::get_if<NormalForm>(&step)) return normalize(text, *form);
-  if (const auto* ends = std::get_if<Strip>(&step)) return strip(text, ends->left, ends->right);
-  return to_lower(text);
+Normalized Normalizer::run_replace(const Replace& replace, const std::string& text) {
+  const std::vector<Span> matches = find_matches(replace.matcher, text);
+  const bool at_start = !matches.empty() && matches.front().begin == 0 && matches.front().end > 0;
+  const bool moves =
+      at_start && (replace.content.empty() || matches.front().end > decode_utf8(text, 0).length);
+  return {replace.apply(text, matches), !moves};
 }
 
-std::string Normalizer::apply(std::string text) const {
-  for (const Step& step : steps_) text = run(step, std::move(text));
-  return text;
+Normalized Normalizer::run(const Step& step, std::string text) {
+  if (const auto* prepend = std::get_if<Prepend>(&step)) return {text.empty() ? text : prepend->text + text};
+  if (const auto* replace = std::get_if<Replace>(&step)) return run_replace(*replace, text);
+  if (const auto* form = std::get_if<NormalForm>(&step)) return {normalize(text, *form)};
+  if (const auto* ends = std::get_if<Strip>(&step)) {
+    const bool moves = ends->left && !text.empty() && is_whitespace(decode_utf8(text, 0).value);
+    return {strip(text, ends->left, ends->right), !moves};
+  }
+  return {to_lower(text)};
+}
+
+Normalized Normalizer::apply(std::string text) const {
+  Normalized result{std::move(text)};
+  for (const Step& step : steps_) {
+    Normalized next = run(step, std::move(result.text));
+    result = {std::move(next.text), result.keeps_start && next.keeps_start};
+  }
+  return result;
 }
 
 }  // namespace lorry::text

@@ -16,6 +16,14 @@ struct Replace {
   std::string content;
 
   [[nodiscard]] std::string apply(std::string_view text) const;
+  [[nodiscard]] std::string apply(std::string_view text, const std::vector<Span>& matches) const;
+};
+
+struct Normalized {
+  std::string text;
+  /// The text still starts with what the raw text starts with. The peer's Metaspace "first" asks for this,
+  /// and loses it when a step cuts the start off or replaces more than one character there.
+  bool keeps_start = true;
 };
 
 class Normalizer {
@@ -26,7 +34,7 @@ class Normalizer {
   explicit Normalizer(const JsonField& field);
 
   /// `text` is valid UTF-8, and so is the result.
-  [[nodiscard]] std::string apply(std::string text) const;
+  [[nodiscard]] Normalized apply(std::string text) const;
 
  private:
   struct Prepend {
@@ -39,7 +47,8 @@ class Normalizer {
   using Step = std::variant<Prepend, Replace, NormalForm, Lowercase, Strip>;
 
   void append(const JsonField& field, int depth);
-  static std::string run(const Step& step, std::string text);
+  static Normalized run(const Step& step, std::string text);
+  static Normalized run_replace(const Replace& replace, const std::string& text);
 
   std::vector<Step> steps_;
 };

@@ -11,11 +11,8 @@ namespace {
 
 constexpr int kMaxDepth = 16;  // nested Sequences; files have one level
 
-// Whitespace comes from another engine, whose \w has the two joiners and not Latin-1's superscripts and
-// fractions.
-constexpr std::string_view kWordPattern =
-    R"((?:(?![\x{b2}\x{b3}\x{b9}\x{bc}-\x{be}])[\w\x{200c}\x{200d}])+)"
-    R"(|(?:[\x{b2}\x{b3}\x{b9}\x{bc}-\x{be}]|[^\w\x{200c}\x{200d}\s])+)";
+// Whitespace comes from another engine, whose \w has the two joiners.
+constexpr std::string_view kWordPattern = R"([\w\x{200c}\x{200d}]+|[^\w\x{200c}\x{200d}\s]+)";
 
 // Rewrites every piece by `write(piece, out)`.
 template <class Write>

@@ -111,9 +111,9 @@ class Translator {
     } else if (c == 's' || c == 'S') {
       put_set(c == 's' ? std::string(kSpace) : std::string(kNotSpace), false, in_class);
     } else if (c == 'd' || c == 'w') {
-      put_set(c == 'd' ? category_set("Nd") : word_set(), false, in_class);
+      put_set(c == 'd' ? category_set("Nd") : word_set(in_class), false, in_class);
     } else if ((c == 'D' || c == 'W') && !in_class) {
-      put_set(c == 'D' ? category_set("Nd") : word_set(), true, in_class);
+      put_set(c == 'D' ? category_set("Nd") : word_set(false), true, in_class);
     } else {
       refuse(fmt::format("\\{}{}", c, in_class ? " inside a class" : ""));
     }
@@ -171,10 +171,11 @@ class Translator {
     refuse(fmt::format("the property {}", name));
   }
 
-  // Oniguruma's word characters; its Latin-1 table also holds the superscripts and fractions.
-  [[nodiscard]] std::string word_set() const {
-    return R"(\p{Alphabetic}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})" + category_set("L") + category_set("M") +
-           category_set("Nd");
+  // Oniguruma's word characters. Outside of classes its Latin-1 table adds the superscripts and fractions.
+  [[nodiscard]] std::string word_set(bool in_class) const {
+    const std::string_view latin = in_class ? "" : R"(\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
+    return fmt::format(R"(\p{{Alphabetic}}\p{{Pc}}{}{}{}{})", latin, category_set("L"), category_set("M"),
+                       category_set("Nd"));
   }
 
   std::string_view pattern_;

@@ -90,7 +90,7 @@ struct Tokenizer::Parts {
     return found != added_ids.end() ? found->second : model.vocabulary().id(token);
   }
 
-  void encode_normalized(std::string text, bool at_start, std::vector<std::int32_t>& ids) const {
+  void encode_normalized(std::string_view text, bool at_start, std::vector<std::int32_t>& ids) const {
     for (const Segment& segment : added.split_normalized(text)) {
       if (segment.id) {
         ids.push_back(*segment.id);
@@ -136,8 +136,8 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_spec
     if (segment.id) {
       ids.push_back(*segment.id);
     } else {
-      parts_->encode_normalized(parts_->normalizer.apply(std::string(view(valid, segment.span))),
-                                segment.span.begin == 0, ids);
+      const Normalized part = parts_->normalizer.apply(std::string(view(valid, segment.span)));
+      parts_->encode_normalized(part.text, segment.span.begin == 0 && part.keeps_start, ids);
     }
   }
   return parts_->post_processor.apply(std::move(ids), add_special_tokens);

@@ -7,10 +7,8 @@ namespace lorry::text {
 bool is_word_character(char32_t c) {
   if (c < 0x80) return c == '_' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
   if (c == 0x200C || c == 0x200D) return true;
-  if (c == 0xB2 || c == 0xB3 || c == 0xB9 || (c >= 0xBC && c <= 0xBE))
-    return false;  // Oniguruma's additions to \w
   // Only PCRE2 knows Alphabetic here. Rarely asked: beside an added token marked single_word.
-  static const Regex word(R"(\w)");
+  static const Regex word(R"([\w])");
   std::string text;
   append_utf8(text, c);
   return !word.find_all(text).empty();
