@@ -31,7 +31,7 @@ TEST(CrossEntropy, LossAndGradientMatchTheReference) {
     struct Shape {
       Index rows, vocabulary;
     };
-    for (const Shape& shape : {Shape{1, 1}, {1, 2}, {5, 15}, {7, 33}, {4, 4097}, {70, 65}, {3, 20001}}) {
+    for (const Shape& shape : {Shape{1, 1}, {1, 2}, {5, 15}, {7, 33}, {4, 4097}, {40, 35}, {3, 20001}}) {
       testing::StridedMatrix logits(shape.rows, shape.vocabulary, DType::kF32, 1, 4.0F);
       const std::vector<std::int32_t> targets = some_targets(shape.rows, shape.vocabulary);
       const Dense<double> exact = reference::dense<double>(logits);

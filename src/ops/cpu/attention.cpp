@@ -5,7 +5,9 @@
 
 #include <hwy/aligned_allocator.h>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "ops/cpu/attention_tasks.hpp"
@@ -181,16 +183,19 @@ void attention_forward(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v, 
                        const AttentionShape& shape, MatrixView out, MatrixView lse) {
   const std::vector<AttentionTask> tasks = forward_tasks(documents, shape.kv_heads, kQueryBlock);
   const auto count = static_cast<Index>(tasks.size());
+  const auto is_block = [](const AttentionTask& task) { return task.queries > kFewQueries; };
+  const bool any_block = std::ranges::any_of(tasks, is_block);  // generation has none, and runs often
 #pragma omp parallel if (count > 1)
   {
-    ForwardScratch scratch(shape.heads / shape.kv_heads, shape.head_dim);
+    std::optional<ForwardScratch> scratch;
+    if (any_block) scratch.emplace(shape.heads / shape.kv_heads, shape.head_dim);
 #pragma omp for schedule(dynamic, 1)
     for (Index t = 0; t < count; ++t) {
       const AttentionTask& task = tasks[static_cast<std::size_t>(t)];
-      if (task.queries <= kFewQueries) {
-        run_few_queries(task, q, k, v, shape, out, lse);
+      if (is_block(task)) {
+        run_forward_task(task, q, k, v, shape, *scratch, out, lse);
       } else {
-        run_forward_task(task, q, k, v, shape, scratch, out, lse);
+        run_few_queries(task, q, k, v, shape, out, lse);
       }
     }
   }
