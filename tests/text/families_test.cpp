@@ -29,7 +29,8 @@ std::string name_of(const testing::TestParamInfo<std::string>& family) {
 
 TEST_P(Families, ChosenTextsGiveTheSameIdsAndTexts) {
   const Tokenizer tokenizer = Tokenizer::load(tokenizer_of(GetParam()));
-  for (const auto& entry : read_golden(GetParam() + ".json")["texts"]) {
+  const auto golden = read_golden(GetParam() + ".json");
+  for (const auto& entry : golden["texts"]) {
     const auto text = entry["text"].get<std::string>();
     const auto ids = tokenizer.encode(text);
     EXPECT_EQ(ids, entry["ids"].get<std::vector<std::int32_t>>()) << text;
