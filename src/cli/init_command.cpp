@@ -1,11 +1,11 @@
 // `lorry init`: a model folder with random weights.
 #include <memory>
 
+#include "cli/byte_progress.hpp"
 #include "cli/command.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
 #include "core/error.hpp"
-#include "core/progress.hpp"
 #include "io/atomic_folder.hpp"
 #include "io/json_fields.hpp"
 #include "io/tensor_folder.hpp"
@@ -114,9 +114,9 @@ void run(const Flags& flags) {
   const Plan plan = make_plan(flags, folder.path());
   if (!flags.tokenizer.empty()) copy_tokenizer(flags.tokenizer, plan.config, folder.path());
   {
-    Progress progress("MiB", (model::count_weights(plan.config) * size_of(flags.dtype)) >> 20);
+    ByteProgress progress("writing");
     model::write_random_weights(folder.path() / io::kModelFile, plan.config, plan.deviation, flags.dtype,
-                                flags.seed, [&](Index done, Index) { progress.update(done >> 20); });
+                                flags.seed, [&](Index done, Index total) { progress.update(done, total); });
   }
   folder.commit();
   const Index parameters = model::count_weights(plan.config);

@@ -3,10 +3,10 @@
 
 #include <memory>
 
+#include "cli/byte_progress.hpp"
 #include "cli/command.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
-#include "core/progress.hpp"
 #include "model/merge.hpp"
 #include "ops/ops.hpp"
 
@@ -35,10 +35,10 @@ void run(const Flags& flags) {
   const Stopwatch watch;
   Index bytes = 0;
   {
-    Progress progress("MiB", 0);
+    ByteProgress progress("merging");
     model::merge_adapter(*ops, flags.model, flags.adapter, flags.out, [&](Index done, Index total) {
       bytes = done;
-      progress.update(done >> 20, fmt::format("of {}", format_bytes(total)));
+      progress.update(done, total);
     });
   }
   if (flags.json) {

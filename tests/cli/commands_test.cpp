@@ -1,11 +1,14 @@
 // The commands in the order of a user's day, on a tiny model of random weights: init, train, eval, generate,
 // merge, inspect.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "cli/command.hpp"
 #include "cli/program.hpp"
 #include "io/io_support.hpp"
 
@@ -189,6 +192,46 @@ TEST(Program, VersionAndHelp) {
     EXPECT_NE(help.out.find(std::string("\nUsage: lorry ") + command), std::string::npos) << help.out;
     EXPECT_NE(help.out.find("\n  lorry " + std::string(command) + " "), std::string::npos) << "an example";
   }
+}
+
+TEST(Program, DocumentsNameEveryOption) {
+  for (const Command& command : {make_init_command(), make_train_command(), make_eval_command(),
+                                 make_generate_command(), make_merge_command(), make_inspect_command()}) {
+    const std::string page = io::get(LORRY_SOURCE_DIR "/docs/commands/" + command.name + ".md");
+    for (const Option& option : command.options.options()) {
+      const std::string row = fmt::format("| `--{}{}{}` |", option.name,
+                                          option.placeholder.empty() ? "" : " ", option.placeholder);
+      EXPECT_NE(page.find(row), std::string::npos) << command.name << ": " << row;
+    }
+  }
+}
+
+TEST(Program, ReadersThatLeaveDoNotEndIt) {
+  const io::ScratchFolder scratch;
+  make_tiny_model(scratch / "parts", scratch / "model");
+  io::put(scratch / "data.jsonl", counting_records(10));
+  // The program goes on after `true` is gone.
+  const auto run = [&](const std::string& arguments, const std::string& pipe) {
+    const std::string code = (scratch / "code").string();
+    const std::string command =
+        fmt::format("(" LORRY_BUILD_DIR "/lorry {}; echo $? > {}) {} true", arguments, code, pipe);
+    EXPECT_EQ(std::system(command.c_str()), 0);
+    return io::get(code);
+  };
+  const std::string model = (scratch / "model").string();
+  EXPECT_EQ(
+      run(fmt::format(
+              "train --model {} --data {} --out {} --steps 30 --threads 1 --eval-data {} --eval-steps 1",
+              model, (scratch / "data.jsonl").string(), (scratch / "out").string(),
+              (scratch / "data.jsonl").string()),
+          "2>&1 |"),
+      "0\n");
+  EXPECT_TRUE(std::filesystem::exists(scratch / "out" / "adapter_model.safetensors"));
+  EXPECT_EQ(run(fmt::format("generate --model {} --prompt x --threads 1", model), "|"), "0\n");
+}
+
+TEST(Program, AFullOutputIsAnError) {
+  EXPECT_NE(std::system(LORRY_BUILD_DIR "/lorry --help > /dev/full 2> /dev/null"), 0);
 }
 
 TEST(Program, Stories260kGreedyEqualsTheReference) {
