@@ -1,0 +1,190 @@
+// Whole runs from folder to folder, on stories260k.
+#include "train/run.hpp"
+
+#include <gtest/gtest.h>
+
+#include "io/io_support.hpp"
+#include "io/json_file.hpp"
+#include "model/adapter_files.hpp"
+#include "train/stories.hpp"
+
+namespace lorry::train {
+namespace {
+
+using io::get;
+using io::put;
+
+constexpr const char* kTrain = R"({"prompt": "What did Lily see? ", "completion": "A big red ball."}
+{"prompt": "Who was sad? ", "completion": "Tom was sad because he lost his toy."}
+{"prompt": "Where is the dog? ", "completion": "In the park with Lily."}
+{"prompt": "What did mom say? ", "completion": "Be kind and share."}
+{"prompt": "Who is that? ", "completion": "That is Tim, the new boy."}
+)";
+constexpr const char* kValid = R"({"prompt": "What did Tom see? ", "completion": "A big blue ball."}
+)";
+
+class Run : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(shared_data() / "stories260k")) GTEST_SKIP() << "no " << shared_data();
+    std::filesystem::create_directory(folder_ / "data");
+    put(folder_ / "data" / "train.jsonl", kTrain);
+    put(folder_ / "data" / "valid.jsonl", kValid);
+    options_.model = shared_data() / "stories260k";
+    options_.data = folder_ / "data";
+    options_.out = folder_ / "out";
+    options_.lr = 5e-3F;
+    options_.steps = 6;
+    options_.eval_steps = 4;
+    options_.batch_size = 1;
+    options_.max_seq_length = 64;
+    options_.dtype = DType::kF32;
+    options_.threads = 1;
+    options_.seed = 11;
+  }
+
+  [[nodiscard]] std::vector<io::Json> log() const {
+    std::vector<io::Json> lines;
+    std::ifstream file(options_.out / "log.jsonl");
+    for (std::string line; std::getline(file, line);) lines.push_back(io::Json::parse(line));
+    return lines;
+  }
+  [[nodiscard]] std::string error() const {
+    return io::error_of([&] { run_training(options_, {}); });
+  }
+
+  io::ScratchFolder folder_;
+  TrainOptions options_;
+};
+
+TEST_F(Run, WritesTheAdapterAndALogThatAgreeWithItsResult) {
+  std::optional<RunPlan> plan;
+  std::vector<StepReport> reports;
+  std::vector<Index> evaluated;
+  const RunResult result = run_training(
+      options_, {.on_start = [&](const RunPlan& p) { plan = p; },
+                 .on_step = [&](const StepReport& report) { reports.push_back(report); },
+                 .on_evaluation = [&](Index step, const Evaluation& /*e*/) { evaluated.push_back(step); }});
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->steps, 6);
+  EXPECT_EQ(plan->adapted_modules, 5 * 7);
+  EXPECT_EQ(plan->model_parameters, 260032);
+  // Rank 8: q and o 64 + 64, k and v 64 + 32, gate, up and down 64 + 172, in five layers.
+  EXPECT_EQ(plan->trainable_parameters, 5 * 8 * (2 * 128 + 2 * 96 + 3 * 236));
+  EXPECT_EQ(plan->data.records, 5);
+  EXPECT_EQ(plan->eval_data->records, 1);
+  EXPECT_EQ(evaluated, (std::vector<Index>{0, 4, 6}));
+
+  const std::vector<io::Json> lines = log();
+  ASSERT_EQ(lines.size(), 6U + 3U);
+  EXPECT_EQ(lines.front()["step"], 0);
+  EXPECT_EQ(lines.front()["eval_loss"], result.first_evaluation->loss);
+  EXPECT_EQ(lines.back()["eval_loss"], result.last_evaluation->loss);
+  EXPECT_EQ(lines[1]["loss"], reports[0].loss);
+  EXPECT_EQ(lines[7]["loss"], result.loss);
+  EXPECT_EQ(lines[7]["step"], 6);
+  for (const char* field : {"lr", "grad_norm", "tokens", "targets", "seconds", "tokens_per_second"}) {
+    EXPECT_TRUE(lines[1][field].is_number()) << field;
+  }
+  EXPECT_LT(result.last_evaluation->loss, result.first_evaluation->loss);
+  EXPECT_LT(reports.back().loss, reports.front().loss);
+  EXPECT_GT(result.peak_rss_bytes, 0);
+
+  // What was written is what was evaluated.
+  model::LoadedModel model = model::open_model(options_.model, options_.out, DType::kF32, 1);
+  EXPECT_EQ(model.adapter->config().base_model_name_or_path, options_.model.string());
+  const data::Dataset valid = data::load_dataset(folder_ / "data" / "valid.jsonl", model::make_encoder(model),
+                                                 options_.max_seq_length);
+  model::Decoder::Workspace workspace;
+  const Evaluation again = evaluate(*model.decoder, valid.documents, options_.max_seq_length, workspace);
+  EXPECT_EQ(again.loss, result.last_evaluation->loss);
+}
+
+TEST_F(Run, SameSeedSameBytesOtherSeedOthers) {
+  const auto adapter_bytes = [&](const char* out, std::uint64_t seed) {
+    options_.out = folder_ / out;
+    options_.seed = seed;
+    options_.lora.lora_dropout = 0.1F;
+    run_training(options_, {});
+    return get(folder_ / out / "adapter_model.safetensors");
+  };
+  const std::string first = adapter_bytes("first", 1);
+  EXPECT_EQ(adapter_bytes("second", 1), first);
+  EXPECT_NE(adapter_bytes("third", 2), first);
+}
+
+TEST_F(Run, GoesOnFromAnAdapter) {
+  const RunResult first = run_training(options_, {});
+  options_.adapter = options_.out;
+  options_.out = folder_ / "more";
+  const RunResult second = run_training(options_, {});
+  EXPECT_EQ(second.first_evaluation->loss, first.last_evaluation->loss);
+}
+
+TEST_F(Run, FullMethodWritesAModelFolder) {
+  options_.method = Method::kFull;
+  options_.lr = 1e-3F;
+  const RunResult result = run_training(options_, {});
+  EXPECT_EQ(result.trainable_parameters, 260032);
+  EXPECT_LT(result.last_evaluation->loss, result.first_evaluation->loss);
+  for (const char* file : {"config.json", "tokenizer.json", "tokenizer_config.json"}) {
+    EXPECT_EQ(get(options_.out / file), get(options_.model / file)) << file;
+  }
+  model::LoadedModel model = model::open_model(options_.out, {}, DType::kF32, 1);
+  const data::Dataset valid = data::load_dataset(folder_ / "data" / "valid.jsonl", model::make_encoder(model),
+                                                 options_.max_seq_length);
+  model::Decoder::Workspace workspace;
+  EXPECT_EQ(evaluate(*model.decoder, valid.documents, options_.max_seq_length, workspace).loss,
+            result.last_evaluation->loss);
+}
+
+TEST_F(Run, EpochsCountWholeAndPartialPasses) {
+  options_.steps.reset();
+  options_.max_seq_length = 32;  // no two of the records fit together
+  options_.grad_accumulation_steps = 2;
+  for (const auto& [epochs, steps] :
+       std::vector<std::pair<double, Index>>{{1.0, 3}, {2.0, 6}, {1.3, 4}, {0.1, 1}}) {
+    options_.epochs = epochs;
+    options_.out = folder_ / ("epochs" + std::to_string(epochs));
+    EXPECT_EQ(run_training(options_, {}).steps, steps) << epochs;
+  }
+}
+
+TEST_F(Run, UsedOutputFolderIsRefusedAndKept) {
+  run_training(options_, {});
+  const std::string before = get(options_.out / "log.jsonl");
+  const std::string error_text = error();
+  EXPECT_EQ(
+      error_text,
+      "[train] --out " + options_.out.string() +
+          ": already holds adapter_model.safetensors; expected a new folder (or remove that one first)");
+  EXPECT_EQ(get(options_.out / "log.jsonl"), before);
+}
+
+TEST_F(Run, MistakesLeaveNothingBehind) {
+  options_.data = folder_ / "data" / "absent.jsonl";
+  EXPECT_NE(error().find("absent.jsonl"), std::string::npos) << error();
+  put(folder_ / "data" / "broken.jsonl", "{\"text\": \"a\"}\n{\"text\": 3}\n");
+  options_.data = folder_ / "data" / "broken.jsonl";
+  EXPECT_NE(error().find("broken.jsonl:2"), std::string::npos) << error();
+  options_.data = folder_ / "data";
+  options_.lora.target_modules = model::parse_target_modules("no_such_proj");
+  EXPECT_NE(error().find("no_such_proj"), std::string::npos) << error();
+  options_.lora = default_lora();
+  options_.lora.r = 0;
+  EXPECT_NE(error().find("rank: found 0"), std::string::npos) << error();
+  options_.lora = default_lora();
+  options_.method = Method::kFull;
+  options_.adapter = folder_ / "adapter";
+  EXPECT_NE(error().find("--method full"), std::string::npos) << error();
+  EXPECT_FALSE(std::filesystem::exists(options_.out));
+}
+
+TEST_F(Run, OutputThatCannotBeAFolder) {
+  put(folder_ / "out", "a file");
+  EXPECT_NE(error().find((folder_ / "out").string()), std::string::npos) << error();
+  EXPECT_EQ(get(folder_ / "out"), "a file");
+}
+
+}  // namespace
+}  // namespace lorry::train
