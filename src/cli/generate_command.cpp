@@ -53,8 +53,7 @@ struct Continuation {
 std::vector<std::int32_t> prompt_ids(const model::LoadedModel& model, const std::string& prompt) {
   std::vector<std::int32_t> ids = data::encode_prompt(model::make_encoder(model), prompt);
   if (!ids.empty()) return ids;
-  if (const auto bos = model.tokenizer->bos_id()) return {*bos};
-  if (!model.config.bos_token_ids.empty()) return {model.config.bos_token_ids.front()};
+  if (const auto bos = model::begin_token(model)) return {*bos};
   throw Error("[generate] --prompt: empty; expected text, since this model has no beginning-of-text token");
 }
 

@@ -50,6 +50,9 @@ Json parse_object(std::string_view line, const std::string& where) {
   } catch (const Json::parse_error& error) {
     throw Error("[data] {}: malformed JSON at byte {} of the line; expected one whole object per line", where,
                 error.byte);
+  } catch (const Json::exception&) {
+    throw Error("[data] {}: malformed JSON: a number beyond all range; expected one whole object per line",
+                where);
   }
   if (!value.is_object()) throw Error("[data] {}: found {}; expected an object", where, value.type_name());
   return value;

@@ -4,13 +4,18 @@
 #include <array>
 
 #include "core/clock.hpp"
+#include "core/error.hpp"
 
 namespace lorry::generate {
 
 GenerationResult generate(model::Decoder& decoder, std::span<const std::int32_t> prompt,
                           const GenerationOptions& options,
                           const std::function<void(std::int32_t)>& on_token) {
-  LORRY_CHECK(!prompt.empty() && options.max_new_tokens >= 0);
+  constexpr Index kMost = Index{1} << 30;  // positions are 32-bit
+  LORRY_CHECK(!prompt.empty());
+  if (options.max_new_tokens < 0 || options.max_new_tokens > kMost) {
+    throw Error("[generate] --max-new-tokens: found {}; expected 0 to {}", options.max_new_tokens, kMost);
+  }
   GenerationResult result;
   result.prompt_tokens = static_cast<Index>(prompt.size());
   if (options.max_new_tokens == 0) return result;

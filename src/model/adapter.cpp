@@ -4,9 +4,13 @@
 #include <cmath>
 #include <set>
 
+#include "model/peft_names.hpp"
+
 namespace lorry::model {
 
 namespace {
+
+constexpr std::uint64_t kInitStream = 0x6C6F7261ULL << 32;  // "lora": apart from dropout and data order
 
 void initialize_a(LoraInit init, Rng rng, Matrix& a) {
   const float bound = 1.0F / std::sqrt(static_cast<float>(a.cols()));
@@ -33,18 +37,15 @@ std::vector<std::string> linear_names(Decoder& decoder) {
   return names;
 }
 
-Adapter::Adapter(PeftConfig config, const std::vector<const nn::Linear*>& linears)
-    : config_(std::move(config)) {
-  for (const nn::Linear* linear : linears) {
-    auto entry = std::make_unique<Entry>();
-    entry->module = linear->name();
-    entry->update.rank = config_.r;
-    entry->update.scale = config_.scale();
-    entry->update.dropout = config_.lora_dropout;
-    entry->update.a = Matrix(config_.r, linear->inputs());
-    entry->update.b_transposed = Matrix(config_.r, linear->outputs());
-    entries_.push_back(std::move(entry));
-  }
+void Adapter::add(const nn::Linear& linear, Matrix a, Matrix b_transposed) {
+  auto entry = std::make_unique<Entry>();
+  entry->module = linear.name();
+  entry->update.rank = config_.r;
+  entry->update.scale = config_.scale();
+  entry->update.dropout = static_cast<float>(config_.lora_dropout);
+  entry->update.a = std::move(a);
+  entry->update.b_transposed = std::move(b_transposed);
+  entries_.push_back(std::move(entry));
 }
 
 Adapter Adapter::create(const PeftConfig& config, Decoder& decoder, std::uint64_t seed) {
@@ -52,20 +53,21 @@ Adapter Adapter::create(const PeftConfig& config, Decoder& decoder, std::uint64_
   const std::vector<std::string> chosen = match_modules(config.target_modules, linear_names(decoder),
                                                         decoder.config().names.head, "[lora] target_modules");
   const std::set<std::string> wanted(chosen.begin(), chosen.end());
-  std::vector<const nn::Linear*> linears;
-  for (const nn::Linear* linear : decoder.linears()) {
-    if (wanted.contains(linear->name())) linears.push_back(linear);
-  }
-  Adapter adapter(config, linears);
+  Adapter adapter(config);
   adapter.config_.fan_in_fan_out = decoder.config().conv1d;
   if (config.target_modules.pattern == kAllLinear) adapter.config_.target_modules = last_parts(chosen);
-  std::uint64_t stream = 0;
-  for (auto& entry : adapter.entries_)
-    initialize_a(config.init_lora_weights, Rng(seed, ++stream), entry->update.a);
+  std::uint64_t stream = kInitStream;
+  for (const nn::Linear* linear : decoder.linears()) {
+    if (!wanted.contains(linear->name())) continue;
+    Matrix a(config.r, linear->inputs());
+    initialize_a(config.init_lora_weights, Rng(seed, ++stream), a);
+    adapter.add(*linear, std::move(a), Matrix(config.r, linear->outputs()));
+  }
   return adapter;
 }
 
 void Adapter::attach(Decoder& decoder) {
+  detach(decoder);  // another adapter's updates on other modules would stay otherwise
   for (auto& entry : entries_) {
     nn::Linear* linear = decoder.find_linear(entry->module);
     LORRY_CHECK(linear != nullptr);
@@ -81,12 +83,15 @@ std::vector<optim::Parameter> Adapter::parameters() {
   std::vector<optim::Parameter> all;
   for (auto& entry : entries_) {
     nn::LowRankUpdate& update = entry->update;
-    ensure_shape(update.a_gradient, update.a.rows(), update.a.cols(), DType::kF32);
-    ensure_shape(update.b_gradient, update.b_transposed.rows(), update.b_transposed.cols(), DType::kF32);
-    const std::string prefix = "base_model.model." + entry->module;
-    all.push_back({.name = prefix + ".lora_A.weight", .value = update.a, .gradient = update.a_gradient});
+    if (update.a_gradient.empty()) {
+      update.a_gradient = Matrix(update.a.rows(), update.a.cols());
+      update.b_gradient = Matrix(update.b_transposed.rows(), update.b_transposed.cols());
+    }
     all.push_back(
-        {.name = prefix + ".lora_B.weight", .value = update.b_transposed, .gradient = update.b_gradient});
+        {.name = peft_name(entry->module, kLoraA), .value = update.a, .gradient = update.a_gradient});
+    all.push_back({.name = peft_name(entry->module, kLoraB),
+                   .value = update.b_transposed,
+                   .gradient = update.b_gradient});
   }
   return all;
 }

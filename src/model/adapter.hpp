@@ -23,8 +23,11 @@ class Adapter {
   /// Throws Error as match_modules does. Ranks above a map's smaller side are allowed, as in PEFT; see
   /// oversized().
   static Adapter create(const PeftConfig& config, Decoder& decoder, std::uint64_t seed);
-  /// All-zero updates for the modules named, to be filled by a file.
-  Adapter(PeftConfig config, const std::vector<const nn::Linear*>& linears);
+  /// Holds nothing yet; see add().
+  explicit Adapter(PeftConfig config) : config_(std::move(config)) {}
+
+  /// Puts an update beside `linear`: a [R,I], b_transposed [R,O] with R = config().r.
+  void add(const nn::Linear& linear, Matrix a, Matrix b_transposed);
 
   [[nodiscard]] const PeftConfig& config() const noexcept { return config_; }
   [[nodiscard]] std::vector<std::unique_ptr<Entry>>& entries() noexcept { return entries_; }

@@ -2,24 +2,76 @@
 
 #include <fmt/ranges.h>
 
-#include <cstring>
+#include <algorithm>
 #include <map>
 #include <set>
 
 #include "core/error.hpp"
 #include "io/safetensors.hpp"
 #include "io/safetensors_writer.hpp"
+#include "model/peft_names.hpp"
+#include "model/tensor_values.hpp"
 
 namespace lorry::model {
 
 namespace {
 
-constexpr std::string_view kPrefix = "base_model.model.";
-constexpr std::string_view kSuffixA = ".lora_A.weight";
-constexpr std::string_view kSuffixB = ".lora_B.weight";
+std::vector<float> floats_of(ConstMatrixView view, Index row) {
+  std::vector<float> values(static_cast<std::size_t>(view.cols));
+  const auto convert = [&]<class T>(T) {
+    std::transform(view.row<T>(row), view.row<T>(row) + view.cols, values.begin(),
+                   [](T value) { return to_float(value); });
+  };
+  if (view.dtype == DType::kF32) convert(float{});
+  if (view.dtype == DType::kF16) convert(F16{});
+  if (view.dtype == DType::kBF16) convert(BF16{});
+  return values;
+}
 
-std::string key_of(const std::string& module, std::string_view suffix) {
-  return std::string(kPrefix) + module + std::string(suffix);
+bool same_values(const io::TensorView& tensor, ConstMatrixView view) {
+  if (!is_float_tensor(tensor) || tensor.shape != std::vector<Index>{view.rows, view.cols}) return false;
+  std::vector<float> row(static_cast<std::size_t>(view.cols));
+  for (Index i = 0; i < view.rows; ++i) {
+    read_floats(tensor, i * view.cols, row);
+    if (row != floats_of(view, i)) return false;
+  }
+  return true;
+}
+
+/// The base weight that a tensor of an adapter file repeats: PEFT adds head and embedding when the head is
+/// adapted.
+ConstMatrixView repeated_weight(const std::string& name, Decoder& decoder) {
+  std::optional<std::string> module = module_of(name, ".base_layer.weight");
+  if (!module) module = module_of(name, ".weight");
+  if (!module) return {};
+  const ModuleNames& names = decoder.config().names;
+  if (*module == names.root + names.embedding) return decoder.embedding_table();
+  return *module == names.head ? decoder.find_linear(names.head)->weights().matrix : ConstMatrixView{};
+}
+
+/// Modules that the file holds halves of. Throws Error for any tensor that would change the model in another
+/// way.
+std::set<std::string> modules_in(const io::SafetensorsFile& file, Decoder& decoder) {
+  std::set<std::string> modules;
+  for (const io::TensorView& tensor : file.tensors()) {
+    std::optional<std::string> module = module_of(tensor.name, kLoraA);
+    if (!module) module = module_of(tensor.name, kLoraB);
+    if (module) {
+      modules.insert(*module);
+      continue;
+    }
+    const std::string path = file.path().string();
+    const ConstMatrixView weight = repeated_weight(tensor.name, decoder);
+    if (weight.empty()) {
+      throw Error("[load] {}: tensor \"{}\" is not supported; expected names like \"{}\"", path, tensor.name,
+                  peft_name("<module>", kLoraA));
+    }
+    if (!same_values(tensor, weight)) {
+      throw Error("[load] {}: tensor \"{}\" differs from the model's own; expected an adapter that keeps it",
+                  path, tensor.name);
+    }
+  }
+  return modules;
 }
 
 /// The tensor of `key` as F32, checked against [rows, cols].
@@ -27,26 +79,15 @@ Matrix read_matrix(const io::SafetensorsFile& file, const std::string& key, Inde
   const io::TensorView& tensor = file.at(key);
   const std::string path = file.path().string();
   if (tensor.shape != std::vector<Index>{rows, cols}) {
-    throw Error(
-        "[load] {}: tensor \"{}\" is [{}]; this model and adapter_config.json say [{},{}]; adapter for "
-        "another model?",
-        path, key, fmt::join(tensor.shape, ","), rows, cols);
+    throw Error("[load] {}: tensor \"{}\" is [{}]; this model and {} say [{},{}]; adapter for another model?",
+                path, key, fmt::join(tensor.shape, ","), kAdapterConfigFile, rows, cols);
   }
-  if (tensor.dtype != DType::kF32 && tensor.dtype != DType::kF16 && tensor.dtype != DType::kBF16) {
+  if (!is_float_tensor(tensor)) {
     throw Error("[load] {}: tensor \"{}\" has type {}; supported: F32, F16, BF16", path, key,
                 name_of(tensor.dtype));
   }
   Matrix result(rows, cols);
-  float* to = result.row<float>(0);
-  const auto convert = [&]<class T>(T value) {
-    for (Index i = 0; i < result.size(); ++i) {
-      std::memcpy(&value, tensor.bytes.data() + i * static_cast<Index>(sizeof(T)), sizeof(T));
-      to[i] = to_float(value);
-    }
-  };
-  if (tensor.dtype == DType::kF32) convert(float{});
-  if (tensor.dtype == DType::kF16) convert(F16{});
-  if (tensor.dtype == DType::kBF16) convert(BF16{});
+  read_floats(tensor, 0, {result.row<float>(0), static_cast<std::size_t>(result.size())});
   return result;
 }
 
@@ -58,25 +99,11 @@ Matrix transposed(const Matrix& from) {
   return to;
 }
 
-/// Modules that the file holds halves of. Throws Error for any other tensor.
-std::set<std::string> modules_in(const io::SafetensorsFile& file) {
-  std::set<std::string> modules;
-  for (const io::TensorView& tensor : file.tensors()) {
-    const std::string& name = tensor.name;
-    const bool known = name.starts_with(kPrefix) && (name.ends_with(kSuffixA) || name.ends_with(kSuffixB));
-    if (!known) {
-      throw Error("[load] {}: tensor \"{}\" is not supported; expected names like \"{}<module>{}\"",
-                  file.path().string(), name, kPrefix, kSuffixA);
-    }
-    modules.insert(name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffixA.size()));
-  }
-  return modules;
-}
-
 }  // namespace
 
 Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder) {
-  PeftConfig config = load_peft_config(folder);
+  Adapter adapter(load_peft_config(folder));
+  const PeftConfig& config = adapter.config();
   const std::filesystem::path path = folder / kAdapterWeightsFile;
   if (!std::filesystem::exists(path)) {
     throw Error("[load] {}: {} is missing; expected beside {}", folder.string(), kAdapterWeightsFile,
@@ -85,51 +112,45 @@ Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder) {
   const io::SafetensorsFile file(path);
   const std::vector<std::string> chosen =
       match_modules(config.target_modules, linear_names(decoder), decoder.config().names.head,
-                    "[load] " + (folder / kAdapterConfigFile).string() + ": field \"target_modules\"");
-  std::set<std::string> in_file = modules_in(file);
-  std::vector<const nn::Linear*> linears;
+                    "[load] " + (folder / kAdapterConfigFile).string() + ": field \"target_modules\"",
+                    UnmatchedName::kIgnore);
+  std::set<std::string> in_file = modules_in(file, decoder);
   for (const std::string& module : chosen) {
     if (in_file.erase(module) == 0) {
       throw Error("[load] {}: tensor \"{}\" is missing; adapter for another model?", path.string(),
-                  key_of(module, kSuffixA));
+                  peft_name(module, kLoraA));
     }
-    linears.push_back(decoder.find_linear(module));
+    const nn::Linear& linear = *decoder.find_linear(module);
+    Matrix a = read_matrix(file, peft_name(module, kLoraA), config.r, linear.inputs());
+    const Matrix b = read_matrix(file, peft_name(module, kLoraB), linear.outputs(), config.r);
+    adapter.add(linear, std::move(a), transposed(b));
   }
-  if (!in_file.empty()) {
-    throw Error(
-        "[load] {}: module \"{}\" is not among the layers that target_modules selects in this model; adapter "
-        "for "
-        "another model?",
-        path.string(), *in_file.begin());
-  }
-  Adapter adapter(std::move(config), linears);
-  for (auto& entry : adapter.entries()) {
-    nn::LowRankUpdate& update = entry->update;
-    update.a = read_matrix(file, key_of(entry->module, kSuffixA), update.rank, update.a.cols());
-    update.b_transposed = transposed(
-        read_matrix(file, key_of(entry->module, kSuffixB), update.b_transposed.cols(), update.rank));
-  }
-  return adapter;
+  if (in_file.empty()) return adapter;
+  throw Error(
+      "[load] {}: module \"{}\" is not among the layers that target_modules selects; adapter for another "
+      "model?",
+      path.string(), *in_file.begin());
 }
 
 void save_adapter(const std::filesystem::path& folder, const Adapter& adapter) {
+  // The config first: weights are what makes a folder an adapter, so a failure between the two leaves none.
+  save_peft_config(folder, adapter.config());
   std::vector<io::TensorSpec> specs;
   std::map<std::string, Matrix> matrices;  // B in the layout of the file
   for (const auto& entry : adapter.entries()) {
     const nn::LowRankUpdate& update = entry->update;
-    specs.push_back({key_of(entry->module, kSuffixA), DType::kF32, {update.rank, update.a.cols()}});
+    specs.push_back({peft_name(entry->module, kLoraA), DType::kF32, {update.rank, update.a.cols()}});
     specs.push_back(
-        {key_of(entry->module, kSuffixB), DType::kF32, {update.b_transposed.cols(), update.rank}});
-    matrices.emplace(key_of(entry->module, kSuffixB), transposed(update.b_transposed));
+        {peft_name(entry->module, kLoraB), DType::kF32, {update.b_transposed.cols(), update.rank}});
+    matrices.emplace(peft_name(entry->module, kLoraB), transposed(update.b_transposed));
   }
   io::SafetensorsWriter writer(folder / kAdapterWeightsFile, std::move(specs));
   const auto write = [&](const std::string& key, const Matrix& matrix) {
     writer.write(key, {matrix.view().data, static_cast<std::size_t>(matrix.bytes())});
   };
-  for (const auto& entry : adapter.entries()) write(key_of(entry->module, kSuffixA), entry->update.a);
+  for (const auto& entry : adapter.entries()) write(peft_name(entry->module, kLoraA), entry->update.a);
   for (const auto& [key, matrix] : matrices) write(key, matrix);
   writer.finish();
-  save_peft_config(folder, adapter.config());
 }
 
 }  // namespace lorry::model

@@ -17,8 +17,8 @@ std::vector<nn::Linear*> Block::linears() {
 }
 
 void Block::start(const nn::Context& context, ConstMatrixView x, Cache& cache, Scratch& scratch) const {
-  ensure_shape(scratch.normed, x.rows, x.cols, context.compute);
-  ensure_shape(cache.x_mid, x.rows, x.cols, DType::kF32);
+  scratch.normed.reshape(x.rows, x.cols, context.compute);
+  cache.x_mid.reshape(x.rows, x.cols, DType::kF32);
   attention_norm_.forward(context, x, scratch.normed);
   context.ops.copy(x, cache.x_mid);
 }
@@ -49,11 +49,11 @@ void Block::forward_cached(const nn::Context& context, ConstMatrixView x, ConstM
 void Block::backward(const nn::Context& context, ConstMatrixView x, ConstMatrixView rope,
                      const nn::Sequence& sequence, const Cache& cache, bool below, Scratch& scratch,
                      MatrixView d_x) const {
-  ensure_shape(scratch.normed, x.rows, x.cols, context.compute);
-  ensure_shape(scratch.d_normed, x.rows, x.cols, DType::kF32);
+  scratch.normed.reshape(x.rows, x.cols, context.compute);
+  scratch.d_normed.reshape(x.rows, x.cols, DType::kF32);
   const auto product_input = [&]() -> ConstMatrixView {
     if (context.compute == DType::kF32) return d_x;
-    ensure_shape(scratch.dy, x.rows, x.cols, context.compute);
+    scratch.dy.reshape(x.rows, x.cols, context.compute);
     context.ops.copy(d_x, scratch.dy);
     return scratch.dy;
   };

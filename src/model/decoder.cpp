@@ -124,15 +124,15 @@ Index Decoder::lowest_trained() const {
   return found - blocks_.begin();
 }
 
-void Decoder::prepare_rope(Index positions) {
-  if (!position_embedding_.empty()) {
-    if (positions > position_embedding_.rows) {
-      throw Error("[model] a text of {} tokens is longer than this model's {} positions", positions,
-                  position_embedding_.rows);
-    }
-    return;
-  }
-  if (rope_.rows() >= positions) return;
+void Decoder::check_positions(Index positions) const {
+  if (position_embedding_.empty() || positions <= position_embedding_.rows) return;
+  throw Error("[model] a text of {} tokens is longer than this model's {} positions", positions,
+              position_embedding_.rows);
+}
+
+void Decoder::prepare_positions(Index positions) {
+  check_positions(positions);
+  if (!position_embedding_.empty() || rope_.rows() >= positions) return;
   rope_ = nn::make_rope_table(config_.rope, config_.head_dim, std::max(positions, 2 * rope_.rows()));
 }
 
@@ -151,15 +151,19 @@ void Decoder::forward(const nn::Context& context, const data::Batch& batch, Inde
   const Index layers = config_.num_hidden_layers;
   const Index width = config_.hidden_size;
   const Index longest = *std::max_element(batch.positions.begin(), batch.positions.end()) + 1;
-  prepare_rope(longest);
+  prepare_positions(longest);
   const Index kept = layers - keep_from + 1;
-  workspace.residuals.resize(static_cast<std::size_t>(kept));
-  workspace.caches.resize(static_cast<std::size_t>(std::max(keep_caches ? kept - 1 : 1, Index{1})));
+  // Only ever grown: an evaluation between two steps must not free what the next step needs again.
+  const auto grow = [](auto& list, Index size) {
+    if (static_cast<Index>(list.size()) < size) list.resize(static_cast<std::size_t>(size));
+  };
+  grow(workspace.residuals, kept);
+  grow(workspace.caches, std::max(keep_caches ? kept - 1 : 1, Index{1}));
   // The input of block `layer`: kept where backward will want it, else one of two that take turns.
   const auto stream = [&](Index layer) -> Matrix& {
     Matrix& x = layer >= keep_from ? workspace.residuals[static_cast<std::size_t>(layer - keep_from)]
                                    : workspace.spare[layer % 2];
-    ensure_shape(x, rows, width, DType::kF32);
+    x.reshape(rows, width, DType::kF32);
     return x;
   };
   embed(batch.ids, batch.positions, stream(0));
@@ -169,14 +173,14 @@ void Decoder::forward(const nn::Context& context, const data::Batch& batch, Inde
     blocks_[static_cast<std::size_t>(layer)].forward(context, stream(layer), rope_, sequence_of(batch), cache,
                                                      workspace.block, stream(layer + 1));
   }
-  ensure_shape(workspace.final_normed, rows, width, compute_);
+  workspace.final_normed.reshape(rows, width, compute_);
   final_norm_.forward(context, stream(layers), workspace.final_normed);
 }
 
 void Decoder::backward(const nn::Context& context, const data::Batch& batch, Index lowest, bool recompute,
                        Workspace& workspace) {
   const Index layers = config_.num_hidden_layers;
-  ensure_shape(workspace.d_x, batch.rows(), config_.hidden_size, DType::kF32);
+  workspace.d_x.reshape(batch.rows(), config_.hidden_size, DType::kF32);
   const auto residual = [&](Index layer) -> const Matrix& {
     return workspace.residuals[static_cast<std::size_t>(layer - lowest)];
   };
@@ -210,7 +214,7 @@ double Decoder::loss_and_gradient(const data::Batch& batch, const PassOptions& o
   const Index lowest = lowest_trained();
   forward(pass, batch, lowest, !options.grad_checkpoint, workspace);
   const bool blocks_train = lowest < config_.num_hidden_layers;
-  if (blocks_train) ensure_shape(workspace.d_final, batch.rows(), config_.hidden_size, DType::kF32);
+  if (blocks_train) workspace.d_final.reshape(batch.rows(), config_.hidden_size, DType::kF32);
   const double loss =
       head_.loss_and_gradient(pass, workspace.final_normed, batch.targets, options.gradient_scale,
                               workspace.head, blocks_train ? workspace.d_final.view() : MatrixView{});
@@ -225,27 +229,41 @@ void Decoder::logits(const data::Batch& batch, Workspace& workspace, MatrixView 
                          logits);
 }
 
-Decoder::Generation Decoder::start_generation(Index capacity) {
-  prepare_rope(capacity);
+Decoder::Generation Decoder::start_generation(Index longest) {
+  check_positions(longest);
   Generation generation;
-  generation.capacity = capacity;
-  for (Index layer = 0; layer < config_.num_hidden_layers; ++layer) {
-    generation.layers.push_back({.keys = Matrix(capacity, config_.k_width(), compute_),
-                                 .values = Matrix(capacity, config_.k_width(), compute_)});
-  }
+  generation.layers.resize(static_cast<std::size_t>(config_.num_hidden_layers));
   generation.logits = Matrix(1, config_.vocab_size);
   return generation;
+}
+
+void Decoder::make_room(Generation& generation, Index tokens) const {
+  if (tokens <= generation.capacity) return;
+  constexpr Index kLeast = 128;
+  generation.capacity = std::max({tokens, 2 * generation.capacity, kLeast});
+  for (nn::KeyValueCache& layer : generation.layers) {
+    for (Matrix* matrix : {&layer.keys, &layer.values}) {
+      Matrix larger;
+      larger.reshape(generation.capacity, config_.k_width(), compute_);
+      if (layer.length > 0) {
+        ops_.copy(matrix->view().row_range(0, layer.length), larger.view().row_range(0, layer.length));
+      }
+      *matrix = std::move(larger);
+    }
+  }
 }
 
 std::span<const float> Decoder::extend(Generation& generation, std::span<const std::int32_t> ids) {
   const nn::Context pass = context(nullptr);
   const auto count = static_cast<Index>(ids.size());
-  LORRY_CHECK(count >= 1 && generation.length + count <= generation.capacity);
+  LORRY_CHECK(count >= 1);
+  prepare_positions(generation.length + count);
+  make_room(generation, generation.length + count);
   std::vector<std::int32_t> positions(ids.size());
   for (Index i = 0; i < count; ++i) {
     positions[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(generation.length + i);
   }
-  for (Matrix& x : generation.x) ensure_shape(x, count, config_.hidden_size, DType::kF32);
+  for (Matrix& x : generation.x) x.reshape(count, config_.hidden_size, DType::kF32);
   embed(ids, positions, generation.x[0]);
   std::size_t at = 0;
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
@@ -254,7 +272,7 @@ std::span<const float> Decoder::extend(Generation& generation, std::span<const s
     at = 1 - at;
   }
   generation.length += count;
-  ensure_shape(generation.last, 1, config_.hidden_size, compute_);
+  generation.last.reshape(1, config_.hidden_size, compute_);
   final_norm_.forward(pass, generation.x[at].view().row_range(count - 1, 1), generation.last);
   head_.linear().forward(pass, generation.last, false, generation.head_cache, generation.head_scratch,
                          generation.logits);

@@ -42,7 +42,7 @@ class Decoder {
   struct Generation {
     std::vector<nn::KeyValueCache> layers;
     Index length = 0;    // tokens so far
-    Index capacity = 0;  // tokens at most
+    Index capacity = 0;  // tokens that the caches have room for
     Block::Cache cache;
     Block::Scratch scratch;
     Matrix x[2];
@@ -60,7 +60,8 @@ class Decoder {
   [[nodiscard]] ops::Ops& ops() const noexcept { return ops_; }
   /// Every linear map in model order, the head last.
   [[nodiscard]] std::vector<nn::Linear*> linears();
-  [[nodiscard]] const std::vector<Block>& blocks() const noexcept { return blocks_; }
+  /// [V,D], in the type of its file.
+  [[nodiscard]] ConstMatrixView embedding_table() const noexcept { return embedding_; }
 
   /// Sum of -log p(target) over the batch's targets, in nats.
   double loss(const data::Batch& batch, Workspace& workspace);
@@ -69,8 +70,9 @@ class Decoder {
   /// logits [N,V] F32 of every row: for tests and small inputs, since it is large.
   void logits(const data::Batch& batch, Workspace& workspace, MatrixView logits);
 
-  /// Room for `capacity` tokens.
-  [[nodiscard]] Generation start_generation(Index capacity);
+  /// An empty text. Throws Error if `longest`, the tokens it may come to, is beyond a model with learned
+  /// positions.
+  [[nodiscard]] Generation start_generation(Index longest);
   /// Appends ids (at least one) and returns the logits [V] after the last one; valid until the next call.
   std::span<const float> extend(Generation& generation, std::span<const std::int32_t> ids);
 
@@ -87,7 +89,10 @@ class Decoder {
   [[nodiscard]] nn::Context context(const PassOptions* options) const;
   /// First block that backward must visit; the number of blocks if only the head trains.
   [[nodiscard]] Index lowest_trained() const;
-  void prepare_rope(Index positions);
+  /// Throws Error if a text of that many tokens is beyond a model with learned positions.
+  void check_positions(Index positions) const;
+  void prepare_positions(Index positions);
+  void make_room(Generation& generation, Index tokens) const;
   void embed(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions, MatrixView x) const;
   /// Fills workspace.final_normed. Keeps what backward needs from block `keep_from` on; kept block inputs lie
   /// in workspace.residuals.

@@ -37,7 +37,8 @@ void FullParameters::attach(Decoder& decoder) {
                                       : gradient_of(names.root + names.position_embedding + ".weight"));
   for (nn::Linear* linear : decoder.linears()) {
     MatrixView matrix = gradient_of(linear->name() + ".weight");
-    if (matrix.empty()) matrix = embedding;  // the tied head
+    if (matrix.empty() && linear->name() == names.head && config_.tie_word_embeddings) matrix = embedding;
+    LORRY_CHECK(!matrix.empty());
     linear->set_gradients({.matrix = matrix, .bias = gradient_of(linear->name() + ".bias")});
   }
   for (const auto& entry : entries_) {

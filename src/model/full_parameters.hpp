@@ -27,7 +27,7 @@ class FullParameters {
   void refresh();
   [[nodiscard]] Index count_parameters() const;
 
-  /// Streams a Hugging Face model folder's model.safetensors in `dtype` (F32 or BF16), tensor by tensor,
+  /// Streams a Hugging Face model folder's model.safetensors in `dtype` (F32, F16 or BF16), tensor by tensor,
   /// atomically.
   void save(const std::filesystem::path& file, DType dtype) const;
 

@@ -1,22 +1,19 @@
 #include "model/inspect.hpp"
 
 #include <cmath>
-#include <cstring>
 #include <optional>
 
 #include "core/error.hpp"
 #include "io/message_text.hpp"
 #include "io/tensor_folder.hpp"
+#include "model/peft_names.hpp"
 #include "model/tensor_list.hpp"
+#include "model/tensor_values.hpp"
 #include "model/weights.hpp"
 
 namespace lorry::model {
 
 namespace {
-
-constexpr std::string_view kPrefix = "base_model.model.";
-constexpr std::string_view kSuffixA = ".lora_A.weight";
-constexpr std::string_view kSuffixB = ".lora_B.weight";
 
 /// "model.layers.3.mlp.up_proj.weight" as "mlp.up_proj"; names outside the blocks keep all but ".weight".
 std::string group_name(const std::string& tensor, const ModelConfig& config) {
@@ -40,24 +37,11 @@ void add_linear(const TensorSpec& spec, const ModelConfig& config, std::vector<L
 }
 
 double frobenius_norm(const io::TensorView& tensor) {
+  std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
+  read_floats(tensor, 0, values);
   double sum = 0;
-  const auto add = [&]<class T>(T value) {
-    for (Index i = 0; i < tensor.elements(); ++i) {
-      std::memcpy(&value, tensor.bytes.data() + i * static_cast<Index>(sizeof(T)), sizeof(T));
-      const double x = to_float(value);
-      sum += x * x;
-    }
-  };
-  if (tensor.dtype == DType::kF32) add(float{});
-  if (tensor.dtype == DType::kF16) add(F16{});
-  if (tensor.dtype == DType::kBF16) add(BF16{});
+  for (const float value : values) sum += static_cast<double>(value) * static_cast<double>(value);
   return std::sqrt(sum);
-}
-
-/// The module whose half `name` is; empty for a tensor of another kind.
-std::optional<std::string> module_of(const std::string& name, std::string_view suffix) {
-  if (!name.starts_with(kPrefix) || !name.ends_with(suffix)) return std::nullopt;
-  return name.substr(kPrefix.size(), name.size() - kPrefix.size() - suffix.size());
 }
 
 }  // namespace
@@ -102,8 +86,8 @@ AdapterSummary inspect_adapter(const std::filesystem::path& folder) {
   };
   std::map<std::string, AdapterModule> modules;
   for (const io::TensorView& tensor : file.tensors()) {
-    const auto a = module_of(tensor.name, kSuffixA);
-    const auto b = module_of(tensor.name, kSuffixB);
+    const auto a = module_of(tensor.name, kLoraA);
+    const auto b = module_of(tensor.name, kLoraB);
     if (!a && !b) refuse(tensor, "found no lora_A or lora_B of a linear layer");
     if (tensor.shape.size() != 2) refuse(tensor, "found no matrix");
     AdapterModule& module = modules[a ? *a : *b];

@@ -9,6 +9,23 @@
 
 namespace lorry::model {
 
+namespace {
+
+/// What the tokenizer says, else the first id of the config's field.
+std::optional<std::int32_t> choose_token(const LoadedModel& model, std::optional<std::int32_t> from_tokenizer,
+                                         const std::vector<std::int32_t>& from_config,
+                                         std::string_view field) {
+  if (from_tokenizer) return from_tokenizer;
+  if (from_config.empty()) return std::nullopt;
+  if (from_config.front() >= model.config.vocab_size) {
+    throw Error("[load] {}: field \"{}\": found {}; expected below vocab_size ({})",
+                (model.folder / "config.json").string(), field, from_config.front(), model.config.vocab_size);
+  }
+  return from_config.front();
+}
+
+}  // namespace
+
 LoadedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
                        std::optional<DType> dtype, Index threads) {
   LoadedModel model;
@@ -36,12 +53,15 @@ LoadedModel open_model(const std::filesystem::path& folder, const std::filesyste
 }
 
 data::Encoder make_encoder(const LoadedModel& model) {
-  std::optional<std::int32_t> eos = model.tokenizer->eos_id();
-  if (!eos && !model.config.eos_token_ids.empty()) eos = model.config.eos_token_ids.front();
-  return {.encode = [tokenizer = model.tokenizer](
-                        std::string_view text,
-                        bool special_tokens) { return tokenizer->encode(text, special_tokens); },
-          .eos_id = eos};
+  return {
+      .encode = [tokenizer = model.tokenizer](
+                    std::string_view text,
+                    bool special_tokens) { return tokenizer->encode(text, special_tokens); },
+      .eos_id = choose_token(model, model.tokenizer->eos_id(), model.config.eos_token_ids, "eos_token_id")};
+}
+
+std::optional<std::int32_t> begin_token(const LoadedModel& model) {
+  return choose_token(model, model.tokenizer->bos_id(), model.config.bos_token_ids, "bos_token_id");
 }
 
 std::vector<std::int32_t> stop_tokens(const LoadedModel& model) {

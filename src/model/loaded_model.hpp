@@ -32,6 +32,10 @@ LoadedModel open_model(const std::filesystem::path& folder, const std::filesyste
 /// How data is tokenised for this model; EOS from the tokenizer, else from the config. Borrows nothing.
 data::Encoder make_encoder(const LoadedModel& model);
 
+/// The token that begins a text, from the tokenizer, else from the config; nothing for a model without one.
+/// Throws Error if config.json names one outside the vocabulary.
+std::optional<std::int32_t> begin_token(const LoadedModel& model);
+
 /// Every token that ends a text: EOS of config.json, generation_config.json and the tokenizer.
 std::vector<std::int32_t> stop_tokens(const LoadedModel& model);
 

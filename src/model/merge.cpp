@@ -34,7 +34,8 @@ Targets find_targets(Decoder& decoder, const Adapter& adapter, const io::TensorF
   for (const auto& entry : adapter.entries()) {
     if (entry->module == config.names.head && config.tie_word_embeddings) {
       throw Error(
-          "[merge] {}: the adapter changes {}, which this model shares with its embedding; expected an adapter "
+          "[merge] {}: the adapter changes {}, which this model shares with its embedding; expected an "
+          "adapter "
           "without it, since merging would change the embedding too",
           folder.path().string(), entry->module);
     }
@@ -60,8 +61,8 @@ struct Output {
   }
 };
 
-/// Appends W + scale * B A, panel by panel of W's rows. Both layouts are scale * left^T right with left [R, rows
-/// of W] and right [R, columns of W].
+/// Appends W + scale * B A, panel by panel of W's rows. Both layouts are scale * left^T right with left [R,
+/// rows of W] and right [R, columns of W].
 void write_sum(const Target& target, const std::string& name, io::SafetensorsWriter& writer, Output& output) {
   const ConstMatrixView weight = target.weight;
   const nn::LowRankUpdate& update = *target.update;
@@ -74,9 +75,9 @@ void write_sum(const Target& target, const std::string& name, io::SafetensorsWri
   Matrix rounded;  // [n, columns] in the type of W
   for (Index first = 0; first < weight.rows; first += rows_at_once) {
     const Index n = std::min(rows_at_once, weight.rows - first);
-    ensure_shape(panel, n, weight.cols, DType::kF32);
-    ensure_shape(h, n, update.rank, DType::kF32);
-    ensure_shape(rounded, n, weight.cols, weight.dtype);
+    panel.reshape(n, weight.cols, DType::kF32);
+    h.reshape(n, update.rank, DType::kF32);
+    rounded.reshape(n, weight.cols, weight.dtype);
     output.ops.copy(weight.row_range(first, n), panel);
     output.ops.transpose(left.col_range(first, n), h);
     for (float* value = h.row<float>(0); value != h.row<float>(0) + h.size(); ++value) *value *= update.scale;
@@ -90,7 +91,8 @@ void write_sum(const Target& target, const std::string& name, io::SafetensorsWri
 void write_file(const io::SafetensorsFile& file, const Targets& targets, const std::filesystem::path& to,
                 Output& output) {
   std::vector<io::TensorSpec> specs;
-  for (const io::TensorView& tensor : file.tensors()) specs.push_back({tensor.name, tensor.dtype, tensor.shape});
+  for (const io::TensorView& tensor : file.tensors())
+    specs.push_back({tensor.name, tensor.dtype, tensor.shape});
   auto metadata = file.metadata();
   metadata.emplace("format", "pt");
   io::SafetensorsWriter writer(to, std::move(specs), metadata);

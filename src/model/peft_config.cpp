@@ -70,10 +70,10 @@ void refuse_other_fields(const io::Json& json, const std::string& file) {
 void check_config(const PeftConfig& config, std::string_view where) {
   if (config.r < 1) throw Error("{}: rank: found {}; expected at least 1", where, config.r);
   if (config.r > kMaxRank) throw Error("{}: rank: found {}; expected at most {}", where, config.r, kMaxRank);
-  if (!std::isfinite(config.lora_alpha) || config.lora_alpha == 0.0F) {
+  if (!std::isfinite(config.lora_alpha) || config.lora_alpha == 0.0) {
     throw Error("{}: lora_alpha: found {}; expected a finite number other than 0", where, config.lora_alpha);
   }
-  if (!(config.lora_dropout >= 0.0F && config.lora_dropout < 1.0F)) {
+  if (!(config.lora_dropout >= 0.0 && config.lora_dropout < 1.0)) {
     throw Error("{}: lora_dropout: found {}; expected at least 0 and below 1", where, config.lora_dropout);
   }
 }
@@ -99,10 +99,8 @@ PeftConfig load_peft_config(const std::filesystem::path& folder) {
   refuse_other_fields(json, file);
   PeftConfig config;
   if (const auto r = io::find_index(json, "r", file, 1, kMaxRank)) config.r = *r;
-  if (const auto alpha = io::find_number(json, "lora_alpha", file))
-    config.lora_alpha = static_cast<float>(*alpha);
-  if (const auto rate = io::find_number(json, "lora_dropout", file))
-    config.lora_dropout = static_cast<float>(*rate);
+  if (const auto alpha = io::find_number(json, "lora_alpha", file)) config.lora_alpha = *alpha;
+  if (const auto rate = io::find_number(json, "lora_dropout", file)) config.lora_dropout = *rate;
   config.target_modules = parse_targets(json, file);
   config.init_lora_weights = parse_init(json, file);
   config.fan_in_fan_out = io::find_bool(json, "fan_in_fan_out", file).value_or(false);
@@ -125,7 +123,7 @@ void save_peft_config(const std::filesystem::path& folder, const PeftConfig& con
       {"task_type", "CAUSAL_LM"},
   };
   // A whole number as one, as PEFT users write it.
-  const bool whole = config.lora_alpha == std::floor(config.lora_alpha) && std::abs(config.lora_alpha) < 1e9F;
+  const bool whole = config.lora_alpha == std::floor(config.lora_alpha) && std::abs(config.lora_alpha) < 1e9;
   if (whole) {
     json["lora_alpha"] = static_cast<Index>(config.lora_alpha);
   } else {

@@ -20,14 +20,14 @@ enum class LoraInit {
 /// The fields of LoraConfig that Lorry implements, under PEFT's names and defaults.
 struct PeftConfig {
   Index r = 8;
-  float lora_alpha = 8.0F;
-  float lora_dropout = 0.0F;
+  double lora_alpha = 8.0;
+  double lora_dropout = 0.0;
   TargetModules target_modules;
   LoraInit init_lora_weights = LoraInit::kKaimingUniform;
   bool fan_in_fan_out = false;  // written for models with Conv1D; the layout itself comes from the model
   std::string base_model_name_or_path;
 
-  [[nodiscard]] float scale() const { return lora_alpha / static_cast<float>(r); }
+  [[nodiscard]] float scale() const { return static_cast<float>(lora_alpha / static_cast<double>(r)); }
 };
 
 /// Throws Error unless rank >= 1, alpha is finite and not zero, and dropout lies in [0, 1).

@@ -83,7 +83,8 @@ TargetModules parse_target_modules(std::string_view text) {
 }
 
 std::vector<std::string> match_modules(const TargetModules& targets, const std::vector<std::string>& modules,
-                                       std::string_view head, std::string_view where) {
+                                       std::string_view head, std::string_view where,
+                                       UnmatchedName unmatched) {
   std::vector<std::string> chosen;
   if (targets.pattern == kAllLinear) {
     std::copy_if(modules.begin(), modules.end(), std::back_inserter(chosen),
@@ -99,7 +100,8 @@ std::vector<std::string> match_modules(const TargetModules& targets, const std::
   }
   if (targets.names.empty()) fail(where, "", modules);
   for (const std::string& name : targets.names) {
-    if (std::none_of(modules.begin(), modules.end(),
+    if (unmatched == UnmatchedName::kRefuse &&
+        std::none_of(modules.begin(), modules.end(),
                      [&](const std::string& m) { return name_matches(m, name); })) {
       fail(where, name, modules);
     }
@@ -108,6 +110,7 @@ std::vector<std::string> match_modules(const TargetModules& targets, const std::
     return std::any_of(targets.names.begin(), targets.names.end(),
                        [&](const std::string& name) { return name_matches(module, name); });
   });
+  if (chosen.empty()) fail(where, targets.names.front(), modules);
   return chosen;
 }
 

@@ -21,10 +21,15 @@ TargetModules parse_target_modules(std::string_view text);
 /// All linear maps but the head: the default, and "all-linear" in PEFT.
 inline constexpr std::string_view kAllLinear = "all-linear";
 
+/// What a name among several that matches nothing means: a mistake of the user, or a file made for a wider
+/// choice of models, which PEFT lets pass.
+enum class UnmatchedName { kRefuse, kIgnore };
+
 /// The members of `modules` that `targets` selects, in the order of `modules`. `head` names the output layer,
 /// which "all-linear" leaves out. `where` starts the message ("[lora] --target-modules"). Throws Error
 /// listing what exists if nothing matches, or a name matches nothing, or the pattern is malformed.
 std::vector<std::string> match_modules(const TargetModules& targets, const std::vector<std::string>& modules,
-                                       std::string_view head, std::string_view where);
+                                       std::string_view head, std::string_view where,
+                                       UnmatchedName unmatched = UnmatchedName::kRefuse);
 
 }  // namespace lorry::model

@@ -5,25 +5,11 @@
 #include <cstring>
 
 #include "core/error.hpp"
+#include "model/tensor_values.hpp"
 
 namespace lorry::model {
 
 namespace {
-
-float element_to_float(const io::TensorView& tensor, Index i) {
-  const auto read = [&]<class T>(T value) {
-    std::memcpy(&value, tensor.bytes.data() + i * static_cast<Index>(sizeof(T)), sizeof(T));
-    return to_float(value);
-  };
-  switch (tensor.dtype) {
-    case DType::kF32:
-      return read(float{});
-    case DType::kF16:
-      return read(F16{});
-    default:
-      return read(BF16{});
-  }
-}
 
 void check_tensor(const io::TensorFolder& folder, const TensorSpec& spec, const io::TensorView* tensor) {
   if (tensor == nullptr) {
@@ -35,7 +21,7 @@ void check_tensor(const io::TensorFolder& folder, const TensorSpec& spec, const 
     throw Error("[load] {}: tensor \"{}\" is [{}]; config.json says [{}]; wrong config for this model?", file,
                 tensor->name, fmt::join(tensor->shape, ","), fmt::join(spec.shape, ","));
   }
-  if (tensor->dtype != DType::kF32 && tensor->dtype != DType::kF16 && tensor->dtype != DType::kBF16) {
+  if (!is_float_tensor(*tensor)) {
     throw Error("[load] {}: tensor \"{}\" has type {}; supported: F32, F16, BF16", file, tensor->name,
                 name_of(tensor->dtype));
   }
@@ -70,7 +56,7 @@ Weights load_weights(const std::filesystem::path& path, const ModelConfig& confi
     check_tensor(*folder, spec, tensor);
     if (spec.shape.size() == 1) {
       Matrix vector(1, spec.cols());
-      for (Index i = 0; i < spec.cols(); ++i) vector.row<float>(0)[i] = element_to_float(*tensor, i);
+      read_floats(*tensor, 0, {vector.row<float>(0), static_cast<std::size_t>(spec.cols())});
       weights.add(spec.name, vector.view());
       weights.keep(std::move(vector));
     } else if (tensor->aligned()) {

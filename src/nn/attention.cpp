@@ -28,7 +28,7 @@ bool SelfAttention::trains() const {
 
 void SelfAttention::project(const Context& context, ConstMatrixView x, ConstMatrixView rope,
                             std::span<const std::int32_t> positions, Cache& cache, Scratch& scratch) const {
-  ensure_shape(cache.qkv, x.rows, q_width() + 2 * k_width(), context.compute);
+  cache.qkv.reshape(x.rows, q_width() + 2 * k_width(), context.compute);
   cache.qkv_update.resize(parts_.qkv.size());
   const MatrixView qkv = cache.qkv;
   Index column = 0;
@@ -40,7 +40,7 @@ void SelfAttention::project(const Context& context, ConstMatrixView x, ConstMatr
   }
   if (parts_.q_norm) {
     const MatrixView qk = qkv.col_range(0, q_width() + k_width());
-    ensure_shape(cache.qk_raw, qk.rows, qk.cols, qk.dtype);
+    cache.qk_raw.reshape(qk.rows, qk.cols, qk.dtype);
     context.ops.copy(qk, cache.qk_raw);
     const MatrixView raw = cache.qk_raw;
     parts_.q_norm->forward(context, raw.col_range(0, q_width()), qk.col_range(0, q_width()));
@@ -54,8 +54,8 @@ void SelfAttention::project(const Context& context, ConstMatrixView x, ConstMatr
 void SelfAttention::forward(const Context& context, ConstMatrixView x, ConstMatrixView rope,
                             const Sequence& sequence, Cache& cache, Scratch& scratch, MatrixView y) const {
   project(context, x, rope, sequence.positions, cache, scratch);
-  ensure_shape(cache.out, x.rows, q_width(), context.compute);
-  ensure_shape(cache.lse, x.rows, shape_.heads, DType::kF32);
+  cache.out.reshape(x.rows, q_width(), context.compute);
+  cache.lse.reshape(x.rows, shape_.heads, DType::kF32);
   const MatrixView qkv = cache.qkv;
   context.ops.attention(qkv.col_range(0, q_width()), qkv.col_range(q_width(), k_width()),
                         qkv.col_range(q_width() + k_width(), k_width()), {sequence.offsets, sequence.offsets},
@@ -68,8 +68,8 @@ void SelfAttention::backward(const Context& context, ConstMatrixView x, ConstMat
                              Scratch& scratch, MatrixView dx) const {
   const Index q = q_width();
   const Index k = k_width();
-  ensure_shape(scratch.d_out, x.rows, q, context.compute);
-  ensure_shape(scratch.d_qkv, x.rows, q + 2 * k, context.compute);
+  scratch.d_out.reshape(x.rows, q, context.compute);
+  scratch.d_qkv.reshape(x.rows, q + 2 * k, context.compute);
   parts_.output.backward(context, cache.out, dy, cache.output_update, false, scratch.linear, scratch.d_out);
   const ConstMatrixView qkv = cache.qkv;
   const MatrixView d_qkv = scratch.d_qkv;
@@ -98,7 +98,7 @@ void SelfAttention::forward_cached(const Context& context, ConstMatrixView x, Co
                                    std::span<const std::int32_t> positions, KeyValueCache& past, Cache& cache,
                                    Scratch& scratch, MatrixView y) const {
   project(context, x, rope, positions, cache, scratch);
-  ensure_shape(cache.out, x.rows, q_width(), context.compute);
+  cache.out.reshape(x.rows, q_width(), context.compute);
   LORRY_CHECK(past.length + x.rows <= past.keys.rows());
   const MatrixView qkv = cache.qkv;
   const Index total = past.length + x.rows;

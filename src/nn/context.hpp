@@ -13,6 +13,7 @@ struct Context {
   bool training = false;           // dropout acts, and what backward needs is kept
   std::uint64_t dropout_seed = 0;  // with micro_step and the module's number: which masks are drawn
   std::uint64_t micro_step = 0;
+  std::uint64_t chunk = 0;  // of a micro-batch whose rows pass through a module in parts
 };
 
 }  // namespace lorry::nn

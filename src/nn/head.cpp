@@ -7,11 +7,13 @@ namespace lorry::nn {
 namespace {
 constexpr Index kChunkBytes = 32 << 20;
 constexpr Index kRowStep = 32;
+constexpr Index kFewestRows = 256;  // below, reading the head's weights costs more than multiplying
+constexpr Index kMostRows = 1024;
 }  // namespace
 
 Index LossHead::chunk_rows() const {
   const Index rows = kChunkBytes / (linear_.outputs() * size_of(DType::kF32));
-  return std::clamp(rows / kRowStep * kRowStep, kRowStep, Index{1024});
+  return std::clamp(rows / kRowStep * kRowStep, kFewestRows, kMostRows);
 }
 
 double LossHead::chunk_loss(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
@@ -22,7 +24,7 @@ double LossHead::chunk_loss(const Context& context, ConstMatrixView x, std::span
   if (!with_gradient || (dx.empty() && !linear_.trains())) return loss;
   MatrixView dy = logits;
   if (context.compute != DType::kF32) {
-    ensure_shape(scratch.d_logits, scratch.logits.rows(), scratch.logits.cols(), context.compute);
+    scratch.d_logits.reshape(scratch.logits.rows(), scratch.logits.cols(), context.compute);
     dy = scratch.d_logits.view().row_range(0, x.rows);
     context.ops.copy(logits, dy);
   }
@@ -34,15 +36,16 @@ double LossHead::run(const Context& context, ConstMatrixView x, std::span<const 
                      bool with_gradient, float gradient_scale, Scratch& scratch, MatrixView dx) const {
   LORRY_CHECK_EQ(static_cast<Index>(targets.size()), x.rows);
   const Index rows = chunk_rows();
-  ensure_shape(scratch.x, rows, x.cols, x.dtype);
-  ensure_shape(scratch.logits, rows, linear_.outputs(), DType::kF32);
+  scratch.x.reshape(rows, x.cols, x.dtype);
+  scratch.logits.reshape(rows, linear_.outputs(), DType::kF32);
   if (!dx.empty()) {
-    ensure_shape(scratch.dx, rows, x.cols, DType::kF32);
+    scratch.dx.reshape(rows, x.cols, DType::kF32);
     for (Index i = 0; i < dx.rows; ++i) std::fill_n(dx.row<float>(i), dx.cols, 0.0F);
   }
   double loss = 0;
   std::vector<Index> chosen;
   std::vector<std::int32_t> chunk_targets;
+  nn::Context pass = context;
   const auto flush = [&] {
     if (chosen.empty()) return;
     // Whole steps of rows keep the number of distinct product shapes small; the added rows have no target.
@@ -55,10 +58,11 @@ double LossHead::run(const Context& context, ConstMatrixView x, std::span<const 
     }
     chunk_targets.resize(static_cast<std::size_t>(padded), -1);
     const MatrixView d_chunk = dx.empty() ? MatrixView{} : scratch.dx.view().row_range(0, padded);
-    loss += chunk_loss(context, chunk, chunk_targets, with_gradient, gradient_scale, scratch, d_chunk);
+    loss += chunk_loss(pass, chunk, chunk_targets, with_gradient, gradient_scale, scratch, d_chunk);
     for (Index i = 0; i < count && !dx.empty(); ++i) {
       context.ops.copy(d_chunk.row_range(i, 1), dx.row_range(chosen[static_cast<std::size_t>(i)], 1));
     }
+    ++pass.chunk;
     chosen.clear();
     chunk_targets.clear();
   };

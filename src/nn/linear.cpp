@@ -38,13 +38,15 @@ bool Linear::drops(const Context& context) const {
 
 ops::DropoutKey Linear::dropout_key(const Context& context) const {
   constexpr int kNumberBits = 20;  // more linear maps than any model has
+  constexpr int kChunkBit = 52;    // above 2^32 micro-steps
   const auto number = static_cast<std::uint64_t>(number_);
-  return {update_->dropout, context.dropout_seed, (context.micro_step << kNumberBits) | number};
+  const std::uint64_t stream = (context.chunk << kChunkBit) | (context.micro_step << kNumberBits) | number;
+  return {update_->dropout, context.dropout_seed, stream};
 }
 
 ConstMatrixView Linear::update_input(const Context& context, ConstMatrixView x, Scratch& scratch) const {
   if (!drops(context)) return x;
-  ensure_shape(scratch.dropped, x.rows, x.cols, x.dtype);
+  scratch.dropped.reshape(x.rows, x.cols, x.dtype);
   context.ops.dropout(x, dropout_key(context), scratch.dropped);
   return scratch.dropped;
 }
@@ -55,7 +57,7 @@ void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate,
   ops.matmul(x, weights_.matrix, y, {.transpose_b = !weights_.inputs_by_outputs, .accumulate = accumulate});
   if (!weights_.bias.empty()) ops.add_bias(weights_.bias, y);
   if (update_ == nullptr) return;
-  ensure_shape(cache.h, x.rows, update_->rank, DType::kF32);
+  cache.h.reshape(x.rows, update_->rank, DType::kF32);
   ops.low_rank_project(update_input(context, x, scratch), update_->a, update_->scale, cache.h);
   ops.low_rank_expand_add(cache.h, update_->b_transposed, y);
 }
@@ -73,7 +75,7 @@ void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView
     ops.matmul(swap ? x : dy, swap ? dy : x, gradients_.matrix, {.transpose_a = true, .accumulate = true});
   }
   if (update_ == nullptr) return;
-  ensure_shape(scratch.dh, x.rows, update_->rank, DType::kF32);
+  scratch.dh.reshape(x.rows, update_->rank, DType::kF32);
   ops.low_rank_project(dy, update_->b_transposed, update_->scale, scratch.dh);
   if (!update_->a_gradient.empty()) {
     ops.low_rank_outer_add(cache.h, dy, update_->b_gradient);
@@ -84,7 +86,7 @@ void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView
     ops.low_rank_expand_add(scratch.dh, update_->a, dx);
     return;
   }
-  ensure_shape(scratch.dx, dx.rows, dx.cols, DType::kF32);
+  scratch.dx.reshape(dx.rows, dx.cols, DType::kF32);
   scratch.dx.fill_zero();
   ops.low_rank_expand_add(scratch.dh, update_->a, scratch.dx);
   ops.dropout(scratch.dx, dropout_key(context), scratch.dx);

@@ -15,7 +15,7 @@ bool Mlp::trains() const {
 }
 
 void Mlp::activate(const Context& context, const Cache& cache, Scratch& scratch) const {
-  ensure_shape(scratch.activated, cache.up.rows(), cache.up.cols(), context.compute);
+  scratch.activated.reshape(cache.up.rows(), cache.up.cols(), context.compute);
   if (parts_.gate) {
     context.ops.swiglu(cache.gate, cache.up, scratch.activated);
   } else {
@@ -26,10 +26,10 @@ void Mlp::activate(const Context& context, const Cache& cache, Scratch& scratch)
 void Mlp::forward(const Context& context, ConstMatrixView x, Cache& cache, Scratch& scratch,
                   MatrixView y) const {
   if (parts_.gate) {
-    ensure_shape(cache.gate, x.rows, parts_.gate->outputs(), context.compute);
+    cache.gate.reshape(x.rows, parts_.gate->outputs(), context.compute);
     parts_.gate->forward(context, x, false, cache.gate_update, scratch.linear, cache.gate);
   }
-  ensure_shape(cache.up, x.rows, parts_.up.outputs(), context.compute);
+  cache.up.reshape(x.rows, parts_.up.outputs(), context.compute);
   parts_.up.forward(context, x, false, cache.up_update, scratch.linear, cache.up);
   activate(context, cache, scratch);
   parts_.down.forward(context, scratch.activated, true, cache.down_update, scratch.linear, y);
@@ -38,7 +38,7 @@ void Mlp::forward(const Context& context, ConstMatrixView x, Cache& cache, Scrat
 void Mlp::backward(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,
                    Scratch& scratch, MatrixView dx) const {
   activate(context, cache, scratch);
-  ensure_shape(scratch.d_activated, x.rows, cache.up.cols(), context.compute);
+  scratch.d_activated.reshape(x.rows, cache.up.cols(), context.compute);
   parts_.down.backward(context, scratch.activated, dy, cache.down_update, false, scratch.linear,
                        scratch.d_activated);
   if (!parts_.gate) {
@@ -46,7 +46,7 @@ void Mlp::backward(const Context& context, ConstMatrixView x, ConstMatrixView dy
     parts_.up.backward(context, x, scratch.d_activated, cache.up_update, false, scratch.linear, dx);
     return;
   }
-  ensure_shape(scratch.d_gate, x.rows, cache.gate.cols(), context.compute);
+  scratch.d_gate.reshape(x.rows, cache.gate.cols(), context.compute);
   const MatrixView d_up = scratch.activated;  // free by now
   context.ops.swiglu_backward(cache.gate, cache.up, scratch.d_activated, scratch.d_gate, d_up);
   parts_.gate->backward(context, x, scratch.d_gate, cache.gate_update, false, scratch.linear, dx);

@@ -66,11 +66,16 @@ struct MatrixView {
   }
 };
 
-/// Owns [rows, cols] contiguous elements, 64-byte aligned, zero at first. Movable, not copyable.
+/// Owns [rows, cols] contiguous elements, 64-byte aligned. Movable, not copyable.
 class Matrix {
  public:
   Matrix() = default;
+  /// Zero at first. Throws std::bad_alloc where the memory is not to be had.
   Matrix(Index rows, Index cols, DType dtype = DType::kF32);
+
+  /// Makes this [rows, cols] of dtype, its contents stale. Memory is kept where it suffices, so that a matrix
+  /// reused for many sizes soon stops allocating.
+  void reshape(Index rows, Index cols, DType dtype);
 
   [[nodiscard]] Index rows() const noexcept { return rows_; }
   [[nodiscard]] Index cols() const noexcept { return cols_; }
@@ -100,13 +105,10 @@ class Matrix {
     void operator()(std::byte* data) const noexcept;
   };
   std::unique_ptr<std::byte, Free> data_;
+  std::size_t capacity_ = 0;  // bytes
   Index rows_ = 0;
   Index cols_ = 0;
   DType dtype_ = DType::kF32;
 };
-
-/// Makes `matrix` [rows, cols] of dtype, keeping its memory when it already has that shape; contents are then
-/// stale.
-void ensure_shape(Matrix& matrix, Index rows, Index cols, DType dtype);
 
 }  // namespace lorry

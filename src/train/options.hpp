@@ -18,7 +18,7 @@ enum class Method {
 /// Rank 8, alpha 16, all linear layers but the head.
 inline model::PeftConfig default_lora() {
   model::PeftConfig config;
-  config.lora_alpha = 16.0F;
+  config.lora_alpha = 16.0;
   config.target_modules.pattern = model::kAllLinear;
   return config;
 }

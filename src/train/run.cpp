@@ -22,23 +22,68 @@ struct Run {
   const RunObserver& observer;
   model::LoadedModel model;
   std::unique_ptr<model::FullParameters> full = nullptr;  // full method only
+  DType stored_dtype = DType::kF32;                       // in which the full method saves
   Index max_seq_length = 0;
   data::Dataset data = {};
   std::optional<data::Dataset> eval_data = std::nullopt;
   std::vector<std::string> warnings = {};
 };
 
-/// The output folder, made early: a run must not find out at its end that it cannot write.
-void prepare_output(const std::filesystem::path& out) {
-  for (const char* file : {model::kAdapterWeightsFile, "model.safetensors"}) {
-    if (std::filesystem::exists(out / file)) {
-      throw Error("[train] --out {}: already holds {}; expected a new folder (or remove that one first)",
-                  out.string(), file);
-    }
-  }
+bool same_folder(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::error_code failure;
+  return !b.empty() && std::filesystem::equivalent(a, b, failure);
+}
+
+/// The output folder, made before anything is loaded: a run must not find out late that it cannot write. What
+/// holds weights already is refused, so that no result and no model is ever overwritten.
+void prepare_output(const TrainOptions& options) {
+  const std::filesystem::path& out = options.out;
   std::error_code failure;
   std::filesystem::create_directories(out, failure);
   if (failure) throw Error("[train] --out {}: cannot make the folder: {}", out.string(), failure.message());
+  if (same_folder(out, options.model) || same_folder(out, options.adapter)) {
+    throw Error("[train] --out {}: is what the run starts from; expected a new folder", out.string());
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(out)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    throw Error("[train] --out {}: already holds {}; expected a new folder (or remove that one first)",
+                out.string(), entry.path().filename().string());
+  }
+}
+
+/// Takes an output folder that is still empty away again when a run fails.
+class EmptyFolderGuard {
+ public:
+  explicit EmptyFolderGuard(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  EmptyFolderGuard(const EmptyFolderGuard&) = delete;
+  EmptyFolderGuard& operator=(const EmptyFolderGuard&) = delete;
+  ~EmptyFolderGuard() {
+    std::error_code ignored;
+    std::filesystem::remove(folder_, ignored);  // does nothing to a folder that holds something
+  }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+/// What the flags' own ranges cannot say.
+void check_options(const TrainOptions& options) {
+  constexpr Index kMostSequences = 1 << 20;
+  constexpr double kMostEpochs = 1e4;
+  if (options.method == Method::kFull && !options.adapter.empty()) {
+    throw Error("[train] --adapter {}: found with --method full; merge the adapter first (lorry merge)",
+                options.adapter.string());
+  }
+  if (options.batch_size < 1 || options.batch_size > kMostSequences) {
+    throw Error("[train] --batch-size: found {}; expected 1 to {}", options.batch_size, kMostSequences);
+  }
+  if (options.grad_accumulation_steps < 1 || options.grad_accumulation_steps > kMostSequences) {
+    throw Error("[train] --grad-accumulation-steps: found {}; expected 1 to {}",
+                options.grad_accumulation_steps, kMostSequences);
+  }
+  if (!(options.epochs > 0 && options.epochs <= kMostEpochs)) {
+    throw Error("[train] --epochs: found {}; expected above 0, at most {}", options.epochs, kMostEpochs);
+  }
 }
 
 void load_data(Run& run) {
@@ -58,6 +103,9 @@ void load_data(Run& run) {
 Trainable make_full(Run& run) {
   model::LoadedModel& model = run.model;
   const DType compute = model.decoder->compute();
+  // Whatever can fail of the result fails now; the weights alone come at the end.
+  run.stored_dtype = model::stored_dtype(run.options.model);
+  model::copy_side_files(run.options.model, run.options.out);
   run.full = std::make_unique<model::FullParameters>(*model.ops, model.config, model.weights, compute);
   model.decoder = std::make_unique<model::Decoder>(*model.ops, model.config, run.full->weights(), compute);
   model.weights = {};
@@ -128,13 +176,11 @@ RunPlan make_plan(const Run& run, Index steps) {
 }
 
 void save_result(const Run& run) {
-  const std::filesystem::path& out = run.options.out;
-  if (!run.full) {
-    model::save_adapter(out, *run.model.adapter);
-    return;
+  if (run.full) {
+    run.full->save(run.options.out / "model.safetensors", run.stored_dtype);
+  } else {
+    model::save_adapter(run.options.out, *run.model.adapter);
   }
-  model::copy_side_files(run.options.model, out);
-  run.full->save(out / "model.safetensors", model::stored_dtype(run.options.model));
 }
 
 TrainerConfig trainer_config(const TrainOptions& options, Index steps) {
@@ -177,10 +223,9 @@ RunResult train(Run& run, Trainer& trainer, data::Batcher& batcher, Index steps,
 }  // namespace
 
 RunResult run_training(const TrainOptions& options, const RunObserver& observer) {
-  if (options.method == Method::kFull && !options.adapter.empty()) {
-    throw Error("[train] --adapter {}: found with --method full; merge the adapter first (lorry merge)",
-                options.adapter.string());
-  }
+  check_options(options);
+  prepare_output(options);
+  const EmptyFolderGuard guard(options.out);
   Run run{.options = options,
           .observer = observer,
           .model = model::open_model(options.model, options.adapter, options.dtype, options.threads)};
@@ -194,12 +239,10 @@ RunResult run_training(const TrainOptions& options, const RunObserver& observer)
       run.data.documents,
       {.batch_size = options.batch_size, .max_seq_length = run.max_seq_length, .seed = options.seed});
   const Index steps = count_steps(options, batcher);
-  if (steps < 1) throw Error("[train] --epochs {}: gives no step; expected more", options.epochs);
-  prepare_output(options.out);
+  Trainer trainer(*run.model.decoder, std::move(trainable), trainer_config(options, steps));
   LogFile log(options.out / "log.jsonl");
   const RunPlan plan = make_plan(run, steps);
   if (observer.on_start) observer.on_start(plan);
-  Trainer trainer(*run.model.decoder, std::move(trainable), trainer_config(options, steps));
   RunResult result = train(run, trainer, batcher, steps, log);
   save_result(run);
   result.trainable_parameters = plan.trainable_parameters;

@@ -42,9 +42,9 @@ struct RunResult {
   std::optional<Evaluation> last_evaluation = std::nullopt;
 };
 
-/// Trains and writes options.out: the PEFT adapter (or, for the full method, the model folder), train.yaml
-/// with the resolved options is the caller's to write, log.jsonl as it goes. A folder that already holds a
-/// result is refused. Throws Error.
+/// Trains and writes options.out: log.jsonl as it goes, at the end the PEFT adapter or, for the full method,
+/// the weights of a model folder whose other files were copied at the start. Throws Error, before any work
+/// where the folder cannot be written or already holds weights.
 RunResult run_training(const TrainOptions& options, const RunObserver& observer);
 
 }  // namespace lorry::train

@@ -88,7 +88,7 @@ TEST(MakeBatch, LaysOutRowsTargetsPositionsAndPadding) {
             (std::vector<std::int32_t>{300, 301, 302, 303, 100, 101, 102, 200, 201, 0, 0, 0, 0, 0, 0, 0}));
   EXPECT_EQ(batch.targets,
             (std::vector<std::int32_t>{-1, -1, 303, -1, 101, 102, -1, 201, -1, -1, -1, -1, -1, -1, -1, -1}));
-  EXPECT_EQ(batch.positions, (std::vector<std::int32_t>{0, 1, 2, 3, 0, 1, 2, 0, 1, 0, 1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(batch.positions, (std::vector<std::int32_t>{0, 1, 2, 3, 0, 1, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0}));
   EXPECT_EQ(batch.offsets, (std::vector<Index>{0, 4, 7, 9, 16}));
   EXPECT_EQ(batch.target_count, 4);
   EXPECT_EQ(batch.token_count, 9);

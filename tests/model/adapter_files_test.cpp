@@ -159,7 +159,7 @@ TEST_F(SpoiltAdapter, HalfAModule) {
 
 TEST_F(SpoiltAdapter, ModuleThatTheConfigDoesNotSelect) {
   set("target_modules", {"q_proj"});
-  expect_error("is not among the layers that target_modules selects in this model");
+  expect_error("is not among the layers that target_modules selects");
 }
 
 TEST_F(SpoiltAdapter, WrongShape) {

@@ -27,9 +27,22 @@ inline constexpr std::array kFamilies = {
 
 // What several families share (families/llama.cpp).
 
+/// What transformers takes where a family's config.json leaves a field out.
+struct FamilyDefaults {
+  Index num_key_value_heads = 0;  // 0: as many as query heads
+  Index head_dim = 0;             // 0: hidden_size / num_attention_heads
+  Index max_position_embeddings = 2048;
+};
+
+/// Largest size read from a config, far above any model: products of two, times layers, fit 64 bits.
+inline constexpr Index kMaxSize = Index{1} << 22;
+inline constexpr Index kMaxLayers = 4096;
+
 /// Sizes, norm, activation, rotary settings and token ids under the names that Llama and its successors use.
-/// `default_head_dim` 0: hidden_size / num_attention_heads.
-ModelConfig parse_llama_like(const io::Json& json, std::string_view file, Index default_head_dim = 0);
+ModelConfig parse_llama_like(const io::Json& json, std::string_view file, const FamilyDefaults& defaults);
+
+/// The epsilon of a norm: at least 0.
+float parse_norm_eps(const io::Json& json, std::string_view field, std::string_view file, double otherwise);
 
 /// `sliding_window` of Qwen: only with `use_sliding_window`, and only in the layers that `layer_types` or
 /// `max_window_layers` name.

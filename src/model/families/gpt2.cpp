@@ -5,11 +5,10 @@
 namespace lorry::model {
 
 ModelConfig parse_gpt2(const io::Json& json, std::string_view file) {
-  constexpr Index kMaxSize = Index{1} << 24;
   ModelConfig config;
   config.vocab_size = io::get_index(json, "vocab_size", file, 1, kMaxSize);
   config.hidden_size = io::get_index(json, "n_embd", file, 1, kMaxSize);
-  config.num_hidden_layers = io::get_index(json, "n_layer", file, 1, 4096);
+  config.num_hidden_layers = io::get_index(json, "n_layer", file, 1, kMaxLayers);
   config.num_attention_heads = io::get_index(json, "n_head", file, 1, config.hidden_size);
   config.num_key_value_heads = config.num_attention_heads;
   if (config.hidden_size % config.num_attention_heads != 0) {
@@ -21,7 +20,7 @@ ModelConfig parse_gpt2(const io::Json& json, std::string_view file) {
       io::find_index(json, "n_inner", file, 1, kMaxSize).value_or(4 * config.hidden_size);
   config.max_position_embeddings = io::find_index(json, "n_positions", file, 1, kMaxSize).value_or(1024);
   config.norm = nn::NormKind::kLayer;
-  config.norm_eps = static_cast<float>(io::find_number(json, "layer_norm_epsilon", file).value_or(1e-5));
+  config.norm_eps = parse_norm_eps(json, "layer_norm_epsilon", file, 1e-5);
   const std::string activation = io::find_string(json, "activation_function", file).value_or("gelu_new");
   if (activation != "gelu_new" && activation != "gelu_pytorch_tanh") {
     throw Error(

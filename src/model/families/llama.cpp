@@ -8,12 +8,10 @@ namespace lorry::model {
 
 namespace {
 
-constexpr Index kMaxSize = Index{1} << 24;  // far above any model, and a product of two fits easily
-constexpr Index kMaxLayers = 4096;
-
-/// The rotary settings: transformers 5 writes `rope_parameters`, 4 wrote `rope_theta` and `rope_scaling`.
+/// The rotary settings: transformers 5 writes `rope_parameters`, 4 wrote `rope_theta` and `rope_scaling`,
+/// which wins where both stand.
 const io::Json* rope_object(const io::Json& json, std::string_view file, std::string& name) {
-  for (const char* field : {"rope_parameters", "rope_scaling"}) {
+  for (const char* field : {"rope_scaling", "rope_parameters"}) {
     if (io::find_field(json, field, file) != nullptr) {
       name = field;
       return &io::get_object(json, field, file);
@@ -35,6 +33,7 @@ nn::RopeConfig parse_rope(const io::Json& json, std::string_view file) {
   std::string name;
   const io::Json* settings = rope_object(json, file, name);
   if (settings == nullptr) return rope;
+  require_value(*settings, "partial_rotary_factor", file, 1.0);
   if (io::find_field(*settings, "rope_theta", file) != nullptr)
     rope.theta = positive(*settings, "rope_theta", file);
   const std::string type = io::find_string(*settings, "rope_type", file)
@@ -83,7 +82,14 @@ std::vector<std::int32_t> parse_token_ids(const io::Json& json, std::string_view
   return ids;
 }
 
-ModelConfig parse_llama_like(const io::Json& json, std::string_view file, Index default_head_dim) {
+float parse_norm_eps(const io::Json& json, std::string_view field, std::string_view file, double otherwise) {
+  const double eps = io::find_number(json, field, file).value_or(otherwise);
+  if (!(eps >= 0))
+    io::throw_field_error(file, field, io::find_field(json, field, file), "a number, at least 0");
+  return static_cast<float>(eps);
+}
+
+ModelConfig parse_llama_like(const io::Json& json, std::string_view file, const FamilyDefaults& defaults) {
   ModelConfig config;
   config.vocab_size = io::get_index(json, "vocab_size", file, 1, kMaxSize);
   config.hidden_size = io::get_index(json, "hidden_size", file, 1, kMaxSize);
@@ -92,20 +98,23 @@ ModelConfig parse_llama_like(const io::Json& json, std::string_view file, Index 
   config.num_attention_heads = io::get_index(json, "num_attention_heads", file, 1, config.hidden_size);
   config.num_key_value_heads =
       io::find_index(json, "num_key_value_heads", file, 1, config.num_attention_heads)
-          .value_or(config.num_attention_heads);
+          .value_or(defaults.num_key_value_heads > 0 ? defaults.num_key_value_heads
+                                                     : config.num_attention_heads);
   if (config.num_attention_heads % config.num_key_value_heads != 0) {
     throw Error(
         "[load] {}: field \"num_key_value_heads\": found {}; expected a divisor of num_attention_heads ({})",
         file, config.num_key_value_heads, config.num_attention_heads);
   }
-  if (default_head_dim == 0) default_head_dim = config.hidden_size / config.num_attention_heads;
-  config.head_dim = io::find_index(json, "head_dim", file, 1, kMaxSize).value_or(default_head_dim);
-  if (config.head_dim < 2 || config.head_dim % 2 != 0) {
-    throw Error("[load] {}: field \"head_dim\": found {}; expected an even number", file, config.head_dim);
+  const Index head_dim =
+      defaults.head_dim > 0 ? defaults.head_dim : config.hidden_size / config.num_attention_heads;
+  config.head_dim = io::find_index(json, "head_dim", file, 1, kMaxSize).value_or(head_dim);
+  if (config.head_dim < 2 || config.head_dim % 2 != 0 || config.q_width() > kMaxSize) {
+    throw Error("[load] {}: field \"head_dim\": found {}; expected an even number, at most {} over all heads",
+                file, config.head_dim, kMaxSize);
   }
-  config.max_position_embeddings =
-      io::find_index(json, "max_position_embeddings", file, 1, kMaxSize).value_or(2048);
-  config.norm_eps = static_cast<float>(io::find_number(json, "rms_norm_eps", file).value_or(1e-6));
+  config.max_position_embeddings = io::find_index(json, "max_position_embeddings", file, 1, kMaxSize)
+                                       .value_or(defaults.max_position_embeddings);
+  config.norm_eps = parse_norm_eps(json, "rms_norm_eps", file, 1e-6);
   require_value(json, "hidden_act", file, "silu");
   require_value(json, "partial_rotary_factor", file, 1.0);
   config.rope = parse_rope(json, file);
@@ -116,7 +125,7 @@ ModelConfig parse_llama_like(const io::Json& json, std::string_view file, Index 
 }
 
 ModelConfig parse_llama(const io::Json& json, std::string_view file) {
-  ModelConfig config = parse_llama_like(json, file);
+  ModelConfig config = parse_llama_like(json, file, {});
   config.qkv_bias = io::find_bool(json, "attention_bias", file).value_or(false);
   config.attention_output_bias = config.qkv_bias;
   config.mlp_bias = io::find_bool(json, "mlp_bias", file).value_or(false);

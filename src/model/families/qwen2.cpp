@@ -6,7 +6,8 @@ namespace lorry::model {
 
 std::vector<Index> parse_qwen_windows(const io::Json& json, std::string_view file, Index layers) {
   if (!io::find_bool(json, "use_sliding_window", file).value_or(false)) return {};
-  const auto window = io::find_index(json, "sliding_window", file);
+  std::optional<Index> window = io::find_index(json, "sliding_window", file);
+  if (!json.contains("sliding_window")) window = 4096;  // absent is not null
   if (!window) return {};
   std::vector<Index> windows(static_cast<std::size_t>(layers), 0);
   if (const auto types = io::find_strings(json, "layer_types", file)) {
@@ -31,7 +32,8 @@ std::vector<Index> parse_qwen_windows(const io::Json& json, std::string_view fil
 }
 
 ModelConfig parse_qwen2(const io::Json& json, std::string_view file) {
-  ModelConfig config = parse_llama_like(json, file);
+  ModelConfig config =
+      parse_llama_like(json, file, {.num_key_value_heads = 32, .max_position_embeddings = 32768});
   config.qkv_bias = true;
   config.sliding_windows = parse_qwen_windows(json, file, config.num_hidden_layers);
   return config;

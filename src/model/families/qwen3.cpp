@@ -4,8 +4,8 @@
 namespace lorry::model {
 
 ModelConfig parse_qwen3(const io::Json& json, std::string_view file) {
-  constexpr Index kDefaultHeadDim = 128;
-  ModelConfig config = parse_llama_like(json, file, kDefaultHeadDim);
+  ModelConfig config = parse_llama_like(
+      json, file, {.num_key_value_heads = 32, .head_dim = 128, .max_position_embeddings = 32768});
   config.qk_norm = true;
   config.qkv_bias = io::find_bool(json, "attention_bias", file).value_or(false);
   config.attention_output_bias = config.qkv_bias;

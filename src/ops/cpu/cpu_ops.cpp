@@ -4,6 +4,7 @@
 #include <hwy/highway.h>
 #include <omp.h>
 
+#include "core/error.hpp"
 #include "ops/cpu/activations.hpp"
 #include "ops/cpu/attention.hpp"
 #include "ops/cpu/cross_entropy.hpp"
@@ -24,7 +25,10 @@ std::unique_ptr<Ops> make_cpu_ops(Index threads) {
 namespace cpu {
 
 CpuOps::CpuOps(Index threads) : threads_(threads > 0 ? static_cast<int>(threads) : omp_get_num_procs()) {
-  LORRY_CHECK(threads >= 0);
+  constexpr Index kMostThreads = 1024;
+  if (threads < 0 || threads > kMostThreads) {
+    throw Error("[ops] --threads: found {}; expected 0 (all) to {}", threads, kMostThreads);
+  }
 }
 
 void CpuOps::enter() const {

@@ -68,7 +68,7 @@ class Scratch {
  public:
   MatrixView view(Index rows, Index cols, DType dtype) {
     const Index bytes = rows * cols * size_of(dtype);
-    if (bytes > memory_.bytes()) ensure_shape(memory_, 1, bytes, DType::kU8);
+    if (bytes > memory_.bytes()) memory_.reshape(1, bytes, DType::kU8);
     return {memory_.view().data, rows, cols, cols, dtype};
   }
 

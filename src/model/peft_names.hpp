@@ -1,0 +1,23 @@
+// model/peft_names.hpp: how PEFT names the tensors of adapter_model.safetensors.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace lorry::model {
+
+inline constexpr std::string_view kPeftPrefix = "base_model.model.";
+inline constexpr std::string_view kLoraA = ".lora_A.weight";  // [rank, inputs]
+inline constexpr std::string_view kLoraB = ".lora_B.weight";  // [outputs, rank]
+
+inline std::string peft_name(std::string_view module, std::string_view suffix) {
+  return std::string(kPeftPrefix).append(module).append(suffix);
+}
+
+/// The module whose half `name` is; nothing for a tensor of another kind.
+inline std::optional<std::string> module_of(std::string_view name, std::string_view suffix) {
+  if (!name.starts_with(kPeftPrefix) || !name.ends_with(suffix)) return std::nullopt;
+  return std::string(name.substr(kPeftPrefix.size(), name.size() - kPeftPrefix.size() - suffix.size()));
+}
+
+}  // namespace lorry::model
