@@ -49,6 +49,7 @@ Binding bind_word(std::vector<std::string_view> words, std::function<void(Index)
 template <class T>
 Binding bind_choice(T& to, std::vector<std::pair<std::string_view, T>> choices) {
   std::vector<std::string_view> words;
+  words.reserve(choices.size());
   for (const auto& choice : choices) words.push_back(choice.first);
   const auto get = [&to, choices] {
     for (std::size_t i = 0; i < choices.size(); ++i) {

@@ -135,7 +135,8 @@ std::string file_text(const io::SafetensorsFile& file) {
   std::string text = line("file", file.path().string());
   text += line("size", format_bytes(file.mapping()->size()));
   text += line("tensors", fmt::format("{}", file.tensors().size()));
-  for (const auto& [key, value] : file.metadata()) text += line("metadata", key + ": " + value);
+  for (const auto& [key, value] : file.metadata())
+    text += line("metadata", fmt::format("{}: {}", key, value));
   text += "\n";
   for (const io::TensorView& tensor : file.tensors()) {
     text +=

@@ -17,7 +17,7 @@ namespace {
 
 /// "model.layers.3.mlp.up_proj.weight" as "mlp.up_proj"; names outside the blocks keep all but ".weight".
 std::string group_name(const std::string& tensor, const ModelConfig& config) {
-  const std::string name = tensor.substr(0, tensor.rfind('.'));
+  std::string name = tensor.substr(0, tensor.rfind('.'));
   const std::string blocks = config.names.root + config.names.layers + ".";
   if (!name.starts_with(blocks)) return name;
   return name.substr(name.find('.', blocks.size()) + 1);

@@ -22,8 +22,8 @@ constexpr Index kPanelBytes = Index{16} << 20;  // of W in F32, formed at once
 /// One adapted map: W and the update to be added to it.
 struct Target {
   ConstMatrixView weight;  // [O,I], or [I,O] for Conv1D
-  const nn::LowRankUpdate* update;
-  bool inputs_by_outputs;
+  const nn::LowRankUpdate* update = nullptr;
+  bool inputs_by_outputs = false;
 };
 
 using Targets = std::unordered_map<std::string, Target>;  // by the name that the file gives the tensor
