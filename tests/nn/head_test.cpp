@@ -22,6 +22,7 @@ struct HeadCase {
   Index rank;
   bool full;
   DType compute = DType::kF32;
+  float dropout = 0.0F;  // only without masked rows: the mask counts the rows that have a target
 };
 
 // A chunk holds at most 1024 rows with a target, and 32 at least.
@@ -33,6 +34,7 @@ const HeadCase kCases[] = {
     {"SeveralChunks", 2500, 5, 0, true},
     {"WholeChunk", 1024, 0, 2, true},
     {"Bf16", 70, 3, 2, false, DType::kBF16},
+    {"Dropout", 37, 0, 3, false, DType::kF32, 0.4F},
 };
 
 std::vector<std::int32_t> make_targets(const HeadCase& test) {
@@ -50,18 +52,23 @@ testing::Complex loss_of(const Values<testing::Complex>& v, std::span<const std:
 }
 
 /// dx row by row, which is exact since rows do not meet, and quick however many there are.
-Dense<double> gradient_by_x(Values<double> values, std::span<const std::int32_t> targets,
+Dense<double> gradient_by_x(const Values<double>& values, std::span<const std::int32_t> targets,
                             const LinearFacts& facts) {
-  const Dense<double> x = values.at("x");
+  const Dense<double>& x = values.at("x");
   Dense<double> gradient(x.rows, x.cols);
   for (Index i = 0; i < x.rows; ++i) {
     Values<testing::Complex> point = cast<testing::Complex>(values);
+    // The rows before it are there for the mask alone, which depends on a row's place.
+    const Index first = facts.dropout.rate > 0 ? 0 : i;
+    point["x"] = testing::ComplexMatrix(i + 1 - first, x.cols);
     Dense<double> row(1, x.cols);
     for (Index j = 0; j < x.cols; ++j) row(0, j) = x(i, j);
+    std::vector<std::int32_t> own(static_cast<std::size_t>(i - first), -1);
+    own.push_back(targets[static_cast<std::size_t>(i)]);
     const Dense<double> got = testing::complex_step_gradient(
         [&](const testing::ComplexMatrix& at) {
-          point["x"] = at;
-          return loss_of(point, targets.subspan(static_cast<std::size_t>(i), 1), facts);
+          for (Index j = 0; j < x.cols; ++j) point["x"](i - first, j) = at(0, j);
+          return loss_of(point, own, facts);
         },
         row);
     for (Index j = 0; j < x.cols; ++j) gradient(i, j) = static_cast<double>(kScale) * got(0, j);
@@ -96,16 +103,20 @@ TEST_P(HeadGradients, MatchComplexSteps) {
   Operands operands;
   Maps maps(operands, test.compute);
   const Matrix& x = operands.add("x", test.rows, kHidden, test.compute);
-  const MapOptions options = {.rank = test.rank, .bias = false, .full = test.full};
+  const MapOptions options = {.rank = test.rank, .dropout = test.dropout, .bias = false, .full = test.full};
   const LossHead head(maps.make("head", kHidden, kVocabulary, options));
   const std::vector<std::int32_t> targets = make_targets(test);
-  const LinearFacts facts = {.scale = options.scale};
+  const LinearFacts facts = {
+      .scale = options.scale,
+      .dropout = {test.dropout, engine.context.dropout_seed, engine.context.micro_step << 20 | 5}};
   const testing::Tolerance tolerance = module_tolerance(test.compute);
   const double want = std::real(loss_of(cast<testing::Complex>(operands.values), targets, facts));
   const double allowed = (test.compute == DType::kF32 ? 1e-6 : 1e-2) * want;
 
   LossHead::Scratch scratch;
-  EXPECT_NEAR(head.loss(engine.context, x, targets, scratch), want, allowed);
+  Context evaluation = engine.context;
+  evaluation.training = test.dropout == 0;
+  EXPECT_EQ(std::abs(head.loss(evaluation, x, targets, scratch) - want) <= allowed, test.dropout == 0);
   Matrix dx = testing::random_matrix(test.rows, kHidden, DType::kF32, 3);
   EXPECT_NEAR(head.loss_and_gradient(engine.context, x, targets, kScale, scratch, dx), want, allowed);
   EXPECT_TRUE(near(dx, gradient_by_x(operands.values, targets, facts), tolerance));
@@ -132,6 +143,23 @@ TEST(LossHead, OwnGradientsDoNotNeedDx) {
   head.loss_and_gradient(engine.context, x, targets, kScale, scratch, {});
   maps.expect_gradients(gradients_of_map(operands, targets, {.scale = MapOptions{}.scale}),
                         module_tolerance(DType::kF32));
+}
+
+TEST(LossHead, EveryChunkDrawsItsOwnMask) {
+  Engine engine(DType::kF32);
+  Operands operands;
+  Maps maps(operands, DType::kF32);
+  Matrix& x = operands.add("x", 2048, kHidden);
+  const LossHead head(maps.make("head", kHidden, kVocabulary, {.rank = 3, .dropout = 0.5F, .bias = false}));
+  for (Index i = 0; i < x.rows(); ++i) std::copy_n(x.row<float>(i % 1024), kHidden, x.row<float>(i));
+  const std::vector<std::int32_t> targets(2048, 4);
+  LossHead::Scratch scratch;
+  Matrix dx(2048, kHidden);
+  head.loss_and_gradient(engine.context, x, targets, kScale, scratch, dx);
+  EXPECT_FALSE(testing::same_bits(dx.view().row_range(0, 1024), dx.view().row_range(1024, 1024)));
+  engine.context.training = false;
+  head.loss_and_gradient(engine.context, x, targets, kScale, scratch, dx);
+  EXPECT_TRUE(testing::same_bits(dx.view().row_range(0, 1024), dx.view().row_range(1024, 1024)));
 }
 
 TEST(LossHead, NoTargetsGiveNoLossAndNoGradient) {
