@@ -5,7 +5,6 @@
 // between measurements of oneDNN's own matrix product in the same process, and prints both with their ratio.
 // Model flops: 4 per weight and token, the head counted, the embedding not, attention and adapters not.
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>

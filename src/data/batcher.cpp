@@ -64,12 +64,12 @@ Batch Batcher::next() {
   return batch;
 }
 
-Index Batcher::steps_in_epoch(Index epoch) const {
+Index Batcher::batches_in_epoch(Index epoch) const {
   return epoch == planned_epoch_ ? plan_.size() : EpochPlan(documents_, options_, epoch).size();
 }
 
 void Batcher::seek(BatcherState state) {
-  if (state.epoch < 0 || state.index < 0 || state.index >= steps_in_epoch(state.epoch)) {
+  if (state.epoch < 0 || state.index < 0 || state.index >= batches_in_epoch(state.epoch)) {
     throw Error(
         "[data] position: found batch {} of epoch {}; expected one that this data and batch size give",
         state.index, state.epoch);

@@ -54,8 +54,9 @@ class Batcher {
 
   Batch next();
 
-  /// Batches in `epoch`: differs a little from one to the next, because packing follows the shuffled order.
-  [[nodiscard]] Index steps_in_epoch(Index epoch) const;
+  /// Batches (micro-steps) in `epoch`: differs a little from one to the next, because packing follows the
+  /// shuffled order.
+  [[nodiscard]] Index batches_in_epoch(Index epoch) const;
   /// Whether the batch that next() gave last ended its epoch; a step that accumulates stops there.
   [[nodiscard]] bool at_epoch_end() const noexcept { return state_.index == 0; }
 

@@ -68,8 +68,7 @@ class Ops {
   /// Whether BF16 products run at full speed here.
   [[nodiscard]] virtual bool fast_bf16() const = 0;
 
-  // --- matrix products
-  // ---------------------------------------------------------------------------------------------
+  // --- matrix products ---
 
   /// c [M,N] = op(a) [M,K] op(b) [K,N]. c: F32 or BF16. a and b: F32, F16 or BF16; where they differ the
   /// product runs in the type of a (b is then a weight in the type its file had, converted by panels).
@@ -99,8 +98,7 @@ class Ops {
   /// y = x masked and divided by 1 - rate; y may be x. Serves forward and backward (then on gradients).
   virtual void dropout(ConstMatrixView x, const DropoutKey& key, MatrixView y) = 0;
 
-  // --- embedding
-  // ---------------------------------------------------------------------------------------------------
+  // --- embedding ---
 
   /// y [N,D] F32 = table[ids]; ids in [0, table.rows).
   virtual void embedding(ConstMatrixView table, std::span<const std::int32_t> ids, MatrixView y) = 0;
@@ -108,8 +106,7 @@ class Ops {
   virtual void embedding_backward(ConstMatrixView dy, std::span<const std::int32_t> ids,
                                   MatrixView dtable) = 0;
 
-  // --- norms
-  // -------------------------------------------------------------------------------------------------------
+  // --- norms ---
   // x, y: F32 or BF16, [N,D]. weight, bias: [1,D] F32. Groups: D may hold several groups of weight.cols each,
   // normalised one by one with the same weight (per-head norms of q and k); then D % weight.cols == 0.
 
@@ -126,8 +123,7 @@ class Ops {
   virtual void layer_norm_backward(ConstMatrixView x, ConstMatrixView weight, float eps, ConstMatrixView dy,
                                    bool accumulate, MatrixView dx, MatrixView dweight, MatrixView dbias) = 0;
 
-  // --- positions and attention
-  // -------------------------------------------------------------------------------------
+  // --- positions and attention ---
 
   /// Rotates pairs (i, i + head_dim/2) of every head of x [N, heads*head_dim] in place by the angle of its
   /// row's position (Su et al. 2021, in the half-split layout of Hugging Face). cos_sin [P, head_dim] F32:
@@ -148,8 +144,7 @@ class Ops {
                                   const Documents& documents, const AttentionShape& shape, MatrixView dq,
                                   MatrixView dk, MatrixView dv) = 0;
 
-  // --- activations
-  // -------------------------------------------------------------------------------------------------
+  // --- activations ---
 
   /// y = silu(gate) * up (Shazeer 2020). All the compute type.
   virtual void swiglu(ConstMatrixView gate, ConstMatrixView up, MatrixView y) = 0;
@@ -161,16 +156,14 @@ class Ops {
   /// dx may be dy or x.
   virtual void gelu_tanh_backward(ConstMatrixView x, ConstMatrixView dy, MatrixView dx) = 0;
 
-  // --- loss
-  // --------------------------------------------------------------------------------------------------------
+  // --- loss ---
 
   /// Sum over rows of -log softmax(logits)[target], in nats; rows with target < 0 add nothing. logits [N,V]
   /// F32 are replaced by gradient_scale * (softmax - onehot) (zero rows where target < 0) if with_gradient.
   virtual double cross_entropy(MatrixView logits, std::span<const std::int32_t> targets, bool with_gradient,
                                float gradient_scale) = 0;
 
-  // --- optimiser
-  // ---------------------------------------------------------------------------------------------------
+  // --- optimiser ---
 
   /// Sum of squares of all elements; the same for every number of threads.
   virtual double sum_of_squares(ConstMatrixView x) = 0;

@@ -140,7 +140,7 @@ Index count_steps(const TrainOptions& options, const data::Batcher& batcher) {
   if (options.steps) return *options.steps;
   const auto whole = static_cast<Index>(std::floor(options.epochs));
   const auto steps_in = [&](Index epoch) {
-    return (batcher.steps_in_epoch(epoch) + options.grad_accumulation_steps - 1) /
+    return (batcher.batches_in_epoch(epoch) + options.grad_accumulation_steps - 1) /
            options.grad_accumulation_steps;
   };
   Index steps = 0;

@@ -32,7 +32,7 @@ TEST(Batcher, GivesEveryDocumentOncePerEpoch) {
   Batcher batcher(documents, small_options());
   for (Index epoch = 0; epoch < 3; ++epoch) {
     std::multiset<std::int32_t> seen;
-    const Index steps = batcher.steps_in_epoch(epoch);
+    const Index steps = batcher.batches_in_epoch(epoch);
     for (Index step = 0; step < steps; ++step) {
       EXPECT_EQ(batcher.state(), (BatcherState{epoch, step}));
       const Batch batch = batcher.next();
@@ -90,7 +90,7 @@ TEST(Batcher, WithoutPackingASequenceIsOneDocument) {
   options.pack = false;
   options.row_multiple = 1;
   Batcher batcher(documents, options);
-  EXPECT_EQ(batcher.steps_in_epoch(0), 4);
+  EXPECT_EQ(batcher.batches_in_epoch(0), 4);
   for (int step = 0; step < 4; ++step) EXPECT_EQ(batcher.next().documents(), step < 3 ? 2 : 1);
 }
 
@@ -115,7 +115,7 @@ TEST(Batcher, RefusesBadOptionsAndPositions) {
   const auto documents = make_documents(5);
   BatcherOptions options = small_options();
   Batcher batcher(documents, options);
-  EXPECT_THROW(batcher.seek({0, batcher.steps_in_epoch(0)}), Error);
+  EXPECT_THROW(batcher.seek({0, batcher.batches_in_epoch(0)}), Error);
   EXPECT_THROW(batcher.seek({-1, 0}), Error);
   options.batch_size = 0;
   EXPECT_THROW(Batcher(documents, options), Error);

@@ -18,8 +18,8 @@ namespace {
 // Bound of a converted panel of b, and of a panel of c. Much larger than the caches, so that the start of a
 // product does not count; much smaller than a model.
 constexpr Index kPanelBytes = Index{16} << 20;
-constexpr Index kPanelCols = 64;  // panels are multiples of it, as oneDNN's blocks are
-constexpr std::size_t kPrimitives = 256;
+constexpr Index kPanelCols = 64;           // panels are multiples of it, as oneDNN's blocks are
+constexpr std::size_t kPrimitives = 1024;  // packed batches have some 60 row counts, a model a dozen products
 
 struct Isa {
   dnnl::cpu_isa id;
