@@ -82,8 +82,7 @@ class Ops {
   /// Adds h^T [R,N] x [N,D] to dp [R,D] F32.
   virtual void low_rank_outer_add(ConstMatrixView h, ConstMatrixView x, MatrixView dp) = 0;
 
-  // --- element-wise and small
-  // --------------------------------------------------------------------------------------
+  // --- element-wise and small ---
 
   /// to = from, converting the type. Views may have strides.
   virtual void copy(ConstMatrixView from, MatrixView to) = 0;
