@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "io/io_support.hpp"
+#include "io/tensor_folder.hpp"
 #include "model/golden_case.hpp"
+#include "model/model_folder.hpp"
 #include "optim/adamw.hpp"
+#include "support/random_matrix.hpp"
 
 namespace lorry::model {
 namespace {
@@ -49,6 +53,46 @@ TEST_P(FullFineTuning, TwentyStepsGiveTheSameLosses) {
 
 INSTANTIATE_TEST_SUITE_P(Golden, FullFineTuning, ::testing::Values("llama3", "gpt2"),
                          [](const auto& test) { return std::string(test.param); });
+
+TEST(FullParameters, SaveAndLoadGiveTheSameNumbersInEveryType) {
+  for (const char* name : {"llama3", "llama_f16", "llama_bf16"}) {  // the first with a tied head
+    GoldenCase golden(name);
+    const ModelConfig& config = golden.decoder().config();
+    const FullParameters full(golden.ops(), config, golden.weights(), DType::kBF16);
+    const DType stored = stored_dtype(golden.folder() / "model");
+    for (const DType dtype : {stored, DType::kF32}) {
+      const io::ScratchFolder folder;
+      full.save(folder / "model.safetensors", dtype);
+      const io::TensorFolder saved(folder.path());
+      EXPECT_EQ(saved.names().size(), list_tensors(config).size()) << name;
+      EXPECT_EQ(saved.at("model.norm.weight").dtype, dtype) << name;
+      const Weights weights = load_weights(folder.path(), config);
+      for (const TensorSpec& spec : list_tensors(config)) {
+        const ConstMatrixView got = weights.at(spec.name);
+        const ConstMatrixView want = golden.weights().at(spec.name);
+        // Nothing was trained, so even the narrow type it came in loses nothing.
+        for (Index i = 0; i < want.rows; ++i) {
+          for (Index j = 0; j < want.cols; ++j) {
+            ASSERT_EQ(testing::get(got, i, j), testing::get(want, i, j)) << name << " " << spec.name;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(FullParameters, MatricesDecayAndTheRestDoesNot) {
+  GoldenCase golden("gpt2");
+  FullParameters full(golden.ops(), golden.decoder().config(), golden.weights(), DType::kF32);
+  Index count = 0;
+  for (const optim::Parameter& parameter : full.parameters()) {
+    const bool vector = parameter.name.ends_with(".bias") || parameter.name.find("ln_") != std::string::npos;
+    EXPECT_EQ(parameter.decay, !vector) << parameter.name;
+    count += parameter.value.size();
+  }
+  EXPECT_EQ(full.count_parameters(), count);
+  EXPECT_EQ(count, count_weights(golden.decoder().config()));
+}
 
 }  // namespace
 }  // namespace lorry::model
