@@ -30,11 +30,12 @@ ACCEPTED = {
     "dropout": dict(lora_dropout=0.1, r=2, target_modules=["down_proj"]),
     "suffixes": dict(r=2, target_modules=["self_attn.q_proj", "layers.1.mlp.up_proj"]),
     "no_task": dict(task_type=None, r=2, target_modules=QV),  # PEFT then fills auto_mapping
-    "head": dict(r=2, target_modules=["lm_head", "o_proj"]),
+    "head": dict(r=2, target_modules=["lm_head", "o_proj"]),  # PEFT then writes the head's base weight too
     "old_keys": dict(r=2, target_modules=QV),  # the twelve keys that PEFT wrote in 2023
     "minimal": dict(target_modules=QV),  # only what PEFT's documentation asks for
     "bf16": dict(r=2, target_modules=QV),
     "f16": dict(r=2, target_modules=QV),
+    "unmatched": dict(r=2, target_modules=["query", "q_proj"]),  # PEFT minds a name without a layer only when alone
 }
 
 # case: (field that the error must name, arguments)

@@ -22,6 +22,7 @@ def make_deterministic():
     torch.use_deterministic_algorithms(True)
     transformers.utils.logging.set_verbosity_error()
     warnings.simplefilter("ignore", FutureWarning)
+    warnings.filterwarnings("ignore", "Could not find a config file")  # of our made-up base names, when PEFT saves
     transformers.utils.logging.disable_progress_bar()
 
 
@@ -44,11 +45,11 @@ def save_reference(path, tensors, metadata):
 
 
 def save_adapter(model, folder):
-    """Has PEFT write its adapter folder, without the model card.
+    """Has PEFT write its adapter folder by its defaults, without the model card.
 
     The target list is sorted: PEFT keeps it as a set, whose order changes from run to run.
     """
-    model.save_pretrained(folder, save_embedding_layers=False)
+    model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)
     sort_targets(folder / "adapter_config.json")
 

@@ -59,12 +59,14 @@ TEST(AdapterFiles, EveryRefusedConfigNamesItsField) {
 /// A folder with llama's adapter, whose config or weights a test then spoils.
 class SpoiltAdapter : public ::testing::Test {
  protected:
-  SpoiltAdapter() : golden_("llama") {
+  SpoiltAdapter() : golden_("llama") { start_from(golden_.folder() / "adapter"); }
+
+  void start_from(const std::filesystem::path& adapter) {
     for (const char* file : {kAdapterConfigFile, kAdapterWeightsFile}) {
-      std::filesystem::copy_file(golden_.folder() / "adapter" / file, folder_ / file);
+      std::filesystem::copy_file(adapter / file, folder_ / file,
+                                 std::filesystem::copy_options::overwrite_existing);
     }
   }
-
   void set(const std::string& field, const io::Json& value) {
     io::Json config = io::read_json_file(folder_ / kAdapterConfigFile);
     config[field] = value;
@@ -87,6 +89,16 @@ class SpoiltAdapter : public ::testing::Test {
       writer.write(spec.name, std::vector<std::byte>(static_cast<std::size_t>(size)));
     }
     writer.finish();
+  }
+  void change_last_value(const std::string& tensor) {
+    const std::filesystem::path path = folder_ / kAdapterWeightsFile;
+    std::string file = io::get(path);
+    const io::SafetensorsFile mapped(path);
+    const std::span<const std::byte> bytes = mapped.at(tensor).bytes;
+    const std::size_t begin =
+        file.find(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+    file[begin + bytes.size() - 1] ^= 1;  // the high byte: sign and most of the exponent
+    io::put(path, file);
   }
   [[nodiscard]] std::string error() {
     return error_of([&] { load_adapter(folder_.path(), golden_.decoder()); });
@@ -183,6 +195,14 @@ TEST_F(SpoiltAdapter, UnknownTensor) {
       spec.name = "base_model.model.model.layers.1.self_attn.q_proj.lora_magnitude_vector";
   });
   expect_error("lora_magnitude_vector\" is not supported; expected names like");
+}
+
+TEST_F(SpoiltAdapter, HeadOfAnotherModel) {
+  start_from(adapters() / "accepted" / "head");
+  EXPECT_EQ(error(), "no error");
+  const std::string head = "base_model.model.lm_head.base_layer.weight";
+  change_last_value(head);
+  expect_error("tensor \"" + head + "\" differs from the model's own; expected an adapter that keeps it");
 }
 
 TEST_F(SpoiltAdapter, TruncatedWeights) {
