@@ -2,33 +2,58 @@
 
 #include <algorithm>
 #include <dnnl.hpp>
+#include <map>
+#include <tuple>
 
 #include "core/clock.hpp"
-#include "tensor/matrix.hpp"
 
 namespace lorry::bench {
 
+namespace {
+
+using dnnl::memory;
+
+memory::data_type type_of(DType dtype) {
+  return dtype == DType::kBF16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+/// oneDNN's product of one shape, ready to run.
+class Runner {
+ public:
+  Runner(const Product& product, DType dtype)
+      : a_({product.m, product.k}, type_of(dtype), memory::format_tag::ab),
+        b_({product.k, product.n}, type_of(dtype),
+           product.transposed ? memory::format_tag::ba : memory::format_tag::ab),
+        c_({product.m, product.n}, type_of(dtype), memory::format_tag::ab),
+        matmul_(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a_, b_, c_), engine_)) {}
+
+  void run(const std::byte* a, const std::byte* b, std::byte* c) {
+    matmul_.execute(stream_, {{DNNL_ARG_SRC, memory(a_, engine_, const_cast<std::byte*>(a))},
+                              {DNNL_ARG_WEIGHTS, memory(b_, engine_, const_cast<std::byte*>(b))},
+                              {DNNL_ARG_DST, memory(c_, engine_, c)}});
+    stream_.wait();
+  }
+
+ private:
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_{engine_};
+  memory::desc a_, b_, c_;
+  dnnl::matmul matmul_;
+};
+
+double flops_of(const Product& product) {
+  return 2.0 * static_cast<double>(product.m) * static_cast<double>(product.n) *
+         static_cast<double>(product.k);
+}
+
+}  // namespace
+
 double measure_product(const Product& product, DType dtype, double seconds) {
-  using dnnl::memory;
-  const auto type = dtype == DType::kBF16 ? memory::data_type::bf16 : memory::data_type::f32;
-  const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  dnnl::stream stream(engine);
-  const memory::desc a({product.m, product.k}, type, memory::format_tag::ab);
-  const memory::desc b({product.k, product.n}, type,
-                       product.transposed ? memory::format_tag::ba : memory::format_tag::ab);
-  const memory::desc c({product.m, product.n}, type, memory::format_tag::ab);
-  const dnnl::matmul matmul(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a, b, c), engine));
-  Matrix source(product.m, product.k, dtype);
-  Matrix weights(product.k, product.n, dtype);
-  Matrix result(product.m, product.n, dtype);
-  const std::unordered_map<int, memory> arguments = {
-      {DNNL_ARG_SRC, memory(a, engine, source.view().data)},
-      {DNNL_ARG_WEIGHTS, memory(b, engine, weights.view().data)},
-      {DNNL_ARG_DST, memory(c, engine, result.view().data)}};
-  const auto run = [&] {
-    matmul.execute(stream, arguments);
-    stream.wait();
-  };
+  Runner runner(product, dtype);
+  const Matrix a(product.m, product.k, dtype);
+  const Matrix b(product.k, product.n, dtype);
+  Matrix c(product.m, product.n, dtype);
+  const auto run = [&] { runner.run(a.view().data, b.view().data, c.view().data); };
   run();
   const Stopwatch watch;
   Index count = 0;
@@ -36,9 +61,7 @@ double measure_product(const Product& product, DType dtype, double seconds) {
     run();
     ++count;
   } while (watch.seconds() < seconds);
-  const double flops =
-      2.0 * static_cast<double>(product.m) * static_cast<double>(product.n) * static_cast<double>(product.k);
-  return flops * static_cast<double>(count) / watch.seconds();
+  return flops_of(product) * static_cast<double>(count) / watch.seconds();
 }
 
 double measure_peak(DType dtype, double seconds) {
@@ -49,6 +72,32 @@ double measure_peak(DType dtype, double seconds) {
     best = std::max(best, measure_product(product, dtype, seconds));
   }
   return best;
+}
+
+double measure_step_products(const std::vector<ConstMatrixView>& weights, Index rows) {
+  const DType dtype = weights.front().dtype;
+  Index widest = 0;
+  for (const ConstMatrixView& weight : weights) widest = std::max({widest, weight.rows, weight.cols});
+  const Matrix a(rows, widest, dtype);
+  Matrix c(rows, widest, dtype);
+  std::map<std::tuple<Index, Index, bool>, Runner> runners;
+  double flops = 0;
+  const auto pass = [&](bool transposed) {
+    for (const ConstMatrixView& weight : weights) {
+      const Product product = {rows, transposed ? weight.rows : weight.cols,
+                               transposed ? weight.cols : weight.rows, transposed};
+      const auto found = runners.try_emplace({product.n, product.k, transposed}, product, dtype).first;
+      found->second.run(a.view().data, weight.data, c.view().data);
+      flops += flops_of(product);
+    }
+  };
+  pass(true);  // compiles the products
+  pass(false);
+  flops = 0;
+  const Stopwatch watch;
+  pass(true);
+  pass(false);
+  return flops / watch.seconds();
 }
 
 }  // namespace lorry::bench

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "core/index.hpp"
-#include "tensor/dtype.hpp"
+#include "tensor/matrix.hpp"
 
 namespace lorry::bench {
 
@@ -13,10 +13,14 @@ struct Product {
   bool transposed;
 };
 
-/// One timed product: repeats it for `seconds` and gives FLOP/s (2 m n k per product).
+/// One product repeated on the same operands for `seconds`: FLOP/s (2 m n k per product).
 double measure_product(const Product& product, DType dtype, double seconds);
 
-/// The best of several large products, each measured for `seconds`.
+/// The best of several large products, each measured for `seconds`: the machine's ceiling.
 double measure_peak(DType dtype, double seconds);
+
+/// All products of one LoRA step of `rows` tokens, x W^T and then dy W for every weight where it lies:
+/// FLOP/s. What oneDNN alone makes of the step's work, weights read from memory as a model reads them.
+double measure_step_products(const std::vector<ConstMatrixView>& weights, Index rows);
 
 }  // namespace lorry::bench

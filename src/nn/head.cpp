@@ -5,7 +5,7 @@
 namespace lorry::nn {
 
 namespace {
-constexpr Index kChunkBytes = 32 << 20;
+constexpr Index kChunkBytes = 64 << 20;
 constexpr Index kRowStep = 32;
 constexpr Index kFewestRows = 256;  // below, reading the head's weights costs more than multiplying
 constexpr Index kMostRows = 1024;

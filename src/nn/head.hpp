@@ -37,7 +37,7 @@ class LossHead {
  private:
   double chunk_loss(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
                     bool with_gradient, float gradient_scale, Scratch& scratch, MatrixView dx) const;
-  /// Rows per chunk: logits of a chunk stay near 32 MiB, but for vocabularies where that would be too few
+  /// Rows per chunk: logits of a chunk stay near 64 MiB, but for vocabularies where that would be too few
   /// rows.
   [[nodiscard]] Index chunk_rows() const;
   double run(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
