@@ -96,13 +96,14 @@ PeftConfig load_peft_config(const std::filesystem::path& folder) {
     throw Error("[load] {}: field \"task_type\": found \"{}\"; supported: CAUSAL_LM", file, task);
   const std::string bias = io::find_string(json, "bias", file).value_or("none");
   if (bias != "none") throw Error("[load] {}: field \"bias\": found \"{}\"; supported: none", file, bias);
-  refuse_other_fields(json, file);
   PeftConfig config;
+  // Before the other fields: an initialisation brings a field of settings, which says less than its name.
+  config.init_lora_weights = parse_init(json, file);
+  refuse_other_fields(json, file);
   if (const auto r = io::find_index(json, "r", file, 1, kMaxRank)) config.r = *r;
   if (const auto alpha = io::find_number(json, "lora_alpha", file)) config.lora_alpha = *alpha;
   if (const auto rate = io::find_number(json, "lora_dropout", file)) config.lora_dropout = *rate;
   config.target_modules = parse_targets(json, file);
-  config.init_lora_weights = parse_init(json, file);
   config.fan_in_fan_out = io::find_bool(json, "fan_in_fan_out", file).value_or(false);
   config.base_model_name_or_path = io::find_string(json, "base_model_name_or_path", file).value_or("");
   check_config(config, "[load] " + file);
