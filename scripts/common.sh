@@ -18,12 +18,12 @@ jobs_wanted() { printf '%s\n' "${LORRY_JOBS:-$(nproc)}"; }
 
 # Every C++ file of ours, one per line; works without git (a source archive has no .git).
 cpp_sources() {
-  find src tests bench demo examples -type f \( -name '*.cpp' -o -name '*.hpp' \) 2>/dev/null | LC_ALL=C sort
+  find src tests bench demo -type f \( -name '*.cpp' -o -name '*.hpp' \) | LC_ALL=C sort
 }
 
 # Every shell script of ours, one per line.
 shell_sources() {
-  { find scripts -type f; find demo tests bench examples -type f -name '*.sh' 2>/dev/null; printf '%s\n' .ci/run; } |
+  { find scripts -type f; find demo tests bench -type f -name '*.sh' 2>/dev/null; printf '%s\n' .ci/run; } |
     LC_ALL=C sort | while IFS= read -r file; do
     case "$(head -n 1 "$file")" in
       '#!'*bash* | '#!'*/sh) printf '%s\n' "$file" ;;
