@@ -104,6 +104,8 @@ TEST(Initialize, FreshAdapterChangesNothingAndFollowsItsSeed) {
   GoldenCase golden("llama");
   PeftConfig config;
   config.r = 16;
+  config.lora_alpha = 24;
+  config.lora_dropout = 0.25;
   config.target_modules = parse_target_modules("all-linear");
   Adapter adapter = Adapter::create(config, golden.decoder(), 3);
   const Adapter again = Adapter::create(config, golden.decoder(), 3);
@@ -113,6 +115,8 @@ TEST(Initialize, FreshAdapterChangesNothingAndFollowsItsSeed) {
   ASSERT_EQ(adapter.entries().size(), 14U);
   for (std::size_t i = 0; i < adapter.entries().size(); ++i) {
     const nn::LowRankUpdate& update = adapter.entries()[i]->update;
+    EXPECT_EQ(update.scale, 1.5F);
+    EXPECT_EQ(update.dropout, 0.25F);
     EXPECT_TRUE(testing::same_bits(update.a, again.entries()[i]->update.a));
     EXPECT_LT(std::abs(cosine(update.a, other.entries()[i]->update.a)), 0.22);
     EXPECT_EQ(moments_of(update.b_transposed).deviation, 0);

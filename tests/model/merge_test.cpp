@@ -3,9 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "io/io_support.hpp"
+#include "io/json_file.hpp"
 #include "io/tensor_folder.hpp"
 #include "model/golden_case.hpp"
+#include "model/initialize.hpp"
 #include "support/random_matrix.hpp"
 
 namespace lorry::model {
@@ -85,6 +90,47 @@ TEST(Merge, FilesWithoutTheRootNameMergeUnderTheirOwnNames) {
   EXPECT_EQ(merged.names(), io::TensorFolder(golden.folder() / "model_hub").names());
   const Matrix want = golden.tensor("merged.transformer.h.1.mlp.c_fc.weight");
   EXPECT_LE(relative_difference(as_f32(merged.at("h.1.mlp.c_fc.weight")), want), 1e-6);
+}
+
+TEST(Merge, WeightsLargerThanOnePanel) {
+  ModelConfig config = load_model_config(golden_folder() / "families/llama/model");
+  io::Json json = io::read_json_file(golden_folder() / "families/llama/model/config.json");
+  json["num_hidden_layers"] = config.num_hidden_layers = 1;
+  json["intermediate_size"] = config.intermediate_size = 150'001;  // 18 MiB in float32, in both layouts
+  const ScratchFolder scratch;
+  std::filesystem::create_directory(scratch / "model");
+  std::filesystem::create_directory(scratch / "adapter");
+  io::write_json_file(scratch / "model" / "config.json", json);
+  write_random_weights(scratch / "model" / "model.safetensors", config, 0.1F, DType::kBF16, 1,
+                       [](Index, Index) {});
+  const auto ops = ops::make_cpu_ops(1);
+  const Weights weights = load_weights(scratch / "model", config);
+  Decoder decoder(*ops, config, weights, DType::kF32);
+  PeftConfig peft;
+  peft.r = 2;
+  peft.target_modules = parse_target_modules("up_proj,down_proj");
+  Adapter adapter = Adapter::create(peft, decoder, 1);
+  for (auto& entry : adapter.entries()) testing::fill_random(entry->update.b_transposed, 3);
+  save_adapter(scratch / "adapter", adapter);
+  merge_adapter(*ops, scratch / "model", scratch / "adapter", scratch / "merged", {});
+  const Weights merged = load_weights(scratch / "merged", config);
+  for (const auto& entry : adapter.entries()) {
+    const ConstMatrixView before = weights.at(entry->module + ".weight");
+    const ConstMatrixView after = merged.at(entry->module + ".weight");
+    const nn::LowRankUpdate& update = entry->update;
+    for (Index i = 0; i < before.rows; i += std::max<Index>(1, before.rows / 500)) {
+      for (Index j = 0; j < before.cols; j += std::max<Index>(1, before.cols / 500)) {
+        double want = testing::get(before, i, j);
+        for (Index r = 0; r < update.rank; ++r) {
+          want += static_cast<double>(update.scale) *
+                  static_cast<double>(update.b_transposed.row<float>(r)[i]) *
+                  static_cast<double>(update.a.row<float>(r)[j]);
+        }
+        ASSERT_NEAR(testing::get(after, i, j), want, 1e-6 + 0x1p-8 * std::abs(want))
+            << entry->module << " " << i;
+      }
+    }
+  }
 }
 
 TEST(Merge, HeadSharedWithTheEmbeddingIsRefusedAndNothingIsLeft) {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "io/io_support.hpp"
 #include "io/json_file.hpp"
 #include "model/adapter_files.hpp"
@@ -111,6 +113,77 @@ TEST_F(Run, SameSeedSameBytesOtherSeedOthers) {
   const std::string first = adapter_bytes("first", 1);
   EXPECT_EQ(adapter_bytes("second", 1), first);
   EXPECT_NE(adapter_bytes("third", 2), first);
+}
+
+TEST_F(Run, TheSeedSetsTheFirstAdapterTheOrderAndTheMasks) {
+  options_.lr = 0.0F;  // nothing moves: the adapter stays as it began, losses depend on the record alone
+  options_.max_seq_length = 32;  // no two of the records fit together
+  options_.steps = 5;            // one epoch
+  const auto losses_with = [&](const std::string& out, std::uint64_t seed) {
+    options_.out = folder_ / out;
+    options_.seed = seed;
+    std::vector<double> losses;
+    run_training(options_, {.on_start = {},
+                            .on_step = [&](const StepReport& report) { losses.push_back(report.loss); },
+                            .on_evaluation = {}});
+    return losses;
+  };
+  std::vector<double> first = losses_with("first", 1);
+  std::vector<double> second = losses_with("second", 2);
+  EXPECT_NE(get(folder_ / "first" / "adapter_model.safetensors"),
+            get(folder_ / "second" / "adapter_model.safetensors"));
+  EXPECT_NE(first, second);
+  std::sort(first.begin(), first.end());
+  std::sort(second.begin(), second.end());
+  EXPECT_EQ(first, second);  // the same records in another order
+
+  // With an adapter whose B is not zero, and one record, only the masks are left to differ.
+  put(folder_ / "data" / "train.jsonl", std::string(kTrain).substr(0, std::string(kTrain).find('\n') + 1));
+  options_.lora.lora_dropout = 0.5;
+  options_.lr = 1e-2F;
+  options_.steps = 3;
+  losses_with("start", 1);
+  options_.adapter = folder_ / "start";
+  options_.lr = 0.0F;
+  EXPECT_EQ(losses_with("third", 3), losses_with("third again", 3));
+  EXPECT_NE(losses_with("fourth", 3), losses_with("fifth", 4));
+}
+
+TEST_F(Run, OptionsReachTheSteps) {
+  const auto bytes_of = [&](const std::string& out) {
+    options_.out = folder_ / out;
+    run_training(options_, {});
+    return get(options_.out / "adapter_model.safetensors");
+  };
+  const std::string plain = bytes_of("plain");
+  for (Index step = 1; step <= 6; ++step) {  // a line from 5e-3 to 0
+    EXPECT_NEAR(log()[static_cast<std::size_t>(step < 5 ? step : step + 1)]["lr"],
+                5e-3 * (7.0 - static_cast<double>(step)) / 6, 1e-8);
+  }
+  options_.grad_checkpoint = true;
+  EXPECT_EQ(bytes_of("checkpoint"), plain);
+  options_.lr_scheduler = optim::ScheduleKind::kCosine;
+  options_.warmup_steps = 2;
+  const std::string cosine = bytes_of("cosine");
+  EXPECT_NE(cosine, plain);
+  EXPECT_EQ(log()[1]["lr"], 0.0);
+  EXPECT_NEAR(log()[2]["lr"], 2.5e-3, 1e-8);
+  EXPECT_NEAR(log()[3]["lr"], 5e-3, 1e-8);
+  options_.adamw.weight_decay = 0.5;
+  const std::string decayed = bytes_of("decayed");
+  EXPECT_NE(decayed, cosine);
+  options_.max_grad_norm = 1e-6F;
+  EXPECT_NE(bytes_of("clipped"), decayed);
+  options_.batch_size = 2;
+  options_.max_seq_length = 32;
+  options_.grad_accumulation_steps = 2;
+  options_.eval_steps = 0;
+  bytes_of("larger");
+  const std::vector<io::Json> lines = log();
+  EXPECT_EQ(lines.size(), 6U + 2U);
+  // Five sequences: two batches of two, then a step with the last one alone.
+  EXPECT_EQ(lines[1]["tokens"].get<Index>() + lines[2]["tokens"].get<Index>(),
+            lines[3]["tokens"].get<Index>() + lines[4]["tokens"].get<Index>());
 }
 
 TEST_F(Run, GoesOnFromAnAdapter) {
