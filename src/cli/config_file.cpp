@@ -58,7 +58,8 @@ void read_config(const std::filesystem::path& file, OptionTable& table) {
     const std::string& name = key.Scalar();
     Option* option = table.find(name);
     if (option == nullptr || !option->in_config) {
-      throw Error("[config] {}: unknown key {}{}", where, io::in_quotes(name), suggest_option(name, table));
+      throw Error("[config] {}: unknown key {}{}", where, io::in_quotes(name),
+                  option != nullptr ? "; expected on the command line" : suggest_option(name, table));
     }
     if (!seen.insert(option->name).second) {
       throw Error("[config] {}: key {} comes twice", where, io::in_quotes(name));

@@ -70,8 +70,10 @@ Plan make_plan(const Flags& flags, const std::filesystem::path& folder) {
   plan.json["torch_dtype"] = dtype;  // transformers 4
   plan.deviation =
       static_cast<float>(io::find_number(plan.json, "initializer_range", source).value_or(kDefaultDeviation));
-  if (!(plan.deviation > 0)) {
-    throw Error("[init] {}: initializer_range: found {}; expected a number above 0", source, plan.deviation);
+  constexpr float kMostDeviation = 1e6F;  // draws stay finite in every type
+  if (!(plan.deviation > 0 && plan.deviation <= kMostDeviation)) {
+    throw Error("[init] {}: initializer_range: found {}; expected a number above 0, at most {}", source,
+                plan.deviation, kMostDeviation);
   }
   io::write_json_file(folder / "config.json", plan.json);
   if (flags.config.empty()) plan.config = model::load_model_config(folder);

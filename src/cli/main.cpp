@@ -1,5 +1,8 @@
 // The program: reads the command line, runs one command, turns every failure into one line and an exit code:
 // 1 for errors, 2 for a wrong command line.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <csignal>
@@ -14,9 +17,19 @@ namespace {
 
 using lorry::cli::Command;
 
+/// Files and arguments put text into messages: no control byte of theirs reaches the terminal, and no flood.
+std::string one_line(std::string text) {
+  constexpr std::size_t kLongest = 2000;
+  constexpr std::size_t kTail = 500;  // what was expected stands at the end
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; },
+      ' ');
+  if (text.size() > kLongest) text.replace(kLongest - kTail, text.size() - kLongest, " ... ");
+  return text;
+}
+
 int fail(int code, std::string text) {
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  lorry::cli::print_note("error: " + text);
+  lorry::cli::print_note("error: " + one_line(std::move(text)));
   return code;
 }
 
@@ -35,11 +48,22 @@ void run(int argc, char** argv) {
   }
 }
 
+/// A closed standard stream would lend its number to the next file, and messages would end up in a model.
+void hold_standard_streams() {
+  for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
+    // Read-only: writing to a closed standard output stays an error.
+    if (::fcntl(number, F_GETFD) == -1) ::open("/dev/null", O_RDONLY);
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  hold_standard_streams();
   // A reader that leaves early must not kill a run that has hours behind it.
   std::signal(SIGPIPE, SIG_IGN);
+  // A file beyond `ulimit -f` is then a write error like a full disk, with its line and its cleaning up.
+  std::signal(SIGXFSZ, SIG_IGN);
   try {
     run(argc, argv);
     return 0;

@@ -22,7 +22,7 @@ Index peak_rss_bytes() {
 
 std::string format_duration(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "?";
-  const auto total = static_cast<long long>(seconds + 0.5);
+  const auto total = std::llround(seconds);
   if (total >= 3600) return fmt::format("{}h {:02}m", total / 3600, total % 3600 / 60);
   if (total >= 60) return fmt::format("{}m {:02}s", total / 60, total % 60);
   return fmt::format("{}s", total);

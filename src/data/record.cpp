@@ -141,7 +141,7 @@ std::vector<Record> read_records(const std::filesystem::path& path) {
 std::filesystem::path find_data_file(const std::filesystem::path& path, Split split) {
   std::error_code ignored;
   const bool folder = std::filesystem::is_directory(path, ignored);
-  const std::filesystem::path file =
+  std::filesystem::path file =
       folder ? path / (split == Split::kTrain ? "train.jsonl" : "valid.jsonl") : path;
   if (!std::filesystem::exists(file, ignored)) {
     throw Error(

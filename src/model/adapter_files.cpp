@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -87,7 +88,13 @@ Matrix read_matrix(const io::SafetensorsFile& file, const std::string& key, Inde
                 name_of(tensor.dtype));
   }
   Matrix result(rows, cols);
-  read_floats(tensor, 0, {result.row<float>(0), static_cast<std::size_t>(result.size())});
+  const std::span<float> values = {result.row<float>(0), static_cast<std::size_t>(result.size())};
+  read_floats(tensor, 0, values);
+  if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) {
+    throw Error(
+        "[load] {}: tensor \"{}\": found NaN or infinity; expected finite numbers: did training diverge?",
+        path, key);
+  }
   return result;
 }
 

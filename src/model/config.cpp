@@ -11,6 +11,7 @@ namespace {
 
 std::string supported_families() {
   std::vector<std::string_view> names;
+  names.reserve(kFamilies.size());
   for (const Family& family : kFamilies) names.push_back(family.model_type);
   return fmt::format("{}", fmt::join(names, ", "));
 }

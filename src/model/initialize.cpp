@@ -76,6 +76,7 @@ void write_random_weights(const std::filesystem::path& file, const ModelConfig& 
                           const std::function<void(Index, Index)>& progress) {
   const std::vector<TensorSpec> tensors = list_tensors(config);
   std::vector<io::TensorSpec> specs;
+  specs.reserve(tensors.size());
   for (const TensorSpec& spec : tensors) specs.push_back({spec.name, dtype, spec.shape});
   io::SafetensorsWriter writer(file, std::move(specs));
   const auto workers = static_cast<Index>(std::max(1U, std::thread::hardware_concurrency()));

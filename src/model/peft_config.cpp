@@ -73,7 +73,8 @@ void check_config(const PeftConfig& config, std::string_view where) {
   if (!std::isfinite(config.lora_alpha) || config.lora_alpha == 0.0) {
     throw Error("{}: lora_alpha: found {}; expected a finite number other than 0", where, config.lora_alpha);
   }
-  if (!(config.lora_dropout >= 0.0 && config.lora_dropout < 1.0)) {
+  // Kernels take it as a float, in which the last numbers below 1 are 1.
+  if (!(config.lora_dropout >= 0.0 && static_cast<float>(config.lora_dropout) < 1.0F)) {
     throw Error("{}: lora_dropout: found {}; expected at least 0 and below 1", where, config.lora_dropout);
   }
 }

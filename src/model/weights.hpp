@@ -32,11 +32,11 @@ class Weights {
   std::shared_ptr<const io::TensorFolder> folder_;
 };
 
-/// Opens the safetensors of a model folder and checks every tensor of the config against it: presence, shape,
-/// type (F32, F16 or BF16). Matrices are used in place; only vectors are copied, and matrices whose bytes are
-/// not aligned to their element. Names may lack the config's root ("model."), as some published files do.
-/// Throws Error.
-Weights load_weights(const std::filesystem::path& folder, const ModelConfig& config);
+/// Opens the safetensors of the model folder `path` and checks every tensor of the config against it:
+/// presence, shape, type (F32, F16 or BF16). Matrices are used in place; only vectors are copied, and
+/// matrices whose bytes are not aligned to their element. Names may lack the config's root ("model."), as
+/// some published files do. Throws Error.
+Weights load_weights(const std::filesystem::path& path, const ModelConfig& config);
 
 /// The tensor as `folder` has it, under its own name or without the family's root; nullptr if absent.
 const io::TensorView* find_tensor(const io::TensorFolder& folder, const ModelConfig& config,

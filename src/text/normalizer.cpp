@@ -83,7 +83,7 @@ Normalized Normalizer::run_replace(const Replace& replace, const std::string& te
   return {replace.apply(text, matches), !moves};
 }
 
-Normalized Normalizer::run(const Step& step, std::string text) {
+Normalized Normalizer::run(const Step& step, const std::string& text) {
   if (const auto* prepend = std::get_if<Prepend>(&step)) return {text.empty() ? text : prepend->text + text};
   if (const auto* replace = std::get_if<Replace>(&step)) return run_replace(*replace, text);
   if (const auto* form = std::get_if<NormalForm>(&step)) return {normalize(text, *form)};
@@ -97,7 +97,7 @@ Normalized Normalizer::run(const Step& step, std::string text) {
 Normalized Normalizer::apply(std::string text) const {
   Normalized result{std::move(text)};
   for (const Step& step : steps_) {
-    Normalized next = run(step, std::move(result.text));
+    Normalized next = run(step, result.text);
     result = {std::move(next.text), result.keeps_start && next.keeps_start};
   }
   return result;

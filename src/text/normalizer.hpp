@@ -47,7 +47,7 @@ class Normalizer {
   using Step = std::variant<Prepend, Replace, NormalForm, Lowercase, Strip>;
 
   void append(const JsonField& field, int depth);
-  static Normalized run(const Step& step, std::string text);
+  static Normalized run(const Step& step, const std::string& text);
   static Normalized run_replace(const Replace& replace, const std::string& text);
 
   std::vector<Step> steps_;

@@ -47,7 +47,7 @@ class PairMerger {
     }
   };
 
-  void merge_in(std::int32_t word, Pair pair, std::int32_t symbol);
+  void merge_in(std::int32_t index, Pair pair, std::int32_t symbol);
   void change(std::int32_t left, std::int32_t right, std::int64_t by, std::int32_t word);
 
   std::vector<Word> words_;

@@ -12,25 +12,25 @@ constexpr int kMaxDepth = 16;  // nested Sequences; files have one level
 
 }  // namespace
 
-PostProcessor::PostProcessor(const JsonField& field) {
-  if (!field.is_null()) append(field, 0);
+PostProcessor::PostProcessor(const JsonField& field, Index vocab_size) {
+  if (!field.is_null()) append(field, vocab_size, 0);
 }
 
-void PostProcessor::append(const JsonField& field, int depth) {
+void PostProcessor::append(const JsonField& field, Index vocab_size, int depth) {
   if (depth > kMaxDepth) field.fail_because("Sequences are nested too deeply");
   const std::string type = field.at("type").string();
   if (type == "Sequence") {
     const JsonField parts = field.at("processors");
-    for (Index i = 0; i < parts.size(); ++i) append(parts.element(i), depth + 1);
+    for (Index i = 0; i < parts.size(); ++i) append(parts.element(i), vocab_size, depth + 1);
   } else if (type == "TemplateProcessing") {
     if (!parts_.empty()) field.fail_because("a second TemplateProcessing; expected one");
-    read_template(field);
+    read_template(field, vocab_size);
   } else if (type != "ByteLevel") {
     field.at("type").fail("Sequence, TemplateProcessing or ByteLevel");
   }
 }
 
-void PostProcessor::read_template(const JsonField& field) {
+void PostProcessor::read_template(const JsonField& field, Index vocab_size) {
   const JsonField single = field.at("single");
   for (Index i = 0; i < single.size(); ++i) {
     const JsonField piece = single.element(i);
@@ -43,7 +43,7 @@ void PostProcessor::read_template(const JsonField& field) {
     const JsonField ids = field.at("special_tokens").at(name.c_str()).at("ids");
     Part part{false, {}};
     for (Index j = 0; j < ids.size(); ++j) {
-      part.ids.push_back(static_cast<std::int32_t>(ids.element(j).integer(0, kMaxTokenId)));
+      part.ids.push_back(static_cast<std::int32_t>(ids.element(j).integer(0, vocab_size - 1)));
     }
     parts_.push_back(std::move(part));
   }

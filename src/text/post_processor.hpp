@@ -13,8 +13,9 @@ class PostProcessor {
  public:
   /// Adds nothing.
   PostProcessor() = default;
-  /// Reads the field "post_processor"; null means none. Throws Error on anything unsupported.
-  explicit PostProcessor(const JsonField& field);
+  /// Reads the field "post_processor"; null means none. Throws Error on anything unsupported, and on token
+  /// ids from `vocab_size` up.
+  PostProcessor(const JsonField& field, Index vocab_size);
 
   /// `ids` with the template's tokens, which are left out unless `add_special_tokens`.
   [[nodiscard]] std::vector<std::int32_t> apply(std::vector<std::int32_t> ids, bool add_special_tokens) const;
@@ -25,8 +26,8 @@ class PostProcessor {
     std::vector<std::int32_t> ids;  // otherwise
   };
 
-  void append(const JsonField& field, int depth);
-  void read_template(const JsonField& field);
+  void append(const JsonField& field, Index vocab_size, int depth);
+  void read_template(const JsonField& field, Index vocab_size);
 
   std::vector<Part> parts_;  // empty: the text alone
 };

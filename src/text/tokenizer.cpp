@@ -27,7 +27,7 @@ std::string_view view(std::string_view text, Span span) {
 
 std::filesystem::path find_file(const std::filesystem::path& file_or_folder) {
   if (!std::filesystem::is_directory(file_or_folder)) return file_or_folder;
-  const std::filesystem::path file = file_or_folder / "tokenizer.json";
+  std::filesystem::path file = file_or_folder / "tokenizer.json";
   if (!std::filesystem::exists(file)) {
     throw Error(
         "[load tokenizer] {}: no such file; expected a Hugging Face tokenizer.json (tokenizer.model is not "
@@ -54,10 +54,17 @@ struct Tokenizer::Parts {
         pre_tokenizer(optional_field(root, "pre_tokenizer")),
         model(root.at("model")),
         added(optional_field(root, "added_tokens"), model.vocabulary(), normalizer),
-        post_processor(optional_field(root, "post_processor")),
+        post_processor(optional_field(root, "post_processor"), count_ids()),
         decoder(optional_field(root, "decoder")),
         config(std::move(settings)) {
     fill_entries();
+  }
+
+  /// One more than the largest id.
+  [[nodiscard]] Index count_ids() const {
+    Index count = model.vocabulary().size();
+    for (const AddedToken& token : added.tokens()) count = std::max<Index>(count, token.id + 1);
+    return count;
   }
 
   void fill_entries() {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/clock.hpp"
+#include "core/error.hpp"
 #include "data/batcher.hpp"
 
 namespace lorry::train {
@@ -21,6 +22,9 @@ Evaluation evaluate(model::Decoder& decoder, std::span<const data::Document> doc
     if (progress) progress(i + 1, plan.size());
   }
   result.loss = sum / static_cast<double>(result.tokens);
+  if (!std::isfinite(result.loss)) {
+    throw Error("[eval] loss: found {}; expected a finite number: did training diverge?", result.loss);
+  }
   result.perplexity = std::exp(result.loss);
   result.seconds = watch.seconds();
   return result;

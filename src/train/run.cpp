@@ -1,11 +1,16 @@
 #include "train/run.hpp"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <memory>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "io/file_descriptor.hpp"
 #include "model/adapter_files.hpp"
 #include "model/full_parameters.hpp"
 #include "model/loaded_model.hpp"
@@ -34,13 +39,16 @@ bool same_folder(const std::filesystem::path& a, const std::filesystem::path& b)
   return !b.empty() && std::filesystem::equivalent(a, b, failure);
 }
 
-/// The output folder, made before anything is loaded: a run must not find out late that it cannot write. What
-/// holds weights already is refused, so that no result and no model is ever overwritten.
-void prepare_output(const TrainOptions& options) {
-  const std::filesystem::path& out = options.out;
+/// Made before anything is loaded: a run must not find out late that it cannot write.
+void make_output(const std::filesystem::path& out) {
   std::error_code failure;
   std::filesystem::create_directories(out, failure);
   if (failure) throw Error("[train] --out {}: cannot make the folder: {}", out.string(), failure.message());
+}
+
+/// What holds weights already is refused, so that no result and no model is ever overwritten.
+void check_output(const TrainOptions& options) {
+  const std::filesystem::path& out = options.out;
   if (same_folder(out, options.model) || same_folder(out, options.adapter)) {
     throw Error("[train] --out {}: is what the run starts from; expected a new folder", out.string());
   }
@@ -51,19 +59,26 @@ void prepare_output(const TrainOptions& options) {
   }
 }
 
-/// Takes an output folder that is still empty away again when a run fails.
-class EmptyFolderGuard {
+/// Keeps other runs out of an output folder, and takes it away again if it is still empty at the end.
+class OutputGuard {
  public:
-  explicit EmptyFolderGuard(std::filesystem::path folder) : folder_(std::move(folder)) {}
-  EmptyFolderGuard(const EmptyFolderGuard&) = delete;
-  EmptyFolderGuard& operator=(const EmptyFolderGuard&) = delete;
-  ~EmptyFolderGuard() {
+  explicit OutputGuard(std::filesystem::path folder)
+      : folder_(std::move(folder)), lock_(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    // Where the file system has no locks nothing happens.
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;
+    throw Error("[train] --out {}: another run is writing there; expected a folder of its own",
+                folder_.string());
+  }
+  OutputGuard(const OutputGuard&) = delete;
+  OutputGuard& operator=(const OutputGuard&) = delete;
+  ~OutputGuard() {
     std::error_code ignored;
     std::filesystem::remove(folder_, ignored);  // does nothing to a folder that holds something
   }
 
  private:
   std::filesystem::path folder_;
+  io::FileDescriptor lock_;
 };
 
 /// What the flags' own ranges cannot say.
@@ -175,6 +190,17 @@ RunPlan make_plan(const Run& run, Index steps) {
   return plan;
 }
 
+/// Every update but the last is checked by the loss of the step after it.
+void check_result(const Run& run) {
+  const auto parameters = run.full ? run.full->parameters() : run.model.adapter->parameters();
+  for (const optim::Parameter& parameter : parameters) {
+    if (std::isfinite(run.model.ops->sum_of_squares(parameter.value))) continue;
+    throw Error(
+        "[train] {}: found NaN or infinity after the last step; expected finite numbers; try a lower --lr",
+        parameter.name);
+  }
+}
+
 void save_result(const Run& run) {
   if (run.full) {
     run.full->save(run.options.out / "model.safetensors", run.stored_dtype);
@@ -224,8 +250,9 @@ RunResult train(Run& run, Trainer& trainer, data::Batcher& batcher, Index steps,
 
 RunResult run_training(const TrainOptions& options, const RunObserver& observer) {
   check_options(options);
-  prepare_output(options);
-  const EmptyFolderGuard guard(options.out);
+  make_output(options.out);
+  const OutputGuard guard(options.out);
+  check_output(options);
   Run run{.options = options,
           .observer = observer,
           .model = model::open_model(options.model, options.adapter, options.dtype, options.threads)};
@@ -244,6 +271,7 @@ RunResult run_training(const TrainOptions& options, const RunObserver& observer)
   const RunPlan plan = make_plan(run, steps);
   if (observer.on_start) observer.on_start(plan);
   RunResult result = train(run, trainer, batcher, steps, log);
+  check_result(run);
   save_result(run);
   result.trainable_parameters = plan.trainable_parameters;
   result.peak_rss_bytes = peak_rss_bytes();

@@ -12,7 +12,7 @@ namespace lorry::train {
 Trainer::Trainer(model::Decoder& decoder, Trainable trainable, TrainerConfig config)
     : decoder_(decoder),
       trainable_(std::move(trainable)),
-      config_(std::move(config)),
+      config_(config),
       optimizer_(decoder.ops(), trainable_.parameters, config_.adamw) {}
 
 StepReport Trainer::step(const std::vector<data::Batch>& micro_batches) {

@@ -57,6 +57,7 @@ TEST(Config, RefusesWhatItCannotComputeByTheFieldsName) {
        "field \"num_key_value_heads\": found 3; expected a divisor of"},
       {"llama", {{"num_key_value_heads", 8}}, "field \"num_key_value_heads\": found 8"},
       {"llama", {{"head_dim", 7}}, "field \"head_dim\": found 7; expected an even number"},
+      {"llama", {{"rope_theta", 1e300}}, "field \"rope_theta\": found 1e+300; expected a number above 0"},
       {"llama", {{"hidden_act", "gelu"}}, "field \"hidden_act\": found \"gelu\"; expected \"silu\""},
       {"llama", {{"partial_rotary_factor", 0.5}}, "field \"partial_rotary_factor\": found 0.5"},
       {"llama",

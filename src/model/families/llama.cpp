@@ -21,10 +21,11 @@ const io::Json* rope_object(const io::Json& json, std::string_view file, std::st
 }
 
 float positive(const io::Json& object, std::string_view field, std::string_view file) {
-  const double value = io::get_number(object, field, file);
-  if (!(value > 0))
+  const auto value = static_cast<float>(io::get_number(object, field, file));
+  if (!(std::isnormal(value) && value > 0)) {  // the conversion may give 0 or infinity
     io::throw_field_error(file, field, io::find_field(object, field, file), "a number above 0");
-  return static_cast<float>(value);
+  }
+  return value;
 }
 
 nn::RopeConfig parse_rope(const io::Json& json, std::string_view file) {

@@ -221,7 +221,7 @@ void Matmul::run(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptio
   LORRY_CHECK_EQ(inner, options.transpose_b ? b.cols : b.rows);
   LORRY_CHECK_EQ(c.cols, options.transpose_b ? b.rows : b.cols);
   LORRY_CHECK(c.dtype == DType::kF32 || c.dtype == DType::kBF16);
-  if (c.size() == 0) return;
+  if (c.rows == 0 || c.cols == 0) return;
   if (inner == 0) {
     if (!options.accumulate) zero(c);
     return;

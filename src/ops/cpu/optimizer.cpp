@@ -120,7 +120,7 @@ void adamw(ConstMatrixView gradient, const AdamWOptions& options, MatrixView wei
   LORRY_CHECK(is_contiguous_f32(weight, weight) && is_contiguous_f32(gradient, weight));
   LORRY_CHECK(is_contiguous_f32(first_moment, weight) && is_contiguous_f32(second_moment, weight));
   LORRY_CHECK(options.step >= 1);
-  if (weight.size() == 0) return;
+  if (weight.rows == 0 || weight.cols == 0) return;
   parallel_for(pieces(weight.size(), kPiece), [&](Index piece) {
     const Index first = piece * kPiece;
     HWY_DYNAMIC_DISPATCH(update)

@@ -55,7 +55,8 @@ HWY_NOINLINE void multiply_strip(Index n, Scalars a, Index k, const float* b, In
   Index left = n / kLanes;
   while (left > 0) {
     // 5 = 3 + 2 keeps more multiply-adds in flight than 4 + 1.
-    const Index vectors = left == kTileVectors + 1 && left > 3 ? 3 : std::min(left, kTileVectors);
+    // (Where tiles are two vectors wide the condition is never true.)
+    const Index vectors = left == kTileVectors + 1 && left > 3 ? 3 : std::min(left, kTileVectors);  // NOLINT
     if constexpr (kTileVectors == 4) {
       if (vectors == 4) multiply_tile<rows, 4>(a, k, b, b_row, accumulate, c, c_row);
       if (vectors == 3) multiply_tile<rows, 3>(a, k, b, b_row, accumulate, c, c_row);
