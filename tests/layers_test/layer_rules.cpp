@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // A folder includes itself and lower levels only.
-constexpr std::array<std::pair<std::string_view, int>, 13> kLevels = {{
+constexpr std::array<std::pair<std::string_view, int>, 15> kLevels = {{
     {"core", 0},
     {"tensor", 1},
     {"io", 2},
@@ -21,11 +21,13 @@ constexpr std::array<std::pair<std::string_view, int>, 13> kLevels = {{
     {"nn", 3},
     {"optim", 3},
     {"data", 3},
+    {"report", 3},
     {"model", 4},
-    {"train", 5},
-    {"generate", 5},
     {"analysis", 5},
-    {"cli", 6},
+    {"generate", 5},
+    {"train", 6},
+    {"sweep", 7},
+    {"cli", 8},
 }};
 
 constexpr std::array<std::string_view, 7> kEmptyNames = {"utils", "util",   "helpers", "helper",
