@@ -1,0 +1,124 @@
+#include "cli/train_options.hpp"
+
+#include <fmt/ranges.h>
+
+#include <utility>
+
+#include "cli/shared_options.hpp"
+#include "core/error.hpp"
+
+namespace lorry::cli {
+
+namespace {
+
+Binding bind_targets(model::TargetModules& to) {
+  return {
+      .read =
+          [&to](const std::string& text) {
+            if (text.empty()) return false;
+            to = model::parse_target_modules(text);
+            return true;
+          },
+      .show = [&to] { return to.pattern.empty() ? fmt::format("{}", fmt::join(to.names, ",")) : to.pattern; },
+      .expected = "all-linear, module names or a regular expression"};
+}
+
+void add_data_options(OptionTable& table, train::TrainOptions& options, std::string out_help) {
+  table.group("Data and output");
+  table.add("data", "PATH", bind_path(options.data), ".jsonl, .txt, or a folder with train.jsonl").required =
+      true;
+  table
+      .add("eval-data", "PATH", bind_path(options.eval_data),
+           "held-out data for the loss before, during and after training (a folder: its valid.jsonl)")
+      .default_text = "valid.jsonl, where --data is a folder that has it";
+  table.add("out", "DIR", bind_path(options.out), std::move(out_help)).required = true;
+  table.add("max-seq-length", "TOKENS", bind_integer(options.max_seq_length, 2),
+            "longest sequence; short records are packed together up to it, longer ones are cut");
+}
+
+void add_lora_options(OptionTable& table, train::TrainOptions& options) {
+  table.group("Method");
+  table.add("method", "NAME",
+            bind_choice<train::Method>(options.method,
+                                       {{"lora", train::Method::kLora}, {"full", train::Method::kFull}}),
+            "lora, or full: every weight trains (16 bytes of memory per weight and more)");
+  table.group(kLoraGroup);
+  table.add("rank", "N", bind_integer(options.lora.r, 1), "rank of the update: its size and capacity");
+  table.add("alpha", "X", bind_number(options.lora.lora_alpha, {.low = 0, .low_open = true}),
+            "the update is scaled by alpha / rank");
+  table.add("dropout", "P", bind_number(options.lora.lora_dropout, {.low = 0, .high = 1, .high_open = true}),
+            "share of the update's inputs dropped while training");
+  table.add("target-modules", "NAMES", bind_targets(options.lora.target_modules),
+            "layers to adapt: all-linear (all but the head), names separated by commas (q_proj,v_proj), or a "
+            "regular "
+            "expression that matches whole names; lorry inspect lists them");
+}
+
+void add_optimizer_options(OptionTable& table, train::TrainOptions& options) {
+  table.group("Optimiser (AdamW)");
+  table.add("lr", "X", bind_number(options.lr, {.low = 0, .low_open = true}), "highest learning rate")
+      .default_text = "2e-4; 2e-5 with --method full";
+  table.add(
+      "lr-scheduler", "NAME",
+      bind_choice<optim::ScheduleKind>(options.lr_scheduler, {{"constant", optim::ScheduleKind::kConstant},
+                                                              {"linear", optim::ScheduleKind::kLinear},
+                                                              {"cosine", optim::ScheduleKind::kCosine}}),
+      "constant, linear or cosine: how the rate falls to 0 after the warm-up");
+  table.add("warmup-steps", "N", bind_integer(options.warmup_steps, 0),
+            "steps over which the rate rises from 0");
+  table.add("weight-decay", "X", bind_number(options.adamw.weight_decay, {.low = 0}),
+            "decoupled weight decay");
+  table.add("max-grad-norm", "X", bind_number(options.max_grad_norm, {.low = 0}),
+            "longer gradients are scaled down to this norm; 0: never");
+}
+
+void add_duration_options(OptionTable& table, train::TrainOptions& options) {
+  table.group("Batches and duration");
+  table.add("batch-size", "N", bind_integer(options.batch_size, 1), "sequences computed at once");
+  table.add("grad-accumulation-steps", "N", bind_integer(options.grad_accumulation_steps, 1),
+            "batches per step: as one batch N times as large, in the memory of one");
+  table.add("steps", "N", bind_integer(options.steps, 1), "optimiser steps; instead of --epochs");
+  table.add("epochs", "X", bind_number(options.epochs, {.low = 0, .low_open = true}),
+            "passes over the data; fractions are fine");
+  table.add("eval-steps", "N", bind_integer(options.eval_steps, 0),
+            "held-out loss every N steps; 0: at the start and the end only");
+}
+
+void add_compute(OptionTable& table, train::TrainOptions& options) {
+  add_compute_options(table, options.dtype, options.threads);
+  table.add(
+      "grad-checkpoint", "", bind_switch(options.grad_checkpoint),
+      "recompute activations in the backward pass: less memory, about a third more time, the same result");
+  table.add("seed", "N", bind_seed(options.seed),
+            "fixes the order of the data, the start of the adapter, dropout");
+}
+
+}  // namespace
+
+void add_train_options(OptionTable& table, train::TrainOptions& options, std::string out_help) {
+  add_data_options(table, options, std::move(out_help));
+  add_lora_options(table, options);
+  add_optimizer_options(table, options);
+  add_duration_options(table, options);
+  add_compute(table, options);
+}
+
+void choose_duration(const OptionTable& table, train::TrainOptions& options) {
+  const Source steps = table.source("steps");
+  const Source epochs = table.source("epochs");
+  if (steps == Source::kDefault) return;
+  if (steps == epochs) throw Error("[train] --steps, --epochs: found both; expected one of them");
+  if (epochs == Source::kFlag) options.steps.reset();
+}
+
+void check_lora_options(const OptionTable& table, const train::TrainOptions& options) {
+  const bool full = options.method == train::Method::kFull;
+  if (!full && options.adapter.empty()) return;
+  for (const Option& option : table.options()) {
+    if (option.group != kLoraGroup || option.source == Source::kDefault) continue;
+    throw Error("[train] --{}: has no effect with {}; expected it without", option.name,
+                full ? "--method full" : "--adapter, which brings its own");
+  }
+}
+
+}  // namespace lorry::cli

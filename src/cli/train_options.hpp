@@ -1,0 +1,23 @@
+// cli/train_options.hpp: the options of a training run, for every command that trains.
+#pragma once
+#include <string>
+
+#include "cli/option_table.hpp"
+#include "train/options.hpp"
+
+namespace lorry::cli {
+
+/// The heading of what describes a fresh adapter.
+inline constexpr const char* kLoraGroup = "LoRA";
+
+/// Adds all but the model and the adapter to start from. Borrows the options.
+void add_train_options(OptionTable& table, train::TrainOptions& options, std::string out_help);
+
+/// Of --steps and --epochs one counts: a flag rather than the file. Throws Error for both from one place.
+void choose_duration(const OptionTable& table, train::TrainOptions& options);
+
+/// A fresh adapter is what the LoRA options describe; given together with anything else they would be
+/// ignored. Throws Error naming the one that is.
+void check_lora_options(const OptionTable& table, const train::TrainOptions& options);
+
+}  // namespace lorry::cli
