@@ -41,6 +41,13 @@ Index Weights::matrix_bytes() const {
   return bytes;
 }
 
+void Weights::release_pages() const {
+  if (!folder_) return;
+  for (const io::SafetensorsFile& file : folder_->files()) {
+    file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
+  }
+}
+
 const io::TensorView* find_tensor(const io::TensorFolder& folder, const ModelConfig& config,
                                   const std::string& name) {
   if (const io::TensorView* tensor = folder.find(name)) return tensor;

@@ -25,6 +25,8 @@ class Weights {
   [[nodiscard]] ConstMatrixView at(const std::string& name) const;
   /// Bytes of all tensors as they lie in memory or in the mapped files.
   [[nodiscard]] Index matrix_bytes() const;
+  /// Lets go of the memory that mapped files take by having been read; the next use reads them again.
+  void release_pages() const;
 
  private:
   std::unordered_map<std::string, ConstMatrixView> views_;

@@ -1,6 +1,5 @@
 #include "train/log_file.hpp"
 
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "core/error.hpp"
@@ -14,29 +13,26 @@ LogFile::LogFile(std::filesystem::path path) : path_(std::move(path)), file_(pat
 
 void LogFile::write(const StepReport& report) {
   const double rate = report.seconds > 0 ? static_cast<double>(report.tokens) / report.seconds : 0;
-  write_line(nlohmann::ordered_json{
-      {"step", report.step},
-      {"loss", report.loss},
-      {"lr", report.lr},
-      {"grad_norm", report.grad_norm},
-      {"tokens", report.tokens},
-      {"targets", report.targets},
-      {"seconds", report.seconds},
-      {"tokens_per_second",
-       rate}}.dump());
+  write(io::OrderedJson{{"step", report.step},
+                        {"loss", report.loss},
+                        {"lr", report.lr},
+                        {"grad_norm", report.grad_norm},
+                        {"tokens", report.tokens},
+                        {"targets", report.targets},
+                        {"seconds", report.seconds},
+                        {"tokens_per_second", rate}});
 }
 
 void LogFile::write(Index step, const Evaluation& evaluation) {
-  write_line(nlohmann::ordered_json{{"step", step},
-                                    {"eval_loss", evaluation.loss},
-                                    {"eval_perplexity", evaluation.perplexity},
-                                    {"eval_tokens", evaluation.tokens},
-                                    {"seconds", evaluation.seconds}}
-                 .dump());
+  write(io::OrderedJson{{"step", step},
+                        {"eval_loss", evaluation.loss},
+                        {"eval_perplexity", evaluation.perplexity},
+                        {"eval_tokens", evaluation.tokens},
+                        {"seconds", evaluation.seconds}});
 }
 
-void LogFile::write_line(const std::string& line) {
-  file_ << line << '\n' << std::flush;
+void LogFile::write(const io::OrderedJson& line) {
+  file_ << line.dump() << '\n' << std::flush;
   if (!file_) throw Error("[train] {}: cannot write; disk full?", path_.string());
 }
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "io/json_file.hpp"
 #include "train/evaluate.hpp"
 #include "train/trainer.hpp"
 
@@ -17,10 +18,10 @@ class LogFile {
 
   void write(const StepReport& report);
   void write(Index step, const Evaluation& evaluation);
+  /// A line of another kind: an object that tells itself apart by its fields and begins with "step".
+  void write(const io::OrderedJson& line);
 
  private:
-  void write_line(const std::string& line);
-
   std::filesystem::path path_;
   std::ofstream file_;
 };

@@ -1,4 +1,5 @@
-// train/run.hpp: one training run from folders to folder: what `lorry train` does.
+// train/run.hpp: one training run: what `lorry train` does, from folders or on inputs that several runs
+// share.
 #pragma once
 #include <functional>
 #include <optional>
@@ -6,7 +7,9 @@
 
 #include "data/document.hpp"
 #include "train/evaluate.hpp"
+#include "train/log_file.hpp"
 #include "train/options.hpp"
+#include "train/run_inputs.hpp"
 #include "train/trainer.hpp"
 
 namespace lorry::train {
@@ -24,11 +27,23 @@ struct RunPlan {
   std::vector<std::string> warnings;  // "rank 64 is above the smaller side of ..."
 };
 
+/// A run seen from inside between two steps.
+struct LiveRun {
+  Index step = 0;  // optimiser steps done
+  Index total_steps = 0;
+  const model::Adapter* adapter = nullptr;  // as it is now; null with the full method
+  model::Decoder& decoder;                  // the adapter's maps with their frozen weights, and the operators
+  LogFile& log;                             // log.jsonl: takes lines of its own kind
+};
+
 /// What a run reports while it goes on; each may be empty.
 struct RunObserver {
-  std::function<void(const RunPlan&)> on_start;
-  std::function<void(const StepReport&)> on_step;
-  std::function<void(Index step, const Evaluation&)> on_evaluation;
+  std::function<void(const RunPlan&)> on_start = {};
+  std::function<void(const StepReport&)> on_step = {};
+  std::function<void(Index step, const Evaluation&)> on_evaluation = {};
+  /// Called before the first step and after each one, once that step is logged and reported. What it does is
+  /// not part of the steps' time; it must leave the decoder as it is.
+  std::function<void(const LiveRun&)> monitor = {};
 };
 
 struct RunResult {
@@ -46,5 +61,10 @@ struct RunResult {
 /// the weights of a model folder whose other files were copied at the start. Throws Error, before any work
 /// where the folder cannot be written or already holds weights.
 RunResult run_training(const TrainOptions& options, const RunObserver& observer);
+
+/// The same on inputs that are open already: of `options`, those that open_inputs reads have no effect here.
+/// The inputs are afterwards as they were, also after an Error, and the result is bit for bit that of
+/// run_training.
+RunResult run_on(RunInputs& inputs, const TrainOptions& options, const RunObserver& observer);
 
 }  // namespace lorry::train

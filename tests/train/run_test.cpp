@@ -1,63 +1,11 @@
 // Whole runs from folder to folder, on stories260k.
-#include "train/run.hpp"
-
-#include <gtest/gtest.h>
-
 #include <algorithm>
 
-#include "io/io_support.hpp"
-#include "io/json_file.hpp"
 #include "model/adapter_files.hpp"
-#include "train/stories.hpp"
+#include "train/run_fixture.hpp"
 
 namespace lorry::train {
 namespace {
-
-using io::get;
-using io::put;
-
-constexpr const char* kTrain = R"({"prompt": "What did Lily see? ", "completion": "A big red ball."}
-{"prompt": "Who was sad? ", "completion": "Tom was sad because he lost his toy."}
-{"prompt": "Where is the dog? ", "completion": "In the park with Lily."}
-{"prompt": "What did mom say? ", "completion": "Be kind and share."}
-{"prompt": "Who is that? ", "completion": "That is Tim, the new boy."}
-)";
-constexpr const char* kValid = R"({"prompt": "What did Tom see? ", "completion": "A big blue ball."}
-)";
-
-class Run : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!std::filesystem::exists(shared_data() / "stories260k")) GTEST_SKIP() << "no " << shared_data();
-    std::filesystem::create_directory(folder_ / "data");
-    put(folder_ / "data" / "train.jsonl", kTrain);
-    put(folder_ / "data" / "valid.jsonl", kValid);
-    options_.model = shared_data() / "stories260k";
-    options_.data = folder_ / "data";
-    options_.out = folder_ / "out";
-    options_.lr = 5e-3F;
-    options_.steps = 6;
-    options_.eval_steps = 4;
-    options_.batch_size = 1;
-    options_.max_seq_length = 64;
-    options_.dtype = DType::kF32;
-    options_.threads = 1;
-    options_.seed = 11;
-  }
-
-  [[nodiscard]] std::vector<io::Json> log() const {
-    std::vector<io::Json> lines;
-    std::ifstream file(options_.out / "log.jsonl");
-    for (std::string line; std::getline(file, line);) lines.push_back(io::Json::parse(line));
-    return lines;
-  }
-  [[nodiscard]] std::string error() const {
-    return io::error_of([&] { run_training(options_, {}); });
-  }
-
-  io::ScratchFolder folder_;
-  TrainOptions options_;
-};
 
 TEST_F(Run, WritesTheAdapterAndALogThatAgreeWithItsResult) {
   std::optional<RunPlan> plan;

@@ -1,0 +1,30 @@
+// train/output_folder.hpp: the folder that one run writes: made early, kept from other runs, never one with
+// weights in it.
+#pragma once
+#include <filesystem>
+
+#include "io/file_descriptor.hpp"
+#include "train/options.hpp"
+
+namespace lorry::train {
+
+/// Holds options.out for one run. Taken before anything is loaded: a run must not find out late that it
+/// cannot write.
+class OutputFolder {
+ public:
+  /// Makes the folder. Throws Error if it cannot, if another run holds it, if it is what the run starts from,
+  /// or if it holds weights already: no result and no model is ever overwritten.
+  explicit OutputFolder(const TrainOptions& options);
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+  /// Takes the folder away again if it is still empty.
+  ~OutputFolder();
+
+ private:
+  explicit OutputFolder(std::filesystem::path folder);  // made and held, not yet checked
+
+  std::filesystem::path folder_;
+  io::FileDescriptor lock_;
+};
+
+}  // namespace lorry::train

@@ -1,0 +1,27 @@
+#include "train/run_inputs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace lorry::train {
+
+RunInputs open_inputs(const TrainOptions& options) {
+  RunInputs inputs{.model = model::open_model(options.model, {}, options.dtype, options.threads)};
+  inputs.max_seq_length = std::min(options.max_seq_length, inputs.model.config.max_position_embeddings);
+  if (inputs.max_seq_length < options.max_seq_length) {
+    inputs.warnings.push_back(fmt::format("max_seq_length {} is above the model's positions; using {}",
+                                          options.max_seq_length, inputs.max_seq_length));
+  }
+  const data::Encoder encoder = model::make_encoder(inputs.model);
+  inputs.data = data::load_dataset(data::find_data_file(options.data, data::Split::kTrain), encoder,
+                                   inputs.max_seq_length);
+  std::filesystem::path held_out = options.eval_data;
+  if (held_out.empty() && std::filesystem::exists(options.data / "valid.jsonl")) held_out = options.data;
+  if (held_out.empty()) return inputs;
+  held_out = data::find_data_file(held_out, data::Split::kEvaluation);
+  inputs.eval_data = data::load_dataset(held_out, encoder, inputs.max_seq_length);
+  return inputs;
+}
+
+}  // namespace lorry::train

@@ -1,0 +1,27 @@
+// train/run_inputs.hpp: what several runs may share: an opened model and tokenised data.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/document.hpp"
+#include "model/loaded_model.hpp"
+#include "train/options.hpp"
+
+namespace lorry::train {
+
+/// Filled by open_inputs. A run borrows it and leaves it as it was, so that the next one gives what it would
+/// have given alone; one run at a time.
+struct RunInputs {
+  model::LoadedModel model;  // frozen, nothing attached
+  Index max_seq_length = 0;  // options.max_seq_length, lowered to the model's positions
+  data::Dataset data = {};
+  std::optional<data::Dataset> eval_data = std::nullopt;
+  std::vector<std::string> warnings = {};  // "max_seq_length 4096 is above the model's positions; using 2048"
+};
+
+/// Opens and reads what options.model, data, eval_data, max_seq_length, dtype and threads say; no other
+/// option matters. Throws Error.
+RunInputs open_inputs(const TrainOptions& options);
+
+}  // namespace lorry::train
