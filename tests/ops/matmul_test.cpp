@@ -123,16 +123,25 @@ TEST(Matmul, FewRowsDoNotDependOnEachOther) {
 
 TEST(Matmul, ThreadsDoNotChangeTheResult) {
   for (const DType dtype : {kF32, kBF16}) {
-    for (const Index rows : {2, 96}) {
-      const Matrix a = random_matrix(rows, 515, dtype, 1);
-      const Matrix b = random_matrix(259, 515, dtype, 2);
-      Matrix one(rows, 259);
-      Matrix two(rows, 259);
-      omp_set_num_threads(1);
-      Matmul().run(a, b, one, kForward);
-      omp_set_num_threads(2);
-      Matmul().run(a, b, two, kForward);
-      EXPECT_TRUE(testing::same_bits(one, two)) << name_of(dtype) << " rows " << rows;
+    for (const MatmulOptions options : {kForward, kPlainAdd, kWeightGradient}) {
+      for (const Index rows : {2, 96, 257}) {
+        const Index inner = 1531;
+        const Matrix a =
+            options.transpose_a ? random_matrix(inner, rows, dtype, 1) : random_matrix(rows, inner, dtype, 1);
+        const Matrix b =
+            options.transpose_b ? random_matrix(259, inner, dtype, 2) : random_matrix(inner, 259, dtype, 2);
+        const auto product = [&, options = options](int threads) {
+          Matrix c = random_matrix(rows, 259, kF32, 3);
+          omp_set_num_threads(threads);
+          Matmul().run(a, b, c, options);
+          return c;
+        };
+        const Matrix one = product(1);
+        for (const int threads : {2, 3, 5}) {
+          EXPECT_TRUE(testing::same_bits(one, product(threads)))
+              << name_of(dtype) << " rows " << rows << " threads " << threads;
+        }
+      }
     }
   }
 }

@@ -8,9 +8,11 @@
 #include <list>
 #include <mutex>
 #include <string_view>
+#include <vector>
 
 #include "ops/cpu/elementwise.hpp"
 #include "ops/cpu/matvec.hpp"
+#include "ops/cpu/parallel.hpp"
 
 namespace lorry::ops::cpu {
 namespace {
@@ -18,26 +20,36 @@ namespace {
 // Bound of a converted panel of b, and of a panel of c. Much larger than the caches, so that the start of a
 // product does not count; much smaller than a model.
 constexpr Index kPanelBytes = Index{16} << 20;
-constexpr Index kPanelCols = 64;           // panels are multiples of it, as oneDNN's blocks are
+constexpr Index kPanelCols = 64;  // panels are multiples of it, as oneDNN's blocks are
+
+// Where oneDNN would cut a product by the number of threads, tiles of c: large enough that packing the
+// operands does not count, small enough that two threads share 128 rows.
+constexpr Index kTileRows = 192;
+constexpr Index kTileCols = 256;
+// There, a row's sums depend on how many rows are left over from multiples of this. Whole multiples alone
+// make a packed batch and its documents one by one the same to the bit.
+constexpr Index kRowStep = 12;
+
 constexpr std::size_t kPrimitives = 1024;  // packed batches have some 60 row counts, a model a dozen products
 
 struct Isa {
   dnnl::cpu_isa id;
   std::string_view name;
-  bool bf16;       // products of BF16 exist
-  bool fast_bf16;  // and are not emulated
+  bool bf16;             // products of BF16 exist
+  bool fast_bf16;        // and are not emulated
+  bool splits_by_shape;  // oneDNN cuts a product by its shape; else by the number of threads too
 };
 constexpr std::array kIsas = {
-    Isa{dnnl::cpu_isa::sse41, "sse41", false, false},
-    Isa{dnnl::cpu_isa::avx, "avx", false, false},
-    Isa{dnnl::cpu_isa::avx2, "avx2", false, false},
-    Isa{dnnl::cpu_isa::avx2_vnni, "avx2_vnni", false, false},
-    Isa{dnnl::cpu_isa::avx512_core, "avx512_core", true, false},
-    Isa{dnnl::cpu_isa::avx512_core_vnni, "avx512_core_vnni", true, false},
-    Isa{dnnl::cpu_isa::avx512_core_bf16, "avx512_core_bf16", true, true},
-    Isa{dnnl::cpu_isa::avx512_core_amx, "avx512_core_amx", true, true},
+    Isa{dnnl::cpu_isa::sse41, "sse41", false, false, false},
+    Isa{dnnl::cpu_isa::avx, "avx", false, false, false},
+    Isa{dnnl::cpu_isa::avx2, "avx2", false, false, false},
+    Isa{dnnl::cpu_isa::avx2_vnni, "avx2_vnni", false, false, false},
+    Isa{dnnl::cpu_isa::avx512_core, "avx512_core", true, false, true},
+    Isa{dnnl::cpu_isa::avx512_core_vnni, "avx512_core_vnni", true, false, true},
+    Isa{dnnl::cpu_isa::avx512_core_bf16, "avx512_core_bf16", true, true, true},
+    Isa{dnnl::cpu_isa::avx512_core_amx, "avx512_core_amx", true, true, true},
 };
-constexpr Isa kUnknownIsa = {dnnl::cpu_isa::all, "unknown", false, false};
+constexpr Isa kUnknownIsa = {dnnl::cpu_isa::all, "unknown", false, false, false};
 
 const Isa& current_isa() {
   const dnnl::cpu_isa id = dnnl::get_effective_cpu_isa();
@@ -97,6 +109,11 @@ ConstMatrixView columns_of(ConstMatrixView b, bool transpose, Index first, Index
   return transpose ? b.row_range(first, count) : b.col_range(first, count);
 }
 
+/// The rows [first, first + count) of op(a).
+ConstMatrixView rows_of(ConstMatrixView a, bool transpose, Index first, Index count) {
+  return transpose ? a.col_range(first, count) : a.row_range(first, count);
+}
+
 /// How many columns of c to compute at a time. oneDNN 2.6 cuts wide BF16 products into blocks that miss the
 /// caches, and narrower calls are up to 1.6 times as fast (512 rows, 2 cores, weights not in cache: b
 /// [2048,5632] 1120 to 1470 GFLOP/s, b^T [5632,2048] 1400 to 1740). Very wide transposed ones it cuts well by
@@ -119,7 +136,7 @@ struct Matmul::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   std::list<Primitive> primitives;  // the most recently used one first
-  Scratch scratchpad, converted_a, rounded_b, panel_b, panel_c;
+  Scratch scratchpad, converted_a, rounded_b, panel_b, panel_c, padded_a, padded_c;
 
   Primitive create(ConstMatrixView a, ConstMatrixView b, ConstMatrixView c, MatmulOptions options) const {
     dnnl::primitive_attr attributes;
@@ -153,16 +170,70 @@ struct Matmul::State {
     return primitives.front();
   }
 
+  /// Runs a primitive on memory of its shapes; several threads may, each with a stream and a pad of its own.
+  void execute(const Primitive& primitive, dnnl::stream& on, Scratch& pad, ConstMatrixView a,
+               ConstMatrixView b, MatrixView c) const {
+    const auto bytes = static_cast<Index>(primitive.scratchpad.get_size());
+    const MatrixView room = pad.view(1, std::max<Index>(bytes, 1), DType::kU8);
+    primitive.matmul.execute(on, {{DNNL_ARG_SRC, borrow(primitive.a, engine, a)},
+                                  {DNNL_ARG_WEIGHTS, borrow(primitive.b, engine, b)},
+                                  {DNNL_ARG_DST, borrow(primitive.c, engine, c)},
+                                  {DNNL_ARG_SCRATCHPAD, borrow(primitive.scratchpad, engine, room)}});
+    on.wait();
+  }
+
   /// a and b of one type; c BF16 only if they are.
   void multiply(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
-    const Primitive& primitive = find(a, b, c, options);
-    const auto bytes = static_cast<Index>(primitive.scratchpad.get_size());
-    const MatrixView pad = scratchpad.view(1, std::max<Index>(bytes, 1), DType::kU8);
-    primitive.matmul.execute(stream, {{DNNL_ARG_SRC, borrow(primitive.a, engine, a)},
-                                      {DNNL_ARG_WEIGHTS, borrow(primitive.b, engine, b)},
-                                      {DNNL_ARG_DST, borrow(primitive.c, engine, c)},
-                                      {DNNL_ARG_SCRATCHPAD, borrow(primitive.scratchpad, engine, pad)}});
-    stream.wait();
+    if (current_isa().splits_by_shape) return execute(find(a, b, c, options), stream, scratchpad, a, b, c);
+    const Index tail = options.transpose_a ? 0 : c.rows % kRowStep;
+    const Index head = c.rows - tail;
+    if (head > 0) {
+      multiply_tiles(rows_of(a, options.transpose_a, 0, head), b, c.row_range(0, head), options);
+    }
+    if (tail > 0) multiply_tail(a.row_range(head, tail), b, c.row_range(head, tail), options);
+  }
+
+  /// multiply, a tile of c per thread at a time. oneDNN's products for older machines also cut K, by how many
+  /// threads there are, and that would show in the result; inside a parallel loop they run on one.
+  void multiply_tiles(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
+    struct Tile {
+      ConstMatrixView a, b;
+      MatrixView c;
+      const Primitive* primitive;
+    };
+    std::vector<Tile> tiles;
+    for (Index col = 0; col < c.cols; col += kTileCols) {
+      const Index cols = std::min(kTileCols, c.cols - col);
+      for (Index row = 0; row < c.rows; row += kTileRows) {
+        const Index rows = std::min(kTileRows, c.rows - row);
+        Tile tile{rows_of(a, options.transpose_a, row, rows), columns_of(b, options.transpose_b, col, cols),
+                  c.row_range(row, rows).col_range(col, cols), nullptr};
+        // Four shapes at most: none is dropped from the list meanwhile.
+        tile.primitive = &find(tile.a, tile.b, tile.c, options);
+        tiles.push_back(tile);
+      }
+    }
+    parallel_for(static_cast<Index>(tiles.size()), [&](Index i) {
+      const Tile& tile = tiles[static_cast<std::size_t>(i)];
+      dnnl::stream own(engine);
+      Scratch pad;
+      execute(*tile.primitive, own, pad, tile.a, tile.b, tile.c);
+    });
+  }
+
+  /// The last rows of c, fewer than kRowStep: with rows of zeros behind them, so that each is computed as if
+  /// it stood among others.
+  void multiply_tail(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
+    const MatrixView more_a = padded_a.view(kRowStep, a.cols, a.dtype);
+    const MatrixView more_c = padded_c.view(kRowStep, c.cols, c.dtype);
+    copy(a, more_a.row_range(0, a.rows));
+    zero(more_a.row_range(a.rows, kRowStep - a.rows));
+    if (options.accumulate) {
+      copy(c, more_c.row_range(0, c.rows));
+      zero(more_c.row_range(c.rows, kRowStep - c.rows));
+    }
+    multiply_tiles(more_a, b, more_c, options);
+    copy(more_c.row_range(0, c.rows), c);
   }
 
   /// multiply, strip by strip of columns.
