@@ -53,8 +53,7 @@ std::string Page::to_html() const {
   out += kPagePolicy;
   out += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" + title +
          "</title>\n";
-  out +=
-      "<style>\n" + std::string(kPageStyle) + "</style>\n</head>\n<body>\n<main>\n<h1>" + title + "</h1>\n";
+  out += "<style>\n" + page_style() + "</style>\n</head>\n<body>\n<main>\n<h1>" + title + "</h1>\n";
   if (sections_.size() > 1) {
     out += "<nav aria-label=\"Contents\"><ol>\n";
     for (std::size_t i = 0; i < sections_.size(); ++i) {
