@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 
 #include "cli/config_file.hpp"
 #include "cli/help.hpp"
@@ -21,18 +20,31 @@ struct Parsed {
   std::vector<CLI::Option*> options;  // in the order of the table
   CLI::Option* config = nullptr;
   CLI::Option* help = nullptr;
+  std::vector<Parsed> commands;  // in the order of the command's
 };
 
-Parsed declare(CLI::App& program, const Command& command) {
+CLI::Option* declare_option(CLI::App& app, const Option& option) {
+  std::string names = "--" + option.name;
+  if (option.positional) names += "," + option.name;
+  if (option.binding.is_switch) return app.add_flag(names);
+  CLI::Option* declared = app.add_option(names);
+  return option.repeated ? declared->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args()
+                         : declared->expected(1);
+}
+
+Parsed declare(CLI::App& parent, const Command& command) {
   Parsed parsed;
-  parsed.app = program.add_subcommand(command.name);
+  parsed.app = parent.add_subcommand(command.name);
   parsed.app->set_help_flag();
+  parsed.app->allow_extras();
   parsed.help = parsed.app->add_flag("-h,--help");
+  if (!command.commands.empty()) {
+    parsed.app->require_subcommand(0, 1);
+    for (const Command& child : command.commands) parsed.commands.push_back(declare(*parsed.app, child));
+    return parsed;
+  }
   for (const Option& option : command.options.options()) {
-    std::string names = "--" + option.name;
-    if (option.positional) names += "," + option.name;
-    parsed.options.push_back(option.binding.is_switch ? parsed.app->add_flag(names)
-                                                      : parsed.app->add_option(names)->expected(1));
+    parsed.options.push_back(declare_option(*parsed.app, option));
   }
   if (command.has_yaml) parsed.config = parsed.app->add_option("--config")->expected(1);
   return parsed;
@@ -49,14 +61,47 @@ Parsed declare(CLI::App& program, const Command& command) {
   throw UsageError("unexpected arguments");
 }
 
+/// `prefix` is the command that holds `commands`, and a space; empty for the program.
+[[noreturn]] void throw_unknown_command(const std::string& argument, const std::string& prefix,
+                                        std::span<const Command> commands) {
+  std::vector<std::string_view> names;
+  for (const Command& command : commands) names.push_back(command.name);
+  throw UsageError(
+      argument.starts_with("-")
+          ? fmt::format("unknown flag {}; expected a command first", argument)
+          : fmt::format("unknown command \"{}{}\"{}", prefix, argument, suggest_name(argument, names)));
+}
+
 void take_over(const Parsed& parsed, OptionTable& table) {
   for (std::size_t i = 0; i < parsed.options.size(); ++i) {
     if (parsed.options[i]->count() == 0) continue;
     Option* option = table.find(table.options()[i].name);
-    table.set(*option, parsed.options[i]->results().back(), Source::kFlag, "--" + option->name);
+    const std::string where =
+        option->positional && option->repeated ? option->placeholder : "--" + option->name;
+    const std::vector<std::string>& texts = parsed.options[i]->results();
+    for (std::size_t k = option->repeated ? 0 : texts.size() - 1; k < texts.size(); ++k) {
+      table.set(*option, texts[k], Source::kFlag, where);
+    }
   }
   if (parsed.config != nullptr && parsed.config->count() > 0)
     read_config(parsed.config->results().back(), table);
+}
+
+/// `name` is the command's, with those that hold it: "analyze spectrum".
+Request resolve(const Parsed& parsed, Command& command, const std::string& name) {
+  if (parsed.help->count() > 0) return {.text = command_help(command, name)};
+  for (std::size_t i = 0; i < parsed.commands.size(); ++i) {
+    Command& child = command.commands[i];
+    if (parsed.commands[i].app->parsed()) return resolve(parsed.commands[i], child, name + " " + child.name);
+  }
+  if (!parsed.commands.empty()) {
+    if (parsed.app->remaining_size() == 0) return {.text = command_help(command, name)};
+    throw_unknown_command(parsed.app->remaining().front(), fmt::format("{} ", name), command.commands);
+  }
+  if (parsed.app->remaining_size() > 0) throw_unknown(parsed, command);
+  take_over(parsed, command.options);
+  command.options.check_required();
+  return {.command = &command};
 }
 
 }  // namespace
@@ -67,29 +112,18 @@ Request parse_arguments(int argc, const char* const* argv, std::span<Command> co
   const CLI::Option* help = program.add_flag("-h,--help");
   const CLI::Option* version = program.add_flag("--version");
   std::vector<Parsed> parsed;
-  for (const Command& command : commands) {
-    parsed.push_back(declare(program, command));
-    parsed.back().app->allow_extras();
-  }
+  for (const Command& command : commands) parsed.push_back(declare(program, command));
   program.require_subcommand(0, 1);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ExtrasError&) {
-    std::string names;
-    for (const Command& command : commands) names += (names.empty() ? "" : ", ") + command.name;
-    throw UsageError(
-        fmt::format("unknown command \"{}\"; expected one of {}", program.remaining().front(), names));
+    throw_unknown_command(program.remaining().front(), "", commands);
   } catch (const CLI::ParseError& error) {
     throw UsageError(error.what());
   }
   if (version->count() > 0) return {.wants_version = true};
   for (std::size_t i = 0; i < commands.size(); ++i) {
-    if (!parsed[i].app->parsed()) continue;
-    if (parsed[i].help->count() > 0) return {.text = command_help(commands[i])};
-    if (parsed[i].app->remaining_size() > 0) throw_unknown(parsed[i], commands[i]);
-    take_over(parsed[i], commands[i].options);
-    commands[i].options.check_required();
-    return {.command = &commands[i]};
+    if (parsed[i].app->parsed()) return resolve(parsed[i], commands[i], commands[i].name);
   }
   if (help->count() == 0 && argc > 1) throw UsageError("no command");
   return {.text = program_help(commands)};

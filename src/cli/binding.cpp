@@ -123,6 +123,23 @@ Binding bind_path(std::filesystem::path& to) {
           .expected = "a path"};
 }
 
+Binding bind_paths(std::vector<std::filesystem::path>& to) {
+  return {.read =
+              [&to](const std::string& text) {
+                if (text.empty()) return false;
+                to.emplace_back(text);
+                return true;
+              },
+          .show =
+              [&to] {
+                std::string text;
+                for (const std::filesystem::path& path : to)
+                  text += (text.empty() ? "" : ",") + path.string();
+                return text;
+              },
+          .expected = "a path"};
+}
+
 Binding bind_switch(bool& to) {
   return {.read =
               [&to](const std::string& text) {

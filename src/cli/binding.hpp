@@ -38,6 +38,8 @@ Binding bind_number(std::optional<double>& to, Interval interval);
 Binding bind_seed(std::uint64_t& to);
 Binding bind_text(std::string& to);
 Binding bind_path(std::filesystem::path& to);
+/// Each path that is read comes behind those before: for Option::repeated.
+Binding bind_paths(std::vector<std::filesystem::path>& to);
 /// true or false; the flag alone means true.
 Binding bind_switch(bool& to);
 

@@ -1,7 +1,8 @@
-// cli/command.hpp: what every command consists of.
+// cli/command.hpp: what every command consists of. A command either does something or holds commands.
 #pragma once
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "cli/option_table.hpp"
 
@@ -13,8 +14,9 @@ struct Command {
   std::string notes = {};    // help's last part: examples, one per line, and what else must be said
   OptionTable options = {};  // bound to variables that `run` holds
   bool has_yaml = true;      // takes `--config FILE.yaml`
-  /// Throws Error. Gets its own table, filled.
+  /// Throws Error. Gets its own table, filled. Empty where there are `commands`.
   std::function<void(OptionTable&)> run = {};
+  std::vector<Command> commands = {};  // `lorry NAME COMMAND ...`; such a command has no options of its own
 };
 
 Command make_init_command();

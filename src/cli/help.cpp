@@ -32,8 +32,11 @@ std::string wrapped(std::string_view text) {
 }
 
 std::string option_help(const Option& option) {
-  std::string left = "  --" + option.name;
+  // What may be left out stands in brackets.
+  std::string left =
+      fmt::format("  {}--{}{}", option.positional ? "[" : "", option.name, option.positional ? "]" : "");
   if (!option.placeholder.empty()) left += " " + option.placeholder;
+  if (option.repeated) left += " ...";
   std::string right = option.help;
   if (option.required) right += " (required)";
   if (!option.default_text.empty()) right += fmt::format(" [{}]", option.default_text);
@@ -43,11 +46,22 @@ std::string option_help(const Option& option) {
   return left + wrapped(right) + "\n";
 }
 
-std::string usage(const Command& command) {
-  std::string line = "lorry " + command.name;
+/// "PATH", "ADAPTER [...]", "ADAPTER_1 ADAPTER_2 [...]".
+std::string positional_usage(const Option& option) {
+  std::string text;
+  for (Index i = 1; i <= option.least; ++i) {
+    text += " " + option.placeholder;
+    if (option.least > 1) text += fmt::format("_{}", i);
+  }
+  return text + (option.repeated ? " [...]" : "");
+}
+
+std::string usage(const Command& command, const std::string& name) {
+  if (!command.commands.empty()) return fmt::format("lorry {} COMMAND [options]", name);
+  std::string line = "lorry " + name;
   for (const Option& option : command.options.options()) {
     if (option.positional) {
-      line += " " + option.placeholder;
+      line += positional_usage(option);
     } else if (option.required) {
       line += fmt::format(" --{} {}", option.name, option.placeholder);
     }
@@ -55,10 +69,25 @@ std::string usage(const Command& command) {
   return line + " [options]";
 }
 
+std::string command_list(std::span<const Command> commands) {
+  std::size_t width = 0;
+  for (const Command& command : commands) width = std::max(width, command.name.size());
+  std::string list = "\nCommands:\n";
+  for (const Command& command : commands) {
+    list += fmt::format("  {:<{}}  {}\n", command.name, width, command.purpose);
+  }
+  return list;
+}
+
 }  // namespace
 
-std::string command_help(const Command& command) {
-  std::string page = fmt::format("{}\n\nUsage: {}\n", command.purpose, usage(command));
+std::string command_help(const Command& command, const std::string& name) {
+  std::string page = fmt::format("{}\n\nUsage: {}\n", command.purpose, usage(command, name));
+  if (!command.commands.empty()) {
+    page += command_list(command.commands);
+    page += fmt::format("\nlorry {} COMMAND --help lists a command's options.\n", name);
+    return page + "\n" + command.notes;
+  }
   std::string_view group;
   for (const Option& option : command.options.options()) {
     if (option.group != group) page += fmt::format("\n{}:\n", option.group);
@@ -76,8 +105,8 @@ std::string command_help(const Command& command) {
 
 std::string program_help(std::span<const Command> commands) {
   std::string page =
-      "Lorry fine-tunes language models by LoRA on the CPU.\n\nUsage: lorry COMMAND [options]\n\nCommands:\n";
-  for (const Command& command : commands) page += fmt::format("  {:<10}{}\n", command.name, command.purpose);
+      "Lorry fine-tunes language models by LoRA on the CPU.\n\nUsage: lorry COMMAND [options]\n";
+  page += command_list(commands);
   return page +
          "\nlorry COMMAND --help lists a command's options; lorry --version names the version and the CPU "
          "path.\n"

@@ -25,6 +25,9 @@ struct Option {
   bool required = false;
   bool in_config = true;    // may stand in a YAML config, and is written to one
   bool positional = false;  // may be given without its flag
+  bool repeated = false;    // takes any number of values on the command line: the binding is told each
+  Index least = 1;          // values, where it is required and repeated
+  Index count = 0;          // values that it was given
 };
 
 class OptionTable {
@@ -40,9 +43,10 @@ class OptionTable {
   /// The option must exist.
   [[nodiscard]] Source source(std::string_view name) const;
 
-  /// Reads `text` into the option. `where` starts the message ("--rank", "train.yaml:3: rank"). Throws Error.
+  /// Reads `text` into the option; a repeated one takes it in addition. `where` starts the message ("--rank",
+  /// "train.yaml:3: rank"). Throws Error.
   void set(Option& option, const std::string& text, Source source, const std::string& where);
-  /// Throws Error naming the first required option that has no value.
+  /// Throws Error naming the first required option that has no value, or too few.
   void check_required() const;
 
  private:

@@ -1,5 +1,7 @@
 #include "cli/shared_options.hpp"
 
+#include <fmt/ranges.h>
+
 #include "core/check.hpp"
 
 namespace lorry::cli {
@@ -25,6 +27,18 @@ void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index&
 void add_json_option(OptionTable& table, bool& json, std::string help) {
   table.group("Output");
   table.add("json", "", bind_switch(json), std::move(help)).in_config = false;
+}
+
+Binding bind_targets(model::TargetModules& to) {
+  return {
+      .read =
+          [&to](const std::string& text) {
+            if (text.empty()) return false;
+            to = model::parse_target_modules(text);
+            return true;
+          },
+      .show = [&to] { return to.pattern.empty() ? fmt::format("{}", fmt::join(to.names, ",")) : to.pattern; },
+      .expected = "all-linear, module names or a regular expression"};
 }
 
 std::string_view dtype_word(DType dtype) {

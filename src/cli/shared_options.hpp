@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "cli/option_table.hpp"
+#include "model/target_modules.hpp"
 #include "tensor/dtype.hpp"
 
 namespace lorry::cli {
@@ -15,6 +16,9 @@ void add_model_options(OptionTable& table, std::filesystem::path& model, std::fi
 void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index& threads);
 /// Adds --json under "Output".
 void add_json_option(OptionTable& table, bool& json, std::string help);
+
+/// "all-linear", names separated by commas, or a regular expression.
+Binding bind_targets(model::TargetModules& to);
 
 /// "f32" or "bf16", as the flag spells it.
 std::string_view dtype_word(DType dtype);

@@ -80,10 +80,14 @@ std::string suggest_option(std::string_view unknown, const OptionTable& table) {
   for (const auto& [foreign, ours] : kForeignNames) {
     if (name == foreign && exists(ours)) return fmt::format("; did you mean \"{}\"?", ours);
   }
+  return suggest_name(name, names);
+}
+
+std::string suggest_name(std::string_view unknown, std::span<const std::string_view> names) {
   std::string_view nearest;
-  std::size_t least = std::max<std::size_t>(2, name.size() / 3) + 1;
+  std::size_t least = std::max<std::size_t>(2, unknown.size() / 3) + 1;
   for (const std::string_view candidate : names) {
-    const std::size_t distance = edit_distance(name, candidate);
+    const std::size_t distance = edit_distance(unknown, candidate);
     if (distance >= least) continue;
     least = distance;
     nearest = candidate;

@@ -1,5 +1,6 @@
 // cli/suggestion.hpp: what the user may have meant by a name that does not exist.
 #pragma once
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -10,5 +11,8 @@ namespace lorry::cli {
 /// `; did you mean "lr"?` for a name close to an option's, or used for it by other trainers; else the list of
 /// all options. Either ends a message.
 std::string suggest_option(std::string_view unknown, const OptionTable& table);
+
+/// The same for any names, without those of other trainers: commands.
+std::string suggest_name(std::string_view unknown, std::span<const std::string_view> names);
 
 }  // namespace lorry::cli

@@ -1,7 +1,5 @@
 #include "cli/train_options.hpp"
 
-#include <fmt/ranges.h>
-
 #include <utility>
 
 #include "cli/shared_options.hpp"
@@ -10,18 +8,6 @@
 namespace lorry::cli {
 
 namespace {
-
-Binding bind_targets(model::TargetModules& to) {
-  return {
-      .read =
-          [&to](const std::string& text) {
-            if (text.empty()) return false;
-            to = model::parse_target_modules(text);
-            return true;
-          },
-      .show = [&to] { return to.pattern.empty() ? fmt::format("{}", fmt::join(to.names, ",")) : to.pattern; },
-      .expected = "all-linear, module names or a regular expression"};
-}
 
 void add_data_options(OptionTable& table, train::TrainOptions& options, std::string out_help) {
   table.group("Data and output");

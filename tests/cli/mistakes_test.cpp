@@ -221,7 +221,9 @@ TEST_F(Mistakes, CommandLine) {
     EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
     EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
   };
-  expect_usage({"trian"}, "unknown command \"trian\"; expected one of init, train");
+  expect_usage({"trian"}, R"(unknown command "trian"; did you mean "train"?)");
+  expect_usage({"finetune"}, R"(unknown command "finetune"; expected one of init, train)");
+  expect_usage({"--rank", "4"}, "unknown flag --rank; expected a command first");
   expect_usage({"train", "--learning-rate", "1"}, R"(unknown flag --learning-rate; did you mean "lr"?)");
   expect_usage({"train", "--rnak=4"}, R"(unknown flag --rnak=4; did you mean "rank"?)");
   expect_usage({"train", "--rank"}, "--rank");
