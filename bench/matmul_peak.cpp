@@ -48,6 +48,15 @@ double flops_of(const Product& product) {
 
 }  // namespace
 
+bool has_product(DType dtype) {
+  try {
+    const Runner runner({64, 64, 64, true}, dtype);
+  } catch (const dnnl::error&) {
+    return false;
+  }
+  return true;
+}
+
 double measure_product(const Product& product, DType dtype, double seconds) {
   Runner runner(product, dtype);
   const Matrix a(product.m, product.k, dtype);

@@ -13,6 +13,9 @@ struct Product {
   bool transposed;
 };
 
+/// Whether oneDNN multiplies this type on this machine at all; BF16 needs AVX-512.
+bool has_product(DType dtype);
+
 /// One product repeated on the same operands for `seconds`: FLOP/s (2 m n k per product).
 double measure_product(const Product& product, DType dtype, double seconds);
 
