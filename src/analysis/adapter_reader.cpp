@@ -1,0 +1,135 @@
+#include "analysis/adapter_reader.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "core/error.hpp"
+#include "io/message_text.hpp"
+#include "io/safetensors.hpp"
+#include "model/peft_config.hpp"
+#include "model/peft_names.hpp"
+#include "model/tensor_values.hpp"
+
+namespace lorry::analysis {
+
+namespace {
+
+/// Both halves of one module; views into the mapped file.
+struct Halves {
+  const io::TensorView* a = nullptr;  // [R,I]
+  const io::TensorView* b = nullptr;  // [O,R]
+};
+
+/// The whole tensor in float64.
+Grid read_grid(const io::TensorView& tensor, const std::string& file) {
+  Grid grid(tensor.shape[0], tensor.shape[1]);
+  std::vector<float> row(static_cast<std::size_t>(grid.cols));
+  for (Index i = 0; i < grid.rows; ++i) {
+    model::read_floats(tensor, i * grid.cols, row);
+    if (!std::all_of(row.begin(), row.end(), [](float value) { return std::isfinite(value); })) {
+      throw Error(
+          "[load] {}: tensor {}: found NaN or infinity in row {}; expected finite numbers: did training "
+          "diverge?",
+          file, io::in_quotes(tensor.name), i);
+    }
+    std::copy(row.begin(), row.end(), grid.values.begin() + i * grid.cols);
+  }
+  return grid;
+}
+
+class AdapterUpdates : public UpdateSource {
+ public:
+  explicit AdapterUpdates(const std::filesystem::path& folder)
+      : folder_(folder), config_(model::load_peft_config(folder)), file_(weights_of(folder)) {
+    std::map<std::string, Halves> halves;
+    for (const io::TensorView& tensor : file_.tensors()) add(tensor, halves);
+    for (const auto& [module, pair] : halves) add(module, pair);
+    if (infos_.empty()) {
+      throw Error("[load] {}: found no lora_A and lora_B of a linear layer; expected at least one", path());
+    }
+    std::sort(infos_.begin(), infos_.end(),
+              [](const UpdateInfo& x, const UpdateInfo& y) { return module_less(x.module, y.module); });
+  }
+
+  [[nodiscard]] std::string description() const override { return folder_.string(); }
+  [[nodiscard]] const std::vector<UpdateInfo>& modules() const override { return infos_; }
+
+  [[nodiscard]] Update read(Index index) const override {
+    const UpdateInfo& info = infos_[static_cast<std::size_t>(index)];
+    Update update{.info = info};
+    update.a = read_grid(file_.at(model::peft_name(info.module, model::kLoraA)), path());
+    update.b = read_grid(file_.at(model::peft_name(info.module, model::kLoraB)), path());
+    return update;
+  }
+
+ private:
+  static std::filesystem::path weights_of(const std::filesystem::path& folder) {
+    const std::filesystem::path path = folder / model::kAdapterWeightsFile;
+    if (!std::filesystem::exists(path)) {
+      throw Error("[load] {}: {} is missing; expected beside {}", folder.string(), model::kAdapterWeightsFile,
+                  model::kAdapterConfigFile);
+    }
+    return path;
+  }
+
+  [[nodiscard]] std::string path() const { return file_.path().string(); }
+
+  /// Sorts a tensor of the file to its module.
+  void add(const io::TensorView& tensor, std::map<std::string, Halves>& halves) const {
+    const auto a = model::module_of(tensor.name, model::kLoraA);
+    const auto b = model::module_of(tensor.name, model::kLoraB);
+    // PEFT stores the base weights of an adapted head or embedding beside the update; they are no part of ΔW.
+    if (!a && !b && model::module_of(tensor.name, ".weight")) return;
+    if (!a && !b) {
+      throw Error("[load] {}: tensor {}: found no lora_A or lora_B of a linear layer; expected names like {}",
+                  path(), io::in_quotes(tensor.name),
+                  io::in_quotes(model::peft_name("<module>", model::kLoraA)));
+    }
+    if (!model::is_float_tensor(tensor)) {
+      throw Error("[load] {}: tensor {}: found type {}; supported: F32, F16, BF16", path(),
+                  io::in_quotes(tensor.name), name_of(tensor.dtype));
+    }
+    if (tensor.shape.size() != 2 || tensor.elements() == 0) {
+      throw Error("[load] {}: tensor {}: found shape [{}]; expected a matrix", path(),
+                  io::in_quotes(tensor.name), fmt::join(tensor.shape, ","));
+    }
+    (a ? halves[*a].a : halves[*b].b) = &tensor;
+  }
+
+  void add(const std::string& module, const Halves& pair) {
+    if (pair.a == nullptr || pair.b == nullptr) {
+      throw Error("[load] {}: module {}: found one of lora_A and lora_B; expected both", path(),
+                  io::in_quotes(module));
+    }
+    const Index rank = pair.a->shape[0];
+    if (pair.b->shape[1] != rank) {
+      throw Error("[load] {}: module {}: found lora_A [{}] and lora_B [{}]; expected equal ranks", path(),
+                  io::in_quotes(module), fmt::join(pair.a->shape, ","), fmt::join(pair.b->shape, ","));
+    }
+    if (rank != config_.r) {
+      throw Error("[load] {}: module {}: found rank {}; {} says {}", path(), io::in_quotes(module), rank,
+                  model::kAdapterConfigFile, config_.r);
+    }
+    infos_.push_back({.module = module,
+                      .outputs = pair.b->shape[0],
+                      .inputs = pair.a->shape[1],
+                      .rank = rank,
+                      .scale = config_.lora_alpha / static_cast<double>(config_.r)});
+  }
+
+  std::filesystem::path folder_;
+  model::PeftConfig config_;
+  io::SafetensorsFile file_;
+  std::vector<UpdateInfo> infos_;
+};
+
+}  // namespace
+
+std::unique_ptr<UpdateSource> open_adapter(const std::filesystem::path& folder) {
+  return std::make_unique<AdapterUpdates>(folder);
+}
+
+}  // namespace lorry::analysis

@@ -1,0 +1,149 @@
+#include "analysis/amplification.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "analysis/linear_weights.hpp"
+#include "analysis/parallel.hpp"
+#include "analysis/spaces.hpp"
+#include "analysis/subspace.hpp"
+#include "analysis/top_directions.hpp"
+#include "core/error.hpp"
+#include "io/message_text.hpp"
+
+namespace lorry::analysis {
+
+namespace {
+
+/// What one thread reuses from module to module.
+struct Worker {
+  std::unique_ptr<ops::Ops> ops = ops::make_cpu_ops(1);
+  WeightMatrix weight{*ops};
+  Matrix copy;  // of weights that lie misaligned
+};
+
+const LinearWeight& find_weight(const LinearWeights& weights, const UpdateInfo& info,
+                                const UpdateSource& updates) {
+  const LinearWeight* weight = weights.find(info.module);
+  if (weight == nullptr) {
+    throw Error("[amplification] {}: module {} is not in {}; expected the model that the update belongs to",
+                updates.description(), io::in_quotes(info.module), weights.path().string());
+  }
+  if (weight->outputs() != info.outputs || weight->inputs() != info.inputs) {
+    throw Error(
+        "[amplification] {}: module {} is [{},{}]; {} has [{},{}]; expected the model that it belongs to",
+        updates.description(), io::in_quotes(info.module), info.outputs, info.inputs, weights.path().string(),
+        weight->outputs(), weight->inputs());
+  }
+  return *weight;
+}
+
+/// ‖U^T W V‖_F for each of several pairs of frames of equal width, in one pass over W.
+std::vector<double> projections(WeightMatrix& weight, const std::vector<Dense>& left,
+                                const std::vector<Dense>& right) {
+  const Index r = left.front().cols();
+  const auto count = static_cast<Index>(left.size());
+  DenseF stacked(weight.outputs(), r * count);
+  for (Index i = 0; i < count; ++i) {
+    stacked.middleCols(i * r, r) = left[static_cast<std::size_t>(i)].cast<float>();
+  }
+  const Dense images = weight.transposed_times(stacked).cast<double>();  // [I, r * count]
+  std::vector<double> norms;
+  for (Index i = 0; i < count; ++i) {
+    norms.push_back((images.middleCols(i * r, r).transpose() * right[static_cast<std::size_t>(i)]).norm());
+  }
+  return norms;
+}
+
+/// U^T W V by ΔW's directions and by random ones.
+void project(WeightMatrix& weight, const Dense& left, const Dense& right, const AmplificationOptions& options,
+             Index index, ModuleAmplification& result) {
+  std::vector<Dense> lefts = {left};
+  std::vector<Dense> rights = {right};
+  for (Index s = 0; s < options.random_seeds; ++s) {
+    // Streams apart from module to module and from the controls'.
+    const auto stream = static_cast<std::uint64_t>((index + 1) << 20) + static_cast<std::uint64_t>(2 * s);
+    lefts.push_back(random_frame(left.rows(), left.cols(), options.seed, stream));
+    rights.push_back(random_frame(right.rows(), right.cols(), options.seed, stream + 1));
+  }
+  const std::vector<double> norms = projections(weight, lefts, rights);
+  const MeanSpread random = mean_spread({norms.begin() + 1, norms.end()});
+  result.projected_delta = norms.front();
+  result.projected_random = random.mean;
+  result.projected_random_spread = random.spread;
+}
+
+Index weight_directions(const AmplificationOptions& options, Index side) {
+  if (options.weight_directions > 0) return std::min(options.weight_directions, side);
+  return std::clamp<Index>(side / 8, 1, 64);
+}
+
+ModuleAmplification measure(const Update& update, const LinearWeight& stored, Worker& worker,
+                            const AmplificationOptions& options, Index index) {
+  ModuleAmplification result{.info = update.info};
+  const Spaces spaces = spaces_of(update);
+  result.delta_norm = spaces.frobenius_norm;
+  const Index rank = spaces.row.sigma.size();
+  const Index r = options.directions > 0 ? std::min(options.directions, rank) : rank;
+  result.directions = r;
+  result.note = zero_note(spaces);
+  WeightMatrix& weight = worker.weight;
+  weight.load(LinearWeights::view(stored, worker.copy), stored.inputs_by_outputs);
+  result.weight_norm = weight.norm();
+  if (!std::isfinite(result.weight_norm)) {
+    throw Error("[amplification] tensor {}: found NaN or infinity; expected finite weights",
+                io::in_quotes(stored.tensor.name));
+  }
+  const Index w = weight_directions(options, std::min(update.info.outputs, update.info.inputs));
+  const TopDirections top =
+      top_directions(weight, std::max(w, r), {.checked = std::max<Index>(r, 1), .seed = options.seed});
+  result.weight_singular_values = to_list(top.sigma);
+  result.weight_exact = top.exact;
+  result.weight_residual = top.residual;
+  result.projected_weight = top.sigma.head(r).norm();
+  if (r > 0) {
+    const Dense left = spaces.outputs * spaces.column.rotation.leftCols(r);
+    const Dense right = spaces.inputs * spaces.row.rotation.leftCols(r);
+    project(weight, left, right, options, index, result);
+    result.phi_left = phi_grid(top.left.leftCols(w).transpose() * left);
+    result.phi_right = phi_grid(top.right.leftCols(w).transpose() * right);
+    if (result.projected_delta > 0) {
+      result.amplification = result.delta_norm / result.projected_delta;
+    } else {
+      result.note = "W is zero in ΔW's directions: no amplification factor";
+    }
+  }
+  result.products = weight.products();
+  return result;
+}
+
+}  // namespace
+
+AmplificationReport measure_amplification(const UpdateSource& updates, const std::filesystem::path& model,
+                                          const AmplificationOptions& options) {
+  const LinearWeights weights(model);
+  const std::vector<UpdateInfo>& infos = updates.modules();
+  AmplificationReport report;
+  for (const UpdateInfo& info : infos) {
+    report.weight_bytes += static_cast<Index>(find_weight(weights, info, updates).tensor.bytes.size());
+  }
+  report.modules.resize(infos.size());
+  std::vector<Worker> workers(static_cast<std::size_t>(worker_count(options.threads)));
+  for_each_parallel(
+      static_cast<Index>(infos.size()), options.threads, options.progress, [&](Index i, Index worker) {
+        const LinearWeight& weight = *weights.find(infos[static_cast<std::size_t>(i)].module);
+        report.modules[static_cast<std::size_t>(i)] =
+            measure(updates.read(i), weight, workers[static_cast<std::size_t>(worker)], options, i);
+        weights.forget(weight);
+      });
+  report.controls = ControlTable(options.random_seeds, options.seed);
+  std::vector<ControlTable::Shape> shapes;
+  for (const ModuleAmplification& module : report.modules) {
+    shapes.emplace_back(module.info.outputs, module.phi_left.rows, module.phi_left.cols);
+    shapes.emplace_back(module.info.inputs, module.phi_right.rows, module.phi_right.cols);
+  }
+  report.controls.prepare(shapes);
+  return report;
+}
+
+}  // namespace lorry::analysis

@@ -1,0 +1,53 @@
+#include "analysis/gaussian_control.hpp"
+
+#include <algorithm>
+
+#include "analysis/parallel.hpp"
+#include "analysis/subspace.hpp"
+
+namespace lorry::analysis {
+
+GaussianControl gaussian_control(Index dimension, Index p, Index q, Index seeds, std::uint64_t seed) {
+  LORRY_CHECK(seeds >= 1 && p >= 1 && q >= 1 && std::max(p, q) <= dimension);
+  std::vector<Grid> draws;
+  for (Index i = 0; i < seeds; ++i) {
+    const auto stream = static_cast<std::uint64_t>(2 * i);
+    draws.push_back(phi_grid(random_frame(dimension, p, seed, stream).transpose() *
+                             random_frame(dimension, q, seed, stream + 1)));
+  }
+  GaussianControl control{dimension, seeds, Grid(p, q), Grid(p, q), Grid(p, q)};
+  std::vector<double> values(draws.size());
+  for (Index i = 0; i < p; ++i) {
+    for (Index j = 0; j < q; ++j) {
+      std::transform(draws.begin(), draws.end(), values.begin(),
+                     [&](const Grid& draw) { return draw.at(i, j); });
+      const MeanSpread figures = mean_spread(values);
+      control.mean.at(i, j) = figures.mean;
+      control.spread.at(i, j) = figures.spread;
+      control.expectation.at(i, j) = static_cast<double>(std::max(i, j) + 1) / static_cast<double>(dimension);
+    }
+  }
+  return control;
+}
+
+void ControlTable::prepare(const std::vector<Shape>& shapes) {
+  std::vector<std::map<Shape, GaussianControl>::iterator> missing;
+  for (const Shape& shape : shapes) {
+    const auto [dimension, p, q] = shape;
+    if (p == 0 || q == 0) continue;
+    const auto [place, added] = controls_.try_emplace(shape);
+    if (added) missing.push_back(place);
+  }
+  for_each_parallel(static_cast<Index>(missing.size()), 0, {}, [&](Index i, Index) {
+    const auto& place = missing[static_cast<std::size_t>(i)];
+    const auto [dimension, p, q] = place->first;
+    place->second = gaussian_control(dimension, p, q, seeds_, seed_);
+  });
+}
+
+const GaussianControl* ControlTable::find(Index dimension, Index p, Index q) const {
+  const auto found = controls_.find({dimension, p, q});
+  return found == controls_.end() ? nullptr : &found->second;
+}
+
+}  // namespace lorry::analysis

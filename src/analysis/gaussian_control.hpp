@@ -1,0 +1,40 @@
+// analysis/gaussian_control.hpp: φ between random matrices, the control of the paper's Figure 4.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <tuple>
+
+#include "analysis/grid.hpp"
+
+namespace lorry::analysis {
+
+/// φ between the leading directions of two independent Gaussian matrices in d dimensions, over several seeds.
+/// Its expectation is max(i, j) / d.
+struct GaussianControl {
+  Index dimension = 0;  // d
+  Index seeds = 0;
+  Grid mean = {};         // [p, p']
+  Grid spread = {};       // standard deviation over the seeds (n - 1 in the denominator); 0 with one seed
+  Grid expectation = {};  // max(i, j) / d
+};
+
+/// p directions against q directions in d dimensions, p, q <= d. The same numbers for the same arguments.
+GaussianControl gaussian_control(Index dimension, Index p, Index q, Index seeds = 5, std::uint64_t seed = 1);
+
+/// Controls by shape, each computed once.
+class ControlTable {
+ public:
+  ControlTable(Index seeds, std::uint64_t seed) : seeds_(seeds), seed_(seed) {}
+  /// Computes those of `shapes` that are missing, in parallel. A shape is (dimension, p, q).
+  using Shape = std::tuple<Index, Index, Index>;
+  void prepare(const std::vector<Shape>& shapes);
+  /// nullptr if it was not prepared (an empty grid needs none).
+  [[nodiscard]] const GaussianControl* find(Index dimension, Index p, Index q) const;
+
+ private:
+  Index seeds_;
+  std::uint64_t seed_;
+  std::map<Shape, GaussianControl> controls_;
+};
+
+}  // namespace lorry::analysis

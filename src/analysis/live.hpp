@@ -1,0 +1,57 @@
+// analysis/live.hpp: the subspace measures of an adapter in training, cheap enough to be taken every few
+// dozen steps.
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tensor/matrix.hpp"
+
+namespace lorry::analysis {
+
+/// One adapted map as the trainer holds it; all borrowed.
+struct LiveModule {
+  std::string name;
+  ConstMatrixView a;             // [R,I] F32
+  ConstMatrixView b_transposed;  // [R,O] F32
+  double scale = 1.0;
+  ConstMatrixView weight;          // W [O,I], or [I,O] for Conv1D; empty: amplification is not measured
+  bool inputs_by_outputs = false;  // Conv1D
+};
+
+/// Figures of one module at one moment.
+struct LiveFigures {
+  std::string module;
+  double delta_norm = 0.0;      // ‖ΔW‖_F
+  double effective_rank = 0.0;  // Roy & Vetterli 2007
+  double top_share = 0.0;       // σ_1^2 / ‖ΔW‖_F^2
+  double amplification =
+      0.0;  // ‖ΔW‖_F / ‖U^T W V‖_F over all of ΔW's directions; 0: not measured or undefined
+  bool compared = false;       // whether the next four are set
+  Index compared_at = 0;       // k = round(effective_rank now), within both ranks
+  double settled_left = 0.0;   // φ(k, k) between the left directions now and at the previous measurement
+  double settled_right = 0.0;  // the same of the right directions
+  double settled_top = 0.0;    // φ(1, 1): the smaller one of left and right
+  bool zero = false;           // ΔW = 0 (B = 0): the figures are 0
+  bool finite = true;          // false: A or B holds NaN or infinity; the figures are 0
+};
+
+/// Measures all modules in parallel, and remembers their directions for the next call. Not for several
+/// threads at once.
+class LiveMonitor {
+ public:
+  LiveMonitor();
+  ~LiveMonitor();
+  LiveMonitor(LiveMonitor&&) noexcept;
+  LiveMonitor& operator=(LiveMonitor&&) noexcept;
+
+  /// In the order of `modules`. Directions are matched to the previous call's by module name.
+  std::vector<LiveFigures> measure(std::span<const LiveModule> modules);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lorry::analysis

@@ -1,0 +1,140 @@
+#include "analysis/similarity.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "analysis/parallel.hpp"
+#include "analysis/spaces.hpp"
+#include "analysis/subspace.hpp"
+#include "core/error.hpp"
+
+namespace lorry::analysis {
+
+namespace {
+
+/// A module of both sources by its position in each.
+struct Pair {
+  Index first = 0;
+  Index second = 0;
+};
+
+/// `overlaps` = Q_1^T Q_2 of the two bases that the directions lie in.
+SubspaceSimilarity compare_directions(const Directions& first, const Directions& second,
+                                      const Dense& overlaps, Index dimension) {
+  SubspaceSimilarity result{.dimension = dimension};
+  if (first.sigma.size() == 0 || second.sigma.size() == 0) return result;
+  result.phi = phi_grid(first.rotation.transpose() * overlaps * second.rotation);
+  result.ties_first = near_ties(to_list(first.sigma));
+  result.ties_second = near_ties(to_list(second.sigma));
+  return result;
+}
+
+/// zero_note of one side, saying which.
+std::string zero_note_of(const Spaces& spaces, const char* which) {
+  const std::string note = zero_note(spaces);
+  return note.empty() ? note : fmt::format("in the {}, {}", which, note);
+}
+
+ModuleSimilarity compare_module(const Update& first, const Update& second) {
+  const Spaces x = spaces_of(first);
+  const Spaces y = spaces_of(second);
+  ModuleSimilarity result{.module = first.info.module};
+  result.rank_first = x.row.sigma.size();
+  result.rank_second = y.row.sigma.size();
+  const Dense inputs = x.inputs.transpose() * y.inputs;
+  const Dense outputs = x.outputs.transpose() * y.outputs;
+  if (x.factored && y.factored) {
+    result.a = compare_directions(x.a, y.a, inputs, first.info.inputs);
+    result.b = compare_directions(x.b, y.b, outputs, first.info.outputs);
+  }
+  result.row = compare_directions(x.row, y.row, inputs, first.info.inputs);
+  result.column = compare_directions(x.column, y.column, outputs, first.info.outputs);
+  result.note = zero_note_of(x, "first");
+  const std::string second_note = zero_note_of(y, "second");
+  if (!result.note.empty() && !second_note.empty()) result.note += "; ";
+  result.note += second_note;
+  return result;
+}
+
+/// Modules of both; fills `skipped` with the others and why.
+std::vector<Pair> match(const UpdateSource& first, const UpdateSource& second,
+                        std::vector<SkippedModule>& skipped) {
+  std::map<std::string, Index> in_second;
+  for (std::size_t i = 0; i < second.modules().size(); ++i) {
+    in_second[second.modules()[i].module] = static_cast<Index>(i);
+  }
+  std::vector<Pair> pairs;
+  for (std::size_t i = 0; i < first.modules().size(); ++i) {
+    const UpdateInfo& x = first.modules()[i];
+    const auto found = in_second.find(x.module);
+    if (found == in_second.end()) {
+      skipped.push_back({x.module, "only in the first"});
+      continue;
+    }
+    const UpdateInfo& y = second.modules()[static_cast<std::size_t>(found->second)];
+    if (x.outputs == y.outputs && x.inputs == y.inputs) {
+      pairs.push_back({static_cast<Index>(i), found->second});
+    } else {
+      skipped.push_back({x.module, fmt::format("[{},{}] in the first, [{},{}] in the second", x.outputs,
+                                               x.inputs, y.outputs, y.inputs)});
+    }
+    in_second.erase(found);
+  }
+  for (const UpdateInfo& info : second.modules()) {
+    if (in_second.contains(info.module)) skipped.push_back({info.module, "only in the second"});
+  }
+  return pairs;
+}
+
+void prepare_controls(SimilarityReport& report) {
+  std::vector<ControlTable::Shape> shapes;
+  for (const ModuleSimilarity& module : report.modules) {
+    for (const SubspaceSimilarity* space : {&module.a, &module.b, &module.row, &module.column}) {
+      shapes.emplace_back(space->dimension, space->phi.rows, space->phi.cols);
+    }
+  }
+  report.controls.prepare(shapes);
+}
+
+}  // namespace
+
+bool SubspaceSimilarity::determined(Index i, Index j) const {
+  return std::find(ties_first.begin(), ties_first.end(), i) == ties_first.end() &&
+         std::find(ties_second.begin(), ties_second.end(), j) == ties_second.end();
+}
+
+double SubspaceSimilarity::distance(Index i, Index j) const {
+  return std::sqrt(static_cast<double>(std::min(i, j)) * (1.0 - phi.at(i - 1, j - 1)));
+}
+
+double SubspaceSimilarity::top() const {
+  return phi.empty() ? 0.0 : phi.at(0, 0);
+}
+
+double SubspaceSimilarity::whole() const {
+  const Index p = std::min(phi.rows, phi.cols);
+  return phi.empty() ? 0.0 : phi.at(p - 1, p - 1);
+}
+
+SimilarityReport measure_similarity(const UpdateSource& first, const UpdateSource& second,
+                                    const SimilarityOptions& options) {
+  SimilarityReport report;
+  const std::vector<Pair> pairs = match(first, second, report.skipped);
+  if (pairs.empty()) {
+    throw Error(
+        "[similarity] {}: no module in common with {} (module \"{}\": {}); adapters of different models?",
+        first.description(), second.description(), report.skipped.front().module,
+        report.skipped.front().reason);
+  }
+  report.modules.resize(pairs.size());
+  for_each_parallel(static_cast<Index>(pairs.size()), 0, options.progress, [&](Index i, Index) {
+    const auto at = static_cast<std::size_t>(i);
+    report.modules[at] = compare_module(first.read(pairs[at].first), second.read(pairs[at].second));
+  });
+  report.controls = ControlTable(options.control_seeds, options.seed);
+  if (options.controls) prepare_controls(report);
+  return report;
+}
+
+}  // namespace lorry::analysis

@@ -1,0 +1,29 @@
+// analysis/top_directions.hpp: the largest singular values and directions of a W or a large ΔW, for this
+// folder's sources alone. Method and accuracy: docs/math/subspaces.md.
+#pragma once
+#include <cstdint>
+
+#include "analysis/weight_matrix.hpp"
+
+namespace lorry::analysis {
+
+struct TopDirections {
+  Vector sigma = {};  // [k], descending
+  Dense left = {};    // [O,k]
+  Dense right = {};   // [I,k]
+  bool exact = true;
+  double residual = 0.0;  // max over i <= checked of ‖W^T u_i - σ_i v_i‖ / σ_1; 0 where exact
+};
+
+struct TopOptions {
+  Index full_side = 512;    // smaller sides up to this: SVD in float64
+  double tolerance = 2e-5;  // relative, of sqrt(σ_1^2 + ... + σ_checked^2)
+  Index checked = 0;        // leading directions that must converge; 0: all k
+  std::uint64_t seed = 1;
+};
+
+/// k directions (fewer where W has fewer), by a full SVD where W is small or k is a large part of it, else by
+/// block Krylov iteration on W^T W (Golub, Luk & Overton 1981; Musco & Musco 2015).
+TopDirections top_directions(WeightMatrix& weight, Index k, const TopOptions& options = {});
+
+}  // namespace lorry::analysis
