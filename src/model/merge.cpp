@@ -119,7 +119,9 @@ void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std:
   const Weights weights = load_weights(model, config);
   Decoder decoder(ops, config, weights, DType::kF32);
   const Adapter updates = load_adapter(adapter, decoder);
-  const io::TensorFolder tensors(model);
+  // The mapping that the weights' views point into: a second one would keep its pages when this one drops
+  // them.
+  const io::TensorFolder& tensors = *weights.folder();
   const Targets targets = find_targets(decoder, updates, tensors);
   Output output{.ops = ops, .progress = progress, .total = tensors.total_bytes()};
   for (const io::SafetensorsFile& file : tensors.files()) {

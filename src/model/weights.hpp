@@ -27,6 +27,8 @@ class Weights {
   [[nodiscard]] Index matrix_bytes() const;
   /// Lets go of the memory that mapped files take by having been read; the next use reads them again.
   void release_pages() const;
+  /// The mapped files that views point into; null where the weights come from no folder.
+  [[nodiscard]] const io::TensorFolder* folder() const noexcept { return folder_.get(); }
 
  private:
   std::unordered_map<std::string, ConstMatrixView> views_;
