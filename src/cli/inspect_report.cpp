@@ -98,6 +98,9 @@ std::string adapter_text(const std::filesystem::path& path, const model::Adapter
   text += line("targets", targets_text(config.target_modules));
   text += line("parameters", fmt::format("{} on {} layers, {}", summary.parameters, summary.modules.size(),
                                          format_bytes(summary.bytes)));
+  if (summary.base_weights > 0) {
+    text += line("beside them", fmt::format("{} of the base model's weights", summary.base_weights));
+  }
   text +=
       fmt::format("\n  {:<44}{:>6}{:>16}{:>12}{:>12}\n", "layer", "rank", "shape", "norm of A", "norm of B");
   for (const model::AdapterModule& module : summary.modules) {
@@ -128,6 +131,7 @@ io::OrderedJson adapter_json(const std::filesystem::path& path, const model::Ada
           {"target_modules", targets_json(config.target_modules)},
           {"parameters", summary.parameters},
           {"bytes", summary.bytes},
+          {"base_weights", summary.base_weights},
           {"modules", std::move(modules)}};
 }
 

@@ -44,6 +44,31 @@ double frobenius_norm(const io::TensorView& tensor) {
   return std::sqrt(sum);
 }
 
+/// Takes lora_A or lora_B into its module.
+void add_half(const io::TensorView& tensor, const io::SafetensorsFile& file,
+              std::map<std::string, AdapterModule>& modules) {
+  const auto refuse = [&](std::string_view what) {
+    throw Error("[inspect] {}: tensor {}: {}", file.path().string(), io::in_quotes(tensor.name), what);
+  };
+  const auto a = module_of(tensor.name, kLoraA);
+  const auto b = module_of(tensor.name, kLoraB);
+  if (!a && !b) refuse("found no lora_A or lora_B of a linear layer");
+  if (tensor.shape.size() != 2) refuse("found no matrix");
+  if (!is_float_tensor(tensor)) {
+    refuse(fmt::format("found type {}; supported: F32, F16, BF16", name_of(tensor.dtype)));
+  }
+  AdapterModule& module = modules[a ? *a : *b];
+  module.name = a ? *a : *b;
+  if (a) {
+    module.rank = tensor.shape[0];
+    module.inputs = tensor.shape[1];
+    module.norm_a = frobenius_norm(tensor);
+  } else {
+    module.outputs = tensor.shape[0];
+    module.norm_b = frobenius_norm(tensor);
+  }
+}
+
 }  // namespace
 
 Index ModelSummary::adapter_parameters(Index rank) const {
@@ -81,32 +106,25 @@ ModelSummary inspect_model(const std::filesystem::path& folder) {
 AdapterSummary inspect_adapter(const std::filesystem::path& folder) {
   AdapterSummary summary{.config = load_peft_config(folder)};
   const io::SafetensorsFile file(folder / kAdapterWeightsFile);
-  const auto refuse = [&](const io::TensorView& tensor, std::string_view what) {
-    throw Error("[inspect] {}: tensor {}: {}", file.path().string(), io::in_quotes(tensor.name), what);
-  };
   std::map<std::string, AdapterModule> modules;
   for (const io::TensorView& tensor : file.tensors()) {
-    const auto a = module_of(tensor.name, kLoraA);
-    const auto b = module_of(tensor.name, kLoraB);
-    if (!a && !b) refuse(tensor, "found no lora_A or lora_B of a linear layer");
-    if (tensor.shape.size() != 2) refuse(tensor, "found no matrix");
-    AdapterModule& module = modules[a ? *a : *b];
-    module.name = a ? *a : *b;
-    if (a) {
-      module.rank = tensor.shape[0];
-      module.inputs = tensor.shape[1];
-      module.norm_a = frobenius_norm(tensor);
-    } else {
-      module.outputs = tensor.shape[0];
-      module.norm_b = frobenius_norm(tensor);
-    }
     summary.bytes += static_cast<Index>(tensor.bytes.size());
+    if (base_module_of(tensor.name)) {
+      ++summary.base_weights;
+      continue;
+    }
+    add_half(tensor, file, modules);
     summary.parameters += tensor.elements();
   }
   for (auto& [name, module] : modules) {
+    const std::string where = fmt::format("{}: module {}", file.path().string(), io::in_quotes(name));
     if (module.inputs == 0 || module.outputs == 0) {
-      throw Error("[inspect] {}: module {}: found one of lora_A and lora_B; expected both",
-                  file.path().string(), io::in_quotes(name));
+      throw Error("[inspect] {}: found one of lora_A and lora_B; expected both", where);
+    }
+    const Index rank_of_b = file.at(peft_name(name, kLoraB)).shape[1];
+    if (rank_of_b != module.rank) {
+      throw Error("[inspect] {}: found lora_A of rank {} and lora_B of rank {}; expected one rank", where,
+                  module.rank, rank_of_b);
     }
     summary.modules.push_back(std::move(module));
   }

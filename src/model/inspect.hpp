@@ -51,13 +51,14 @@ struct AdapterModule {
 
 struct AdapterSummary {
   PeftConfig config = {};
-  Index bytes = 0;  // of all tensors
-  Index parameters = 0;
+  Index bytes = 0;         // of all tensors
+  Index parameters = 0;    // of A and B
+  Index base_weights = 0;  // tensors that repeat a weight of the base model: PEFT adds an adapted head's
   std::vector<AdapterModule> modules = {};  // by name
 };
 
-/// Needs no base model. Throws Error for a folder that is not a LoRA adapter, or whose A and B do not pair
-/// up.
+/// Needs no base model. Throws Error for a folder that is not a LoRA adapter, whose A and B do not pair up,
+/// or whose tensors are no floats.
 AdapterSummary inspect_adapter(const std::filesystem::path& folder);
 
 }  // namespace lorry::model

@@ -20,4 +20,12 @@ inline std::optional<std::string> module_of(std::string_view name, std::string_v
   return std::string(name.substr(kPeftPrefix.size(), name.size() - kPeftPrefix.size() - suffix.size()));
 }
 
+/// The module whose base weight `name` repeats, as PEFT adds it when the head is adapted; nothing for a
+/// tensor of another kind.
+inline std::optional<std::string> base_module_of(std::string_view name) {
+  if (module_of(name, kLoraA) || module_of(name, kLoraB)) return std::nullopt;
+  std::optional<std::string> module = module_of(name, ".base_layer.weight");
+  return module ? module : module_of(name, ".weight");
+}
+
 }  // namespace lorry::model
