@@ -44,12 +44,10 @@ void add_optimizer_options(OptionTable& table, train::TrainOptions& options) {
   table.group("Optimiser (AdamW)");
   table.add("lr", "X", bind_number(options.lr, {.low = 0, .low_open = true}), "highest learning rate")
       .default_text = "2e-4; 2e-5 with --method full";
-  table.add(
-      "lr-scheduler", "NAME",
-      bind_choice<optim::ScheduleKind>(options.lr_scheduler, {{"constant", optim::ScheduleKind::kConstant},
-                                                              {"linear", optim::ScheduleKind::kLinear},
-                                                              {"cosine", optim::ScheduleKind::kCosine}}),
-      "constant, linear or cosine: how the rate falls to 0 after the warm-up");
+  table.add("lr-scheduler", "NAME",
+            bind_choice<optim::ScheduleKind>(options.lr_scheduler,
+                                             {optim::kScheduleNames.begin(), optim::kScheduleNames.end()}),
+            "constant, linear or cosine: how the rate falls to 0 after the warm-up");
   table.add("warmup-steps", "N", bind_integer(options.warmup_steps, 0),
             "steps over which the rate rises from 0");
   table.add("weight-decay", "X", bind_number(options.adamw.weight_decay, {.low = 0}),

@@ -1,7 +1,6 @@
 #include "optim/schedule.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -11,32 +10,16 @@
 namespace lorry::optim {
 namespace {
 
-struct NamedKind {
-  std::string_view name;
-  ScheduleKind kind;
-};
-
-constexpr std::array<NamedKind, 3> kKinds = {{{"constant", ScheduleKind::kConstant},
-                                              {"linear", ScheduleKind::kLinear},
-                                              {"cosine", ScheduleKind::kCosine}}};
-
 double ratio(Index part, Index whole) {
   return static_cast<double>(part) / static_cast<double>(std::max<Index>(1, whole));
 }
 
 }  // namespace
 
-ScheduleKind schedule_from_name(std::string_view name) {
-  for (const NamedKind& known : kKinds) {
-    if (known.name == name) return known.kind;
-  }
-  throw Error("[train] --lr-scheduler: found \"{}\"; expected constant, linear or cosine", name);
-}
-
 std::string_view name_of(ScheduleKind kind) {
-  return std::find_if(kKinds.begin(), kKinds.end(),
-                      [&](const NamedKind& known) { return known.kind == kind; })
-      ->name;
+  return std::find_if(kScheduleNames.begin(), kScheduleNames.end(),
+                      [&](const auto& known) { return known.second == kind; })
+      ->first;
 }
 
 LearningRateSchedule::LearningRateSchedule(ScheduleKind kind, double peak, Index total_steps,

@@ -1,6 +1,8 @@
 // optim/schedule.hpp: the learning rate of each step.
 #pragma once
+#include <array>
 #include <string_view>
+#include <utility>
 
 #include "core/index.hpp"
 
@@ -8,8 +10,12 @@ namespace lorry::optim {
 
 enum class ScheduleKind { kConstant, kLinear, kCosine };
 
-/// "constant", "linear" or "cosine"; throws Error that lists them for anything else.
-ScheduleKind schedule_from_name(std::string_view name);
+/// What users call them.
+inline constexpr std::array<std::pair<std::string_view, ScheduleKind>, 3> kScheduleNames = {
+    {{"constant", ScheduleKind::kConstant},
+     {"linear", ScheduleKind::kLinear},
+     {"cosine", ScheduleKind::kCosine}}};
+
 std::string_view name_of(ScheduleKind kind);
 
 /// Warm-up from 0 along a line, then constant, or down to 0 along a line or half a cosine: the numbers of
