@@ -46,8 +46,11 @@ void run(const Flags& flags) {
       [&](Index done, Index total) { progress->update(data.statistics.tokens * done / total); });
   progress.reset();
   if (!flags.json) {
-    print_out(fmt::format("loss {:.4f} nats per token, perplexity {:.2f}; {} tokens of {} records in {}\n",
-                          result.loss, result.perplexity, result.tokens, data.statistics.records,
+    const std::string cut = data.statistics.cut == 0 ? std::string()
+                                                     : fmt::format(" ({} cut into windows of {} tokens)",
+                                                                   data.statistics.cut, max_seq_length);
+    print_out(fmt::format("loss {:.4f} nats per token, perplexity {:.2f}; {} tokens of {} records{} in {}\n",
+                          result.loss, result.perplexity, result.tokens, data.statistics.records, cut,
                           format_duration(result.seconds)));
     return;
   }
@@ -55,6 +58,8 @@ void run(const Flags& flags) {
               {"perplexity", result.perplexity},
               {"tokens", result.tokens},
               {"records", data.statistics.records},
+              {"cut", data.statistics.cut},
+              {"max_seq_length", max_seq_length},
               {"seconds", result.seconds},
               {"tokens_per_second", static_cast<double>(data.statistics.tokens) / result.seconds},
               {"peak_rss_bytes", peak_rss_bytes()},
@@ -72,7 +77,8 @@ Command make_eval_command() {
   table.group("Data");
   table.add("data", "PATH", bind_path(flags->data), ".jsonl, .txt, or a folder with valid.jsonl").required =
       true;
-  table.add("max-seq-length", "TOKENS", bind_integer(flags->max_seq_length, 2), "longer records are cut");
+  table.add("max-seq-length", "TOKENS", bind_integer(flags->max_seq_length, 2),
+            "longer records are cut into windows; never above the model's positions");
   add_compute_options(table, flags->dtype, flags->threads);
   add_json_option(table, flags->json, "the result as one JSON object");
   command.run = [flags](OptionTable&) { run(*flags); };

@@ -125,12 +125,27 @@ void run_data(const model::LoadedModel& model, const Flags& flags) {
   }
 }
 
-void run(const OptionTable& table, Flags& flags) {
+/// What would have no effect is refused, or told where a script may well say it all the same.
+void check_options(const OptionTable& table, const Flags& flags) {
   const bool has_prompt = table.source("prompt") != Source::kDefault;
   if (has_prompt == !flags.data.empty()) {
     throw Error("[generate] --prompt, --data: found {}; expected one of them",
                 has_prompt ? "both" : "neither");
   }
+  if (!flags.data.empty() && flags.json) {
+    throw Error(
+        "[generate] --json: has no effect with --data, which gives one object per line anyway; "
+        "expected it without");
+  }
+  for (const char* name : {"top-k", "top-p"}) {
+    if (flags.generation.sampler.temperature > 0 || table.source(name) == Source::kDefault) continue;
+    print_note(fmt::format("note: --{} has no effect while --temperature is 0", name));
+  }
+}
+
+void run(const OptionTable& table, Flags& flags) {
+  check_options(table, flags);
+  const bool has_prompt = flags.data.empty();
   const model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
   flags.generation.stop_ids = model::stop_tokens(model);
   if (has_prompt) {

@@ -15,8 +15,8 @@ namespace lorry::cli {
 namespace {
 
 constexpr const char* kNotes =
-    R"(For a model: its sizes, the types and bytes of its weights, memory that training takes, and the layers that
---target-modules can name. For an adapter: rank, alpha, targets, and the norms of A and B. For a .safetensors file:
+    R"(For a model: its sizes, the types and bytes of its weights, what training an adapter of rank 8 adds, and the layers
+that --target-modules can name. For an adapter: rank, alpha, targets, and the norms of A and B. For a .safetensors file:
 its tensors. Weights of a model are checked by name, type and shape, but not read.
 
 Examples:
@@ -79,10 +79,8 @@ void run(const Flags& flags) {
 
 Command make_inspect_command() {
   const auto flags = std::make_shared<Flags>();
-  Command command{.name = "inspect",
-                  .purpose = "Shows what is in a model, an adapter or a file.",
-                  .notes = kNotes,
-                  .has_yaml = false};
+  Command command{
+      .name = "inspect", .purpose = "Shows what is in a model, an adapter or a file.", .notes = kNotes};
   OptionTable& table = command.options;
   table.group("What");
   table.add("path", "PATH", bind_path(flags->path), "folder of a model or an adapter, or a .safetensors file")

@@ -73,6 +73,8 @@ TEST_F(Commands, TrainReportsWhatItDid) {
   EXPECT_EQ(json.at("trainable_parameters"), 2 * 8 * (2 * (32 + 32) + 2 * (32 + 16) + 3 * (32 + 64)));
   EXPECT_GT(json.at("tokens_per_second"), 0);
   EXPECT_GT(json.at("peak_rss_bytes"), 1 << 20);
+  EXPECT_GT(json.at("loss"), 0);
+  EXPECT_LT(json.at("loss"), 0.5);
   EXPECT_GT(json.at("eval_loss_before"), 4.0);
   EXPECT_LT(json.at("eval_loss"), 0.5);
   for (const char* file : {"adapter_config.json", "adapter_model.safetensors", "train.yaml", "log.jsonl"}) {
@@ -102,6 +104,19 @@ TEST_F(Commands, EvalAgreesWithTraining) {
   EXPECT_EQ(after.at("records"), 5);
 }
 
+TEST_F(Commands, EvalTellsHowManyRecordsItCut) {
+  // BOS, "say 3:", " three", EOS: 14 tokens. Of the five records only " one" and " two" fit into 12.
+  const Arguments arguments =
+      with_model("eval") + Arguments{"--data", path("data"), "--max-seq-length", "12"};
+  const Json json = report(arguments);
+  EXPECT_EQ(json.at("cut"), 3);
+  EXPECT_EQ(json.at("max_seq_length"), 12);
+  EXPECT_NE(run_lorry(arguments).out.find("5 records (3 cut into windows of 12 tokens)"), std::string::npos);
+  const Json whole = report(with_model("eval") + Arguments{"--data", path("data")});
+  EXPECT_EQ(whole.at("cut"), 0);
+  EXPECT_EQ(whole.at("max_seq_length"), 128) << "the positions of the model";
+}
+
 TEST_F(Commands, GeneratePrintsTheContinuationAlone) {
   const Outcome outcome =
       run_lorry(with_model("generate") + Arguments{"--adapter", path("adapter"), "--prompt", "say 3:"});
@@ -124,6 +139,13 @@ TEST_F(Commands, GenerateAnswersAFileInItsOrder) {
                                                                        path("data") + "/valid.jsonl"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.out, counting_records(5));
+}
+
+TEST_F(Commands, GenerateTellsWhatGreedyIgnores) {
+  const Arguments arguments =
+      with_model("generate") + Arguments{"--prompt", "x", "--max-new-tokens", "1", "--top-p", "0.9"};
+  EXPECT_EQ(run_lorry(arguments).err, "note: --top-p has no effect while --temperature is 0\n");
+  EXPECT_EQ(run_lorry(arguments + Arguments{"--temperature", "1"}).err, "");
 }
 
 TEST_F(Commands, SamplingFollowsTheSeed) {
@@ -158,6 +180,8 @@ TEST_F(Commands, InspectTellsWhatIsThere) {
   EXPECT_EQ(adapter.at("rank"), 8);
   EXPECT_EQ(adapter.at("modules").size(), 14U);
   EXPECT_GT(adapter.at("modules").at(0).at("norm_b"), 0.01);
+  io::put(path("inspect.yaml"), "adapter: " + path("adapter") + "\n");
+  EXPECT_EQ(report({"inspect", "--config", path("inspect.yaml")}), adapter);
   const Json file = report({"inspect", path("adapter") + "/adapter_model.safetensors"});
   EXPECT_EQ(file.at("tensors").size(), 28U);
 }

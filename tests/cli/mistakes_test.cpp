@@ -56,13 +56,13 @@ TEST_F(Mistakes, MissingModel) {
 TEST_F(Mistakes, MissingWeights) {
   const auto model = copy_model("no-weights");
   std::filesystem::remove(model / "model.safetensors");
-  expect_error(train(model, path("data.jsonl")), "model.safetensors");
+  expect_error(train(model, path("data.jsonl")), "found no weights; expected weights in safetensors form");
 }
 
 TEST_F(Mistakes, TruncatedWeights) {
   const auto model = copy_model("truncated");
   std::filesystem::resize_file(model / "model.safetensors", 50'000);
-  expect_error(train(model, path("data.jsonl")), "model.safetensors");
+  expect_error(train(model, path("data.jsonl")), "bytes of data; perhaps an incomplete download");
 }
 
 TEST_F(Mistakes, HeaderLengthThatLies) {
@@ -70,7 +70,8 @@ TEST_F(Mistakes, HeaderLengthThatLies) {
   std::string bytes = io::get(model / "model.safetensors");
   bytes.replace(0, 8, "\xff\xff\xff\xff\xff\xff\xff\x7f");
   io::put(model / "model.safetensors", bytes);
-  expect_error(train(model, path("data.jsonl")), "header");
+  expect_error(train(model, path("data.jsonl")),
+               "header length: found 9223372036854775807; expected at most");
 }
 
 TEST_F(Mistakes, OffsetsThatOverlap) {
@@ -95,7 +96,8 @@ TEST_F(Mistakes, ShapesThatDisagreeWithTheConfig) {
   const std::string before = "\"intermediate_size\": 64";
   config.replace(config.find(before), before.size(), "\"intermediate_size\": 96");
   io::put(model / "config.json", config);
-  expect_error(train(model, path("data.jsonl")), "mlp.gate_proj.weight");
+  expect_error(train(model, path("data.jsonl")),
+               "mlp.gate_proj.weight\" is [64,32]; config.json says [96,32]");
 }
 
 TEST_F(Mistakes, UnknownFamily) {
@@ -104,13 +106,15 @@ TEST_F(Mistakes, UnknownFamily) {
   const std::string before = "\"model_type\": \"llama\"";
   config.replace(config.find(before), before.size(), "\"model_type\": \"mamba\"");
   io::put(model / "config.json", config);
-  expect_error(train(model, path("data.jsonl")), "mamba");
+  expect_error(train(model, path("data.jsonl")),
+               R"(field "model_type": found "mamba"; supported: gpt2, llama, mistral, qwen2, qwen3)");
 }
 
 TEST_F(Mistakes, AbsentTokenizer) {
   const auto model = copy_model("no-tokenizer");
   std::filesystem::remove(model / "tokenizer.json");
-  expect_error(train(model, path("data.jsonl")), "tokenizer.json");
+  expect_error(train(model, path("data.jsonl")),
+               "tokenizer.json: no such file; expected a Hugging Face tokenizer.json");
 }
 
 TEST_F(Mistakes, MalformedRecord) {
@@ -146,6 +150,11 @@ TEST_F(Mistakes, LoraOptionsThatWouldBeIgnored) {
                "--rank: has no effect with --method full");
 }
 
+TEST_F(Mistakes, GenerationOptionThatWouldBeIgnored) {
+  expect_error(run_lorry({"generate", "--model", path("model"), "--data", path("data.jsonl"), "--json"}),
+               "--json: has no effect with --data");
+}
+
 TEST_F(Mistakes, ConfigWithAnUnknownKey) {
   io::put(path("train.yaml"), "rank: 4\nlora_dropout: 0.1\n");
   expect_error(train(path("model"), path("data.jsonl"), {"--config", path("train.yaml")}),
@@ -178,9 +187,11 @@ TEST_F(Mistakes, UnwritableOutput) {
   // Root may write anywhere, so a file stands where the folder's parent should be.
   io::put(path("file"), "");
   const std::string out = path("file") + "/out";
-  for (const Arguments& arguments : {Arguments{"train", "--model", path("model"), "--data",
-                                               path("data.jsonl"), "--steps", "1", "--threads", "1"},
-                                     Arguments{"init", "--config", path("parts") + "/config.json"}}) {
+  for (const Arguments& arguments :
+       {Arguments{"train", "--model", path("model"), "--data", path("data.jsonl"), "--steps", "1",
+                  "--threads", "1"},
+        Arguments{"init", "--config", path("parts") + "/config.json"},
+        Arguments{"merge", "--model", path("model"), "--adapter", path("any")}}) {
     Arguments all = arguments;
     all.insert(all.end(), {"--out", out});
     expect_error(run_lorry(all), out);
