@@ -53,6 +53,7 @@ void run(const OptionTable& table, Flags& flags) {
       {.on_start =
            [&](const train::RunPlan& plan) {
              options.dtype = plan.dtype;
+             options.max_seq_length = plan.max_seq_length;
              write_config(table, options);
              report.start(plan);
            },

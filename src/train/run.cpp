@@ -56,6 +56,7 @@ std::vector<data::Batch> next_micro_batches(data::Batcher& batcher, Index count)
 
 RunPlan make_plan(const RunInputs& inputs, const Trainee& trainee, Index steps) {
   RunPlan plan{.steps = steps,
+               .max_seq_length = inputs.max_seq_length,
                .trainable_parameters = trainee.count_parameters(),
                .model_parameters = model::count_weights(inputs.model.config),
                .dtype = trainee.decoder().compute(),

@@ -17,6 +17,7 @@ namespace lorry::train {
 /// What is known when training starts.
 struct RunPlan {
   Index steps = 0;
+  Index max_seq_length = 0;  // as asked, or the model's positions if those are fewer
   Index trainable_parameters = 0;
   Index model_parameters = 0;
   Index adapted_modules = 0;

@@ -4,7 +4,28 @@
 
 #include <algorithm>
 
+#include "core/error.hpp"
+
 namespace lorry::train {
+
+namespace {
+
+/// The held-out file; empty where there is none. Throws Error where one is asked for.
+std::filesystem::path held_out_file(const TrainOptions& options) {
+  std::filesystem::path held_out = options.eval_data;
+  if (held_out.empty() && std::filesystem::exists(options.data / "valid.jsonl")) held_out = options.data;
+  if (!held_out.empty()) return data::find_data_file(held_out, data::Split::kEvaluation);
+  if (options.eval_steps > 0) {
+    throw Error(
+        "[train] --eval-steps: found {} without held-out data; expected --eval-data, or valid.jsonl in a "
+        "--data "
+        "folder",
+        options.eval_steps);
+  }
+  return {};
+}
+
+}  // namespace
 
 RunInputs open_inputs(const TrainOptions& options) {
   RunInputs inputs{.model = model::open_model(options.model, {}, options.dtype, options.threads)};
@@ -16,10 +37,8 @@ RunInputs open_inputs(const TrainOptions& options) {
   const data::Encoder encoder = model::make_encoder(inputs.model);
   inputs.data = data::load_dataset(data::find_data_file(options.data, data::Split::kTrain), encoder,
                                    inputs.max_seq_length);
-  std::filesystem::path held_out = options.eval_data;
-  if (held_out.empty() && std::filesystem::exists(options.data / "valid.jsonl")) held_out = options.data;
+  const std::filesystem::path held_out = held_out_file(options);
   if (held_out.empty()) return inputs;
-  held_out = data::find_data_file(held_out, data::Split::kEvaluation);
   inputs.eval_data = data::load_dataset(held_out, encoder, inputs.max_seq_length);
   return inputs;
 }

@@ -91,6 +91,15 @@ TEST_F(Commands, TheWrittenConfigRepeatsTheRun) {
             io::get(path("adapter") + "/adapter_model.safetensors"));
 }
 
+TEST_F(Commands, TheWrittenConfigSaysWhatWasUsed) {
+  const Outcome outcome =
+      run_lorry(with_model("train") + Arguments{"--data", path("data"), "--out", path("long"), "--steps", "1",
+                                                "--max-seq-length", "4096"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(io::get(path("long") + "/train.yaml").find("max_seq_length: 128\n"), std::string::npos)
+      << "the positions of the model";
+}
+
 TEST_F(Commands, EvalAgreesWithTraining) {
   const Arguments arguments =
       with_model("eval") + Arguments{"--data", path("data"), "--max-seq-length", "64"};

@@ -53,6 +53,11 @@ TEST_F(Mistakes, MissingModel) {
                "not a folder; expected a Hugging Face model folder");
 }
 
+TEST_F(Mistakes, EvaluationWithoutHeldOutData) {
+  expect_error(train(path("model"), path("data.jsonl"), {"--eval-steps", "1"}),
+               "--eval-steps: found 1 without held-out data; expected --eval-data");
+}
+
 TEST_F(Mistakes, MissingWeights) {
   const auto model = copy_model("no-weights");
   std::filesystem::remove(model / "model.safetensors");
