@@ -142,7 +142,7 @@ AmplificationReport measure_amplification(const UpdateSource& updates, const std
     shapes.emplace_back(module.info.outputs, module.phi_left.rows, module.phi_left.cols);
     shapes.emplace_back(module.info.inputs, module.phi_right.rows, module.phi_right.cols);
   }
-  report.controls.prepare(shapes);
+  report.controls.prepare(shapes, options.threads);
   return report;
 }
 

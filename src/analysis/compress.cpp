@@ -34,7 +34,8 @@ CompressedModule compress_module(const Update& update, const CompressOptions& op
   const Spaces spaces = spaces_of(update);
   const Vector& sigma = spaces.row.sigma;
   const Index available = sigma.size();
-  CompressedModule result{.info = update.info, .note = zero_note(spaces)};
+  CompressedModule result{
+      .info = update.info, .delta_norm = spaces.frobenius_norm, .note = zero_note(spaces)};
   Index kept = options.rank;
   if (options.energy_share > 0) {
     const SpectrumFigures figures =
@@ -75,9 +76,10 @@ void write_grid(io::SafetensorsWriter& writer, const std::string& name, const Gr
 std::vector<CompressedModule> compress(const UpdateSource& updates, const CompressOptions& options) {
   check(options);
   std::vector<CompressedModule> modules(updates.modules().size());
-  for_each_parallel(static_cast<Index>(modules.size()), 0, options.progress, [&](Index i, Index) {
-    modules[static_cast<std::size_t>(i)] = compress_module(updates.read(i), options);
-  });
+  for_each_parallel(static_cast<Index>(modules.size()), options.threads, options.progress,
+                    [&](Index i, Index) {
+                      modules[static_cast<std::size_t>(i)] = compress_module(updates.read(i), options);
+                    });
   return modules;
 }
 

@@ -14,6 +14,7 @@ struct CompressedModule {
   Index rank = 0;  // kept directions, at least 1: PEFT knows no rank 0, so a zero ΔW keeps one zero direction
   Grid a = {};     // [rank, I]
   Grid b = {};     // [O, rank]
+  double delta_norm = 0.0;      // ‖ΔW‖_F
   double relative_error = 0.0;  // ‖ΔW - b a‖_F / ‖ΔW‖_F; 0 for a zero ΔW
   double energy = 1.0;          // 1 - relative_error^2
   std::string note = {};        // "ΔW is zero (B = 0)"; else empty
@@ -22,6 +23,7 @@ struct CompressedModule {
 struct CompressOptions {
   Index rank = 0;             // K: keep at most K directions of each module; or
   double energy_share = 0.0;  // E in (0, 1]: keep as many as hold this share of ‖ΔW‖_F^2. One of both is set
+  Index threads = 0;          // 0: all
   std::function<void(Index, Index)> progress = {};  // (modules done, modules in all)
 };
 

@@ -30,7 +30,7 @@ GaussianControl gaussian_control(Index dimension, Index p, Index q, Index seeds,
   return control;
 }
 
-void ControlTable::prepare(const std::vector<Shape>& shapes) {
+void ControlTable::prepare(const std::vector<Shape>& shapes, Index threads) {
   std::vector<std::map<Shape, GaussianControl>::iterator> missing;
   for (const Shape& shape : shapes) {
     const auto [dimension, p, q] = shape;
@@ -38,7 +38,7 @@ void ControlTable::prepare(const std::vector<Shape>& shapes) {
     const auto [place, added] = controls_.try_emplace(shape);
     if (added) missing.push_back(place);
   }
-  for_each_parallel(static_cast<Index>(missing.size()), 0, {}, [&](Index i, Index) {
+  for_each_parallel(static_cast<Index>(missing.size()), threads, {}, [&](Index i, Index) {
     const auto& place = missing[static_cast<std::size_t>(i)];
     const auto [dimension, p, q] = place->first;
     place->second = gaussian_control(dimension, p, q, seeds_, seed_);

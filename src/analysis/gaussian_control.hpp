@@ -25,9 +25,9 @@ GaussianControl gaussian_control(Index dimension, Index p, Index q, Index seeds 
 class ControlTable {
  public:
   ControlTable(Index seeds, std::uint64_t seed) : seeds_(seeds), seed_(seed) {}
-  /// Computes those of `shapes` that are missing, in parallel. A shape is (dimension, p, q).
+  /// Computes those of `shapes` that are missing, in parallel (threads 0: all). A shape is (dimension, p, q).
   using Shape = std::tuple<Index, Index, Index>;
-  void prepare(const std::vector<Shape>& shapes);
+  void prepare(const std::vector<Shape>& shapes, Index threads = 0);
   /// nullptr if it was not prepared (an empty grid needs none).
   [[nodiscard]] const GaussianControl* find(Index dimension, Index p, Index q) const;
 

@@ -87,14 +87,14 @@ std::vector<Pair> match(const UpdateSource& first, const UpdateSource& second,
   return pairs;
 }
 
-void prepare_controls(SimilarityReport& report) {
+void prepare_controls(SimilarityReport& report, Index threads) {
   std::vector<ControlTable::Shape> shapes;
   for (const ModuleSimilarity& module : report.modules) {
     for (const SubspaceSimilarity* space : {&module.a, &module.b, &module.row, &module.column}) {
       shapes.emplace_back(space->dimension, space->phi.rows, space->phi.cols);
     }
   }
-  report.controls.prepare(shapes);
+  report.controls.prepare(shapes, threads);
 }
 
 }  // namespace
@@ -128,12 +128,12 @@ SimilarityReport measure_similarity(const UpdateSource& first, const UpdateSourc
         report.skipped.front().reason);
   }
   report.modules.resize(pairs.size());
-  for_each_parallel(static_cast<Index>(pairs.size()), 0, options.progress, [&](Index i, Index) {
+  for_each_parallel(static_cast<Index>(pairs.size()), options.threads, options.progress, [&](Index i, Index) {
     const auto at = static_cast<std::size_t>(i);
     report.modules[at] = compare_module(first.read(pairs[at].first), second.read(pairs[at].second));
   });
   report.controls = ControlTable(options.control_seeds, options.seed);
-  if (options.controls) prepare_controls(report);
+  if (options.controls) prepare_controls(report, options.threads);
   return report;
 }
 

@@ -59,6 +59,7 @@ struct SimilarityOptions {
   bool controls = true;
   Index control_seeds = 5;
   std::uint64_t seed = 1;
+  Index threads = 0;  // 0: all
   std::function<void(Index, Index)> progress =
       {};  // (modules done, modules in all), from one thread at a time
 };

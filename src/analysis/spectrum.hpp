@@ -33,6 +33,7 @@ struct ModuleSpectrum {
 
 struct SpectrumOptions {
   double energy_share = 0.9;
+  Index threads = 0;                                // 0: all
   std::function<void(Index, Index)> progress = {};  // (modules done, modules in all)
 };
 
