@@ -81,12 +81,12 @@ Index weight_directions(const AmplificationOptions& options, Index side) {
 ModuleAmplification measure(const Update& update, const LinearWeight& stored, Worker& worker,
                             const AmplificationOptions& options, Index index) {
   ModuleAmplification result{.info = update.info};
-  const Spaces spaces = spaces_of(update);
+  const Spaces spaces = spaces_of(update, Parts::kDirections);
   result.delta_norm = spaces.frobenius_norm;
-  const Index rank = spaces.row.sigma.size();
+  const Index rank = spaces.rank();
   const Index r = options.directions > 0 ? std::min(options.directions, rank) : rank;
   result.directions = r;
-  result.note = zero_note(spaces);
+  result.note = spaces.note;
   WeightMatrix& weight = worker.weight;
   weight.load(LinearWeights::view(stored, worker.copy), stored.inputs_by_outputs);
   result.weight_norm = weight.norm();
@@ -102,8 +102,8 @@ ModuleAmplification measure(const Update& update, const LinearWeight& stored, Wo
   result.weight_residual = top.residual;
   result.projected_weight = top.sigma.head(r).norm();
   if (r > 0) {
-    const Dense left = spaces.outputs * spaces.column.rotation.leftCols(r);
-    const Dense right = spaces.inputs * spaces.row.rotation.leftCols(r);
+    const Dense left = spaces.left(r);
+    const Dense right = spaces.right(r);
     project(weight, left, right, options, index, result);
     result.phi_left = phi_grid(top.left.leftCols(w).transpose() * left);
     result.phi_right = phi_grid(top.right.leftCols(w).transpose() * right);

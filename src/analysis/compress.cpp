@@ -31,11 +31,10 @@ void check(const CompressOptions& options) {
 }
 
 CompressedModule compress_module(const Update& update, const CompressOptions& options) {
-  const Spaces spaces = spaces_of(update);
+  const Spaces spaces = spaces_of(update, Parts::kDirections);
   const Vector& sigma = spaces.row.sigma;
   const Index available = sigma.size();
-  CompressedModule result{
-      .info = update.info, .delta_norm = spaces.frobenius_norm, .note = zero_note(spaces)};
+  CompressedModule result{.info = update.info, .delta_norm = spaces.frobenius_norm, .note = spaces.note};
   Index kept = options.rank;
   if (options.energy_share > 0) {
     const SpectrumFigures figures =
@@ -53,8 +52,8 @@ CompressedModule compress_module(const Update& update, const CompressOptions& op
   result.b = Grid(update.info.outputs, result.rank);
   if (kept == 0) return result;
   const Vector roots = sigma.head(kept).cwiseSqrt();
-  result.a = to_grid(roots.asDiagonal() * (spaces.inputs * spaces.row.rotation.leftCols(kept)).transpose());
-  result.b = to_grid(spaces.outputs * spaces.column.rotation.leftCols(kept) * roots.asDiagonal());
+  result.a = to_grid(roots.asDiagonal() * spaces.right(kept).transpose());
+  result.b = to_grid(spaces.left(kept) * roots.asDiagonal());
   const double rest =
       spaces.complete
           ? sigma.tail(available - kept).norm()

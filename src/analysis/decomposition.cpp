@@ -5,10 +5,10 @@
 namespace lorry::analysis {
 
 Decomposition decompose(const Update& update, const DecompositionOptions& options) {
-  const Spaces spaces = spaces_of(update, options);
+  const Spaces spaces = spaces_of(update, Parts::kDirections, options);
   return {.singular_values = to_list(spaces.row.sigma),
-          .left = to_grid(spaces.outputs * spaces.column.rotation),
-          .right = to_grid(spaces.inputs * spaces.row.rotation),
+          .left = to_grid(spaces.left(spaces.rank())),
+          .right = to_grid(spaces.right(spaces.rank())),
           .frobenius_norm = spaces.frobenius_norm,
           .complete = spaces.complete,
           .residual = spaces.residual};

@@ -7,13 +7,22 @@
 
 namespace lorry::analysis {
 
+namespace {
+
+/// U_1^T U_2 [p,q] of two independent random frames. What matters is only how one lies to the other, so the
+/// larger one may be the first coordinate axes: the overlaps are then rows of the smaller one.
+Dense random_overlaps(Index dimension, Index p, Index q, std::uint64_t seed, std::uint64_t stream) {
+  if (p < q) return random_overlaps(dimension, q, p, seed, stream).transpose();
+  return random_frame(dimension, q, seed, stream).topRows(p);
+}
+
+}  // namespace
+
 GaussianControl gaussian_control(Index dimension, Index p, Index q, Index seeds, std::uint64_t seed) {
   LORRY_CHECK(seeds >= 1 && p >= 1 && q >= 1 && std::max(p, q) <= dimension);
   std::vector<Grid> draws;
   for (Index i = 0; i < seeds; ++i) {
-    const auto stream = static_cast<std::uint64_t>(2 * i);
-    draws.push_back(phi_grid(random_frame(dimension, p, seed, stream).transpose() *
-                             random_frame(dimension, q, seed, stream + 1)));
+    draws.push_back(phi_grid(random_overlaps(dimension, p, q, seed, static_cast<std::uint64_t>(i))));
   }
   GaussianControl control{dimension, seeds, Grid(p, q), Grid(p, q), Grid(p, q)};
   std::vector<double> values(draws.size());

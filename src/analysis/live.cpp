@@ -4,6 +4,7 @@
 #include <cmath>
 #include <unordered_map>
 
+#include "analysis/basis.hpp"
 #include "analysis/parallel.hpp"
 #include "analysis/small_svd.hpp"
 #include "analysis/spectrum.hpp"
@@ -81,9 +82,11 @@ std::vector<LiveFigures> LiveMonitor::measure(std::span<const LiveModule> module
     const LiveModule& module = modules[static_cast<std::size_t>(i)];
     LiveFigures& figures = all[static_cast<std::size_t>(i)];
     figures.module = module.name;
-    const Qr a = qr(turned(module.a).cast<double>());
-    const Qr b = qr(turned(module.b_transposed).cast<double>());
-    const Dense core = module.scale * (b.r * a.r.transpose());
+    Dense a;
+    Dense b;
+    const Basis inputs = Basis::of(turned(module.a).cast<double>(), a);
+    const Basis outputs = Basis::of(turned(module.b_transposed).cast<double>(), b);
+    const Dense core = module.scale * (b * a.transpose());
     if (!core.allFinite()) {
       figures.finite = false;
       return;
@@ -97,8 +100,8 @@ std::vector<LiveFigures> LiveMonitor::measure(std::span<const LiveModule> module
     figures.effective_rank = spectrum.effective_rank;
     figures.top_share = spectrum.top_share;
     State::Directions& now = directions[static_cast<std::size_t>(i)];
-    now.left = b.q * parts.left.leftCols(rank);
-    now.right = a.q * parts.right.leftCols(rank);
+    now.left = outputs.times(parts.left.leftCols(rank));
+    now.right = inputs.times(parts.right.leftCols(rank));
     if (!module.weight.empty()) {
       const double projected =
           project(*state_->ops[static_cast<std::size_t>(worker)], module, now.left, now.right);

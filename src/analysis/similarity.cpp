@@ -23,37 +23,28 @@ struct Pair {
 SubspaceSimilarity compare_directions(const Directions& first, const Directions& second,
                                       const Dense& overlaps, Index dimension) {
   SubspaceSimilarity result{.dimension = dimension};
-  if (first.sigma.size() == 0 || second.sigma.size() == 0) return result;
+  if (first.count() == 0 || second.count() == 0) return result;
   result.phi = phi_grid(first.rotation.transpose() * overlaps * second.rotation);
   result.ties_first = near_ties(to_list(first.sigma));
   result.ties_second = near_ties(to_list(second.sigma));
   return result;
 }
 
-/// zero_note of one side, saying which.
-std::string zero_note_of(const Spaces& spaces, const char* which) {
-  const std::string note = zero_note(spaces);
-  return note.empty() ? note : fmt::format("in the {}, {}", which, note);
-}
-
 ModuleSimilarity compare_module(const Update& first, const Update& second) {
-  const Spaces x = spaces_of(first);
-  const Spaces y = spaces_of(second);
-  ModuleSimilarity result{.module = first.info.module};
-  result.rank_first = x.row.sigma.size();
-  result.rank_second = y.row.sigma.size();
-  const Dense inputs = x.inputs.transpose() * y.inputs;
-  const Dense outputs = x.outputs.transpose() * y.outputs;
+  const Spaces x = spaces_of(first, Parts::kFactors);
+  const Spaces y = spaces_of(second, Parts::kFactors);
+  ModuleSimilarity result{.module = first.info.module, .rank_first = x.rank(), .rank_second = y.rank()};
+  const Dense inputs = x.inputs.overlaps(y.inputs);
+  const Dense outputs = x.outputs.overlaps(y.outputs);
   if (x.factored && y.factored) {
     result.a = compare_directions(x.a, y.a, inputs, first.info.inputs);
     result.b = compare_directions(x.b, y.b, outputs, first.info.outputs);
   }
   result.row = compare_directions(x.row, y.row, inputs, first.info.inputs);
   result.column = compare_directions(x.column, y.column, outputs, first.info.outputs);
-  result.note = zero_note_of(x, "first");
-  const std::string second_note = zero_note_of(y, "second");
-  if (!result.note.empty() && !second_note.empty()) result.note += "; ";
-  result.note += second_note;
+  if (!x.note.empty()) result.note = "in the first, " + x.note;
+  if (!x.note.empty() && !y.note.empty()) result.note += "; ";
+  if (!y.note.empty()) result.note += "in the second, " + y.note;
   return result;
 }
 

@@ -21,6 +21,16 @@ Svd svd(const Dense& matrix) {
   return {result.matrixU(), result.singularValues(), result.matrixV()};
 }
 
+Svd svd_values(const Dense& matrix) {
+  if (matrix.size() == 0) return {};
+  if (matrix.rows() < matrix.cols()) return svd_values(matrix.transpose());
+  if (matrix.rows() > matrix.cols()) {
+    const Eigen::HouseholderQR<Dense> tall(matrix);
+    return svd_values(tall.matrixQR().topRows(matrix.cols()).triangularView<Eigen::Upper>());
+  }
+  return {{}, Eigen::BDCSVD<Dense>(matrix).singularValues(), {}};
+}
+
 Qr qr(const Dense& matrix) {
   const Index k = std::min(matrix.rows(), matrix.cols());
   const Eigen::HouseholderQR<Dense> result(matrix);

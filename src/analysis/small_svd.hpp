@@ -13,6 +13,8 @@ struct Svd {
 
 /// Of any shape; a far side is first reduced by QR.
 Svd svd(const Dense& matrix);
+/// The singular values alone; left and right stay empty.
+Svd svd_values(const Dense& matrix);
 
 /// matrix = q r with q [n, min(n, k)] orthonormal and r [min(n, k), k] upper trapezoidal (Householder).
 struct Qr {

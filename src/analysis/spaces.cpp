@@ -1,67 +1,113 @@
 #include "analysis/spaces.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "analysis/small_svd.hpp"
+#include "analysis/top_directions.hpp"
 
 namespace lorry::analysis {
 
 namespace {
 
-/// Singular values of noise: those of a matrix of this size and largest value that rounding alone could make.
-double noise(Index rows, Index cols, double largest) {
-  return static_cast<double>(std::max(rows, cols)) * std::numeric_limits<double>::epsilon() * largest;
+/// What rounding alone can make of a singular value of a matrix of this size and norm: numpy's rule for the
+/// rank.
+double noise(Index rows, Index cols, double norm) {
+  return static_cast<double>(std::max(rows, cols)) * std::numeric_limits<double>::epsilon() * norm;
 }
 
-Directions leading(const Dense& rotation, const Vector& sigma, Index count) {
-  return {rotation.leftCols(count), sigma.head(count)};
+/// The first `count` directions; no rotation where only values were asked for.
+Directions leading(const Vector& sigma, const Dense& rotation, Index count) {
+  return {sigma.head(count), rotation.leftCols(std::min(count, rotation.cols()))};
 }
 
-Spaces spaces_of_factors(const Update& update) {
-  const auto [outputs, inputs] = std::pair(update.info.outputs, update.info.inputs);
-  const Qr a = qr(as_eigen(update.a).transpose());  // A^T = q r
-  const Qr b = qr(as_eigen(update.b));              // B = q r
-  const Svd a_core = svd(a.r);
-  const Svd b_core = svd(b.r);
-  const Svd core = svd(update.info.scale * (b.r * a.r.transpose()));  // ΔW = q_b core q_a^T
-  Spaces spaces{.inputs = a.q, .outputs = b.q, .factored = true};
-  const double largest_a = a_core.sigma[0];
-  const double largest_b = b_core.sigma[0];
-  spaces.a =
-      leading(a_core.left, a_core.sigma, count_above(a_core.sigma, noise(inputs, a.r.cols(), largest_a)));
-  spaces.b =
-      leading(b_core.left, b_core.sigma, count_above(b_core.sigma, noise(outputs, b.r.cols(), largest_b)));
-  // Against the factors, not against σ_1: where B and A cancel, all of ΔW is noise.
-  const double largest = std::abs(update.info.scale) * largest_a * largest_b;
-  const Index rank = count_above(core.sigma, noise(outputs, inputs, largest));
-  spaces.row = leading(core.right, core.sigma, rank);
-  spaces.column = leading(core.left, core.sigma, rank);
+/// Left-singular directions of a QR's triangle: those of the tall matrix, within its basis.
+Directions directions_of(const Dense& triangle, Index tall_rows) {
+  const Svd parts = svd(triangle);
+  return leading(parts.sigma, parts.left,
+                 count_above(parts.sigma, noise(tall_rows, triangle.cols(), parts.sigma[0])));
+}
+
+std::string note_of_factors(const Dense& a, const Dense& b) {
+  if (b.isZero(0)) return "ΔW is zero (B = 0)";
+  return a.isZero(0) ? "ΔW is zero (A = 0)" : "ΔW is zero (BA = 0)";
+}
+
+Spaces spaces_of_factors(const Update& update, Parts parts) {
+  const UpdateInfo& info = update.info;
+  Dense a;  // triangle of A^T [ki,R]
+  Dense b;  // triangle of B [ko,R]
+  Spaces spaces;
+  spaces.factored = true;
+  spaces.inputs = Basis::of(as_eigen(update.a).transpose(), a);
+  spaces.outputs = Basis::of(as_eigen(update.b), b);
+  if (parts == Parts::kFactors) {
+    spaces.a = directions_of(a, info.inputs);
+    spaces.b = directions_of(b, info.outputs);
+  }
+  const Dense core = info.scale * (b * a.transpose());  // ΔW = outputs core inputs^T
+  const Svd whole = parts == Parts::kValues ? svd_values(core) : svd(core);
+  // Against the factors' norms, not against σ_1: where B and A cancel, all of ΔW is noise.
+  const double norm = std::abs(info.scale) * a.norm() * b.norm();
+  const Index rank = count_above(whole.sigma, noise(info.outputs, info.inputs, norm));
+  spaces.row = leading(whole.sigma, whole.right, rank);
+  spaces.column = leading(whole.sigma, whole.left, rank);
   spaces.frobenius_norm = spaces.row.sigma.norm();
+  if (rank == 0) spaces.note = note_of_factors(a, b);
   return spaces;
 }
 
-Spaces spaces_of_difference(const Update& update, const DecompositionOptions& /*options*/) {
-  const Svd whole = svd(as_eigen(update.difference));
+/// All directions, in float64.
+Spaces spaces_of_small_difference(const Update& update, Parts parts) {
+  const Dense difference = as_eigen(update.difference);
+  const Svd whole = parts == Parts::kValues ? svd_values(difference) : svd(difference);
   const Index rank = count_above(whole.sigma, noise(update.info.outputs, update.info.inputs, whole.sigma[0]));
-  Spaces spaces{.inputs = whole.right.leftCols(rank), .outputs = whole.left.leftCols(rank)};
-  spaces.row = {Dense::Identity(rank, rank), whole.sigma.head(rank)};
+  Spaces spaces;
+  spaces.row.sigma = whole.sigma.head(rank);
+  if (parts != Parts::kValues) {
+    spaces.inputs = Basis(whole.right.leftCols(rank));
+    spaces.outputs = Basis(whole.left.leftCols(rank));
+    spaces.row.rotation = Dense::Identity(rank, rank);
+  }
   spaces.column = spaces.row;
-  spaces.frobenius_norm = as_eigen(update.difference).norm();
+  spaces.frobenius_norm = difference.norm();
+  return spaces;
+}
+
+/// The top directions, from products in float32.
+Spaces spaces_of_large_difference(const Update& update, Index top) {
+  constexpr double kNoise = 1e-6;  // of such products, relative to σ_1
+  const Grid& difference = update.difference;
+  Matrix rounded(difference.rows, difference.cols);
+  std::transform(difference.values.begin(), difference.values.end(), rounded.row<float>(0),
+                 [](double x) { return static_cast<float>(x); });
+  const std::unique_ptr<ops::Ops> ops = ops::make_cpu_ops(1);
+  WeightMatrix weight(*ops);
+  weight.load(rounded, false);
+  Spaces spaces;
+  spaces.frobenius_norm = as_eigen(difference).norm();
+  if (spaces.frobenius_norm == 0.0) return spaces;
+  const TopDirections found = top_directions(weight, top);
+  const Index rank = count_above(found.sigma, kNoise * found.sigma[0]);
+  spaces.inputs = Basis(found.right.leftCols(rank));
+  spaces.outputs = Basis(found.left.leftCols(rank));
+  spaces.row = {found.sigma.head(rank), Dense::Identity(rank, rank)};
+  spaces.column = spaces.row;
+  spaces.complete = rank < found.sigma.size() || rank == std::min(difference.rows, difference.cols);
+  spaces.residual = found.residual;
   return spaces;
 }
 
 }  // namespace
 
-Spaces spaces_of(const Update& update, const DecompositionOptions& options) {
-  return update.info.dense ? spaces_of_difference(update, options) : spaces_of_factors(update);
-}
-
-std::string zero_note(const Spaces& spaces) {
-  if (spaces.row.sigma.size() > 0) return {};
-  if (!spaces.factored) return "ΔW is zero (the weight is unchanged)";
-  if (spaces.b.sigma.size() == 0) return "ΔW is zero (B = 0)";
-  return spaces.a.sigma.size() == 0 ? "ΔW is zero (A = 0)" : "ΔW is zero (BA = 0)";
+Spaces spaces_of(const Update& update, Parts parts, const DecompositionOptions& options) {
+  if (!update.info.dense) return spaces_of_factors(update, parts);
+  const bool small = std::min(update.info.outputs, update.info.inputs) <= options.full_side;
+  Spaces spaces =
+      small ? spaces_of_small_difference(update, parts) : spaces_of_large_difference(update, options.top);
+  if (spaces.rank() == 0) spaces.note = "ΔW is zero (the weight is unchanged)";
+  return spaces;
 }
 
 }  // namespace lorry::analysis

@@ -50,14 +50,14 @@ std::vector<ModuleSpectrum> measure_spectra(const UpdateSource& updates, const S
   std::vector<ModuleSpectrum> spectra(updates.modules().size());
   for_each_parallel(
       static_cast<Index>(spectra.size()), options.threads, options.progress, [&](Index i, Index) {
-        const Spaces spaces = spaces_of(updates.read(i));
+        const Spaces spaces = spaces_of(updates.read(i), Parts::kValues);
         ModuleSpectrum& spectrum = spectra[static_cast<std::size_t>(i)];
         spectrum.info = updates.modules()[static_cast<std::size_t>(i)];
         spectrum.singular_values = to_list(spaces.row.sigma);
         spectrum.figures =
             spectrum_figures(spectrum.singular_values, options.energy_share, spaces.frobenius_norm);
         spectrum.complete = spaces.complete;
-        spectrum.note = zero_note(spaces);
+        spectrum.note = spaces.note;
       });
   return spectra;
 }

@@ -1,0 +1,33 @@
+#include "analysis/basis.hpp"
+
+#include <Eigen/QR>
+#include <algorithm>
+
+namespace lorry::analysis {
+
+Basis Basis::of(Dense tall, Dense& triangle) {
+  const Index k = std::min(tall.rows(), tall.cols());
+  const Eigen::HouseholderQR<Eigen::Ref<Dense>> in_place(tall);
+  triangle = tall.topRows(k).triangularView<Eigen::Upper>();
+  Basis basis(tall.cols() == k ? std::move(tall) : Dense(tall.leftCols(k)));
+  basis.coefficients_ = in_place.hCoeffs();
+  return basis;
+}
+
+Dense Basis::times(const Dense& x) const {
+  if (coefficients_.size() == 0) return columns_ * x;
+  Dense result = Dense::Zero(columns_.rows(), x.cols());
+  result.topRows(size()) = x;
+  result.applyOnTheLeft(Eigen::householderSequence(columns_, coefficients_));
+  return result;
+}
+
+Dense Basis::overlaps(const Basis& other) const {
+  if (other.size() > size()) return other.overlaps(*this).transpose();  // the smaller one is formed
+  Dense formed = other.times(Dense::Identity(other.size(), other.size()));
+  if (coefficients_.size() == 0) return columns_.transpose() * formed;
+  formed.applyOnTheLeft(Eigen::householderSequence(columns_, coefficients_).adjoint());
+  return formed.topRows(size());
+}
+
+}  // namespace lorry::analysis
