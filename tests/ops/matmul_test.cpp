@@ -124,7 +124,7 @@ TEST(Matmul, FewRowsDoNotDependOnEachOther) {
 TEST(Matmul, ThreadsDoNotChangeTheResult) {
   for (const DType dtype : {kF32, kBF16}) {
     for (const MatmulOptions options : {kForward, kPlainAdd, kWeightGradient}) {
-      for (const Index rows : {2, 96, 257}) {
+      for (const Index rows : {2, 12, 96, 257}) {
         const Index inner = 1531;
         const Matrix a =
             options.transpose_a ? random_matrix(inner, rows, dtype, 1) : random_matrix(rows, inner, dtype, 1);

@@ -1,6 +1,7 @@
 #include "ops/cpu/matmul.hpp"
 
 #include <fmt/format.h>
+#include <omp.h>
 
 #include <algorithm>
 #include <array>
@@ -22,10 +23,11 @@ namespace {
 constexpr Index kPanelBytes = Index{16} << 20;
 constexpr Index kPanelCols = 64;  // panels are multiples of it, as oneDNN's blocks are
 
-// Where oneDNN would cut a product by the number of threads, tiles of c: large enough that packing the
-// operands does not count, small enough that two threads share 128 rows.
-constexpr Index kTileRows = 192;
-constexpr Index kTileCols = 256;
+// Where oneDNN would cut a product by the number of threads, the largest tile of c: large enough that packing
+// the operands hardly counts, small enough that a product keeps several threads busy.
+constexpr Index kTileRows = 512;
+constexpr Index kTileCols = 384;
+constexpr Index kColStep = 16;  // tiles begin at whole vectors
 // There, a row's sums depend on how many rows are left over from multiples of this. Whole multiples alone
 // make a packed batch and its documents one by one the same to the bit.
 constexpr Index kRowStep = 12;
@@ -124,9 +126,30 @@ Index strip_width(ConstMatrixView b, MatrixView c, MatmulOptions options) {
   return options.transpose_b ? 512 : 1024;
 }
 
+/// The side of tiles that cover `total` evenly, at most `most` each but for rounding up to multiples of
+/// `step`.
+Index even_side(Index total, Index most, Index step) {
+  const Index count = pieces(total, most);
+  return pieces(pieces(total, count), step) * step;
+}
+
 void zero(MatrixView c) {
   for (Index i = 0; i < c.rows; ++i)
     std::fill_n(c.data + i * c.stride * size_of(c.dtype), c.cols * size_of(c.dtype), std::byte{0});
+}
+
+/// Few rows of one type: not worth a parallel loop.
+void copy_rows(ConstMatrixView from, MatrixView to) {
+  const Index size = size_of(from.dtype);
+  for (Index i = 0; i < from.rows; ++i)
+    std::copy_n(from.data + i * from.stride * size, from.cols * size, to.data + i * to.stride * size);
+}
+
+/// `to` starts with the rows of `from`, and the rest is zero: each row is then computed as if it stood among
+/// others.
+void pad_rows(ConstMatrixView from, MatrixView to) {
+  copy_rows(from, to.row_range(0, from.rows));
+  zero(to.row_range(from.rows, to.rows - from.rows));
 }
 
 }  // namespace
@@ -182,58 +205,68 @@ struct Matmul::State {
     on.wait();
   }
 
+  /// A part of a product that one thread computes.
+  struct Tile {
+    ConstMatrixView a, b;
+    MatrixView c;
+    const Primitive* primitive;
+  };
+
   /// a and b of one type; c BF16 only if they are.
   void multiply(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
-    if (current_isa().splits_by_shape) return execute(find(a, b, c, options), stream, scratchpad, a, b, c);
-    const Index tail = options.transpose_a ? 0 : c.rows % kRowStep;
-    const Index head = c.rows - tail;
-    if (head > 0) {
-      multiply_tiles(rows_of(a, options.transpose_a, 0, head), b, c.row_range(0, head), options);
-    }
-    if (tail > 0) multiply_tail(a.row_range(head, tail), b, c.row_range(head, tail), options);
+    if (!current_isa().splits_by_shape) return multiply_tiles(a, b, c, options);
+    execute(find(a, b, c, options), stream, scratchpad, a, b, c);
   }
 
   /// multiply, a tile of c per thread at a time. oneDNN's products for older machines also cut K, by how many
   /// threads there are, and that would show in the result; inside a parallel loop they run on one.
   void multiply_tiles(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
-    struct Tile {
-      ConstMatrixView a, b;
-      MatrixView c;
-      const Primitive* primitive;
-    };
+    const Index tail = options.transpose_a ? 0 : c.rows % kRowStep;
+    const Index head = c.rows - tail;
     std::vector<Tile> tiles;
-    for (Index col = 0; col < c.cols; col += kTileCols) {
-      const Index cols = std::min(kTileCols, c.cols - col);
-      for (Index row = 0; row < c.rows; row += kTileRows) {
-        const Index rows = std::min(kTileRows, c.rows - row);
-        Tile tile{rows_of(a, options.transpose_a, row, rows), columns_of(b, options.transpose_b, col, cols),
-                  c.row_range(row, rows).col_range(col, cols), nullptr};
-        // Four shapes at most: none is dropped from the list meanwhile.
-        tile.primitive = &find(tile.a, tile.b, tile.c, options);
-        tiles.push_back(tile);
-      }
+    if (head > 0)
+      add_tiles(rows_of(a, options.transpose_a, 0, head), b, c.row_range(0, head), options, tiles);
+    MatrixView padded;
+    if (tail > 0) {
+      const ConstMatrixView last = a.row_range(head, tail);
+      padded = padded_c.view(kRowStep, c.cols, c.dtype);
+      if (options.accumulate) pad_rows(c.row_range(head, tail), padded);
+      const MatrixView rows = padded_a.view(kRowStep, a.cols, a.dtype);
+      pad_rows(last, rows);
+      add_tiles(rows, b, padded, options, tiles);
     }
+    run_tiles(tiles);
+    if (tail > 0) copy_rows(padded.row_range(0, tail), c.row_range(head, tail));
+  }
+
+  void run_tiles(const std::vector<Tile>& tiles) const {
+    // A single tile makes no parallel loop, and oneDNN would take all threads for it.
+    const int threads = omp_get_max_threads();
+    if (tiles.size() == 1) omp_set_num_threads(1);
     parallel_for(static_cast<Index>(tiles.size()), [&](Index i) {
       const Tile& tile = tiles[static_cast<std::size_t>(i)];
       dnnl::stream own(engine);
       Scratch pad;
       execute(*tile.primitive, own, pad, tile.a, tile.b, tile.c);
     });
+    omp_set_num_threads(threads);
   }
 
-  /// The last rows of c, fewer than kRowStep: with rows of zeros behind them, so that each is computed as if
-  /// it stood among others.
-  void multiply_tail(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
-    const MatrixView more_a = padded_a.view(kRowStep, a.cols, a.dtype);
-    const MatrixView more_c = padded_c.view(kRowStep, c.cols, c.dtype);
-    copy(a, more_a.row_range(0, a.rows));
-    zero(more_a.row_range(a.rows, kRowStep - a.rows));
-    if (options.accumulate) {
-      copy(c, more_c.row_range(0, c.rows));
-      zero(more_c.row_range(c.rows, kRowStep - c.rows));
+  void add_tiles(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options,
+                 std::vector<Tile>& tiles) {
+    const Index tile_rows = even_side(c.rows, kTileRows, kRowStep);
+    const Index tile_cols = even_side(c.cols, kTileCols, kColStep);
+    for (Index col = 0; col < c.cols; col += tile_cols) {
+      const Index cols = std::min(tile_cols, c.cols - col);
+      for (Index row = 0; row < c.rows; row += tile_rows) {
+        const Index rows = std::min(tile_rows, c.rows - row);
+        Tile tile{rows_of(a, options.transpose_a, row, rows), columns_of(b, options.transpose_b, col, cols),
+                  c.row_range(row, rows).col_range(col, cols), nullptr};
+        // A few shapes at most: none is dropped from the list meanwhile.
+        tile.primitive = &find(tile.a, tile.b, tile.c, options);
+        tiles.push_back(tile);
+      }
     }
-    multiply_tiles(more_a, b, more_c, options);
-    copy(more_c.row_range(0, c.rows), c);
   }
 
   /// multiply, strip by strip of columns.
