@@ -48,9 +48,12 @@ void write_any(const std::filesystem::path& path, const AnyJson& value) {
 
 std::string json_fault(std::string_view what) {
   constexpr std::string_view kIntroduction = "parse error at ";
+  constexpr std::string_view kException = "[json.exception.";
   constexpr std::size_t kLongest = 200;
   if (const auto at = what.find(kIntroduction); at != std::string_view::npos) {
     what.remove_prefix(at + kIntroduction.size());
+  } else if (what.starts_with(kException)) {
+    what.remove_prefix(std::min(what.find("] ") + 2, what.size()));
   }
   std::string fault(what.substr(0, kLongest));
   if (what.size() > kLongest) fault += "...";

@@ -1,6 +1,8 @@
 #include "text/json_field.hpp"
 
+#include <algorithm>
 #include <fstream>
+#include <iterator>
 
 #include "core/error.hpp"
 
@@ -20,6 +22,12 @@ std::string shown(const nlohmann::json& value) {
   std::string text = value.dump(-1, ' ', true);  // ASCII only, so that it can be cut anywhere
   if (text.size() > kShownValue) text = text.substr(0, kShownValue) + "...";
   return text;
+}
+
+/// What the JSON library says, without the name of its exception.
+std::string_view fault(std::string_view what) {
+  if (what.starts_with("[json.exception.")) what.remove_prefix(std::min(what.find("] ") + 2, what.size()));
+  return what;
 }
 
 }  // namespace
@@ -83,13 +91,24 @@ std::string JsonField::string_or(const char* key, const std::string& otherwise) 
   return has(key) ? at(key).string() : otherwise;
 }
 
-nlohmann::json read_json_file(const std::filesystem::path& file) {
+std::string read_file(const std::filesystem::path& file) {
+  std::error_code ignored;
+  const std::filesystem::file_status status = std::filesystem::status(file, ignored);
+  // Opening a named pipe would wait for a writer.
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    throw Error("[load tokenizer] {}: found {}; expected a regular file", file.string(),
+                std::filesystem::is_directory(status) ? "a folder" : "a device or pipe");
+  }
   std::ifstream stream(file, std::ios::binary);
   if (!stream) throw Error("[load tokenizer] {}: cannot be opened; expected a readable file", file.string());
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+nlohmann::json read_json_file(const std::filesystem::path& file) {
   try {
-    return nlohmann::json::parse(stream);
+    return nlohmann::json::parse(read_file(file));
   } catch (const nlohmann::json::exception& error) {
-    throw Error("[load tokenizer] {}: not valid JSON: {}", file.string(), error.what());
+    throw Error("[load tokenizer] {}: not valid JSON: {}", file.string(), fault(error.what()));
   }
 }
 

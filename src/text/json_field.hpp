@@ -47,6 +47,9 @@ class JsonField {
   std::string path_;  // "model.merges[3]"; empty for the document
 };
 
+/// The bytes of a regular file. Throws Error if it is none or cannot be read.
+std::string read_file(const std::filesystem::path& file);
+
 /// Reads and parses a whole file. Throws Error if it cannot be read or is not JSON.
 nlohmann::json read_json_file(const std::filesystem::path& file);
 

@@ -1,9 +1,5 @@
 #include "text/tokenizer_config.hpp"
 
-#include <fstream>
-#include <sstream>
-
-#include "core/error.hpp"
 #include "text/json_field.hpp"
 
 namespace lorry::text {
@@ -14,6 +10,7 @@ namespace {
 std::optional<std::string> read_token(const JsonField& config, const char* key) {
   if (!config.has(key)) return std::nullopt;
   const JsonField token = config.at(key);
+  if (!token.is_string() && !token.is_object()) token.fail("a string or an object");
   return token.is_string() ? token.string() : token.at("content").string();
 }
 
@@ -22,6 +19,7 @@ std::optional<std::string> read_template(const JsonField& config) {
   if (!config.has("chat_template")) return std::nullopt;
   const JsonField field = config.at("chat_template");
   if (field.is_string()) return field.string();
+  if (!field.raw().is_array()) field.fail("a string or a list");
   for (Index i = 0; i < field.size(); ++i) {
     const JsonField entry = field.element(i);
     if (entry.at("name").string() == "default") return entry.at("template").string();
@@ -43,11 +41,8 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder) {
     if (root.has("add_bos_token")) config.add_bos_token = root.at("add_bos_token").boolean();
     config.chat_template = read_template(root);
   }
-  if (std::ifstream jinja(folder / "chat_template.jinja", std::ios::binary); jinja) {
-    std::ostringstream text;
-    text << jinja.rdbuf();
-    config.chat_template = text.str();
-  }
+  const std::filesystem::path jinja = folder / "chat_template.jinja";
+  if (std::filesystem::exists(jinja)) config.chat_template = read_file(jinja);
   return config;
 }
 

@@ -36,6 +36,11 @@ TEST(JsonFile, KeepsMessagesShortAndOnOneLine) {
   for (const char c : message) EXPECT_TRUE(c >= ' ' && c <= '~');
 }
 
+TEST(JsonFile, DoesNotNameTheLibrary) {
+  EXPECT_EQ(error_of([] { parse_json("[1e999]", "config.json"); }),
+            "[load] config.json: not valid JSON: number overflow parsing '1e999'");
+}
+
 TEST(JsonFile, RefusesDeepNesting) {
   const std::string deep = std::string(1'000'000, '[');
   EXPECT_EQ(error_of([&] { parse_json(deep, "config.json"); }),

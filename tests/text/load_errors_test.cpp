@@ -1,5 +1,6 @@
 // Files that cannot be read: one line each that names the file, the field and what was found.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 
@@ -65,6 +66,37 @@ TEST(LoadErrors, BrokenJsonIsNamed) {
   }
   std::ofstream(file, std::ios::trunc) << std::string(1000000, '[');
   EXPECT_NE(message_of(file).find("not valid JSON"), std::string::npos);
+}
+
+TEST(LoadErrors, FaultsDoNotNameTheJsonLibrary) {
+  const std::filesystem::path file = scratch_folder() / "tokenizer.json";
+  for (const std::string text : {"nul", "[1e999]"}) {
+    std::ofstream(file, std::ios::trunc) << text;
+    EXPECT_EQ(message_of(file).find("exception"), std::string::npos) << message_of(file);
+  }
+}
+
+TEST(LoadErrors, WhatIsNoRegularFileIsNotOpened) {
+  const std::filesystem::path folder = scratch_folder();
+  std::filesystem::create_directories(folder / "tokenizer.json");
+  EXPECT_EQ(message_of(folder), "[load tokenizer] " + (folder / "tokenizer.json").string() +
+                                    ": found a folder; expected a regular file");
+  ASSERT_EQ(::mkfifo((folder / "pipe.json").c_str(), 0600), 0);
+  EXPECT_EQ(message_of(folder / "pipe.json"), "[load tokenizer] " + (folder / "pipe.json").string() +
+                                                  ": found a device or pipe; expected a regular file");
+}
+
+TEST(LoadErrors, TokenizerConfigFieldsAreNamed) {
+  const std::filesystem::path folder = scratch_folder();
+  std::ofstream(folder / "tokenizer.json") << small_document();
+  const auto message = [&](const char* config) {
+    std::ofstream(folder / "tokenizer_config.json", std::ios::trunc) << config;
+    return message_of(folder);
+  };
+  const std::string prefix = "[load tokenizer] " + (folder / "tokenizer_config.json").string() + ": ";
+  EXPECT_EQ(message(R"({"bos_token": 3})"), prefix + "bos_token: found 3; expected a string or an object");
+  EXPECT_EQ(message(R"({"chat_template": 3})"),
+            prefix + "chat_template: found 3; expected a string or a list");
 }
 
 TEST(LoadErrors, UnsupportedStepsAreNamed) {
