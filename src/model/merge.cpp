@@ -1,6 +1,7 @@
 #include "model/merge.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <unordered_map>
 
@@ -63,7 +64,8 @@ struct Output {
 
 /// Appends W + scale * B A, panel by panel of W's rows. Both layouts are scale * left^T right with left [R,
 /// rows of W] and right [R, columns of W].
-void write_sum(const Target& target, const std::string& name, io::SafetensorsWriter& writer, Output& output) {
+void write_sum(const Target& target, const std::string& file, const std::string& name,
+               io::SafetensorsWriter& writer, Output& output) {
   const ConstMatrixView weight = target.weight;
   const nn::LowRankUpdate& update = *target.update;
   const ConstMatrixView left = target.inputs_by_outputs ? update.a : update.b_transposed;
@@ -83,6 +85,14 @@ void write_sum(const Target& target, const std::string& name, io::SafetensorsWri
     for (float* value = h.row<float>(0); value != h.row<float>(0) + h.size(); ++value) *value *= update.scale;
     output.ops.low_rank_expand_add(h, right, panel);
     output.ops.copy(panel, rounded);
+    // As stored: a sum may be too large for F16 alone.
+    if (!std::isfinite(output.ops.sum_of_squares(rounded))) {
+      throw Error(
+          "[merge] {}: tensor \"{}\": found NaN or infinity in the sum; expected numbers that {} holds; "
+          "wrong "
+          "adapter, or did its training diverge?",
+          file, name, name_of(weight.dtype));
+    }
     output.write(writer, name, {rounded.view().data, static_cast<std::size_t>(rounded.bytes())});
   }
 }
@@ -100,7 +110,7 @@ void write_file(const io::SafetensorsFile& file, const Targets& targets, const s
     const io::TensorView& tensor = file.at(spec.name);
     const auto target = targets.find(spec.name);
     if (target != targets.end()) {
-      write_sum(target->second, spec.name, writer, output);
+      write_sum(target->second, file.path().string(), spec.name, writer, output);
     } else {
       output.write(writer, spec.name, tensor.bytes);
     }

@@ -2,7 +2,11 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
+#include <set>
+#include <string_view>
 
 #include "core/error.hpp"
 #include "model/tensor_values.hpp"
@@ -24,6 +28,29 @@ void check_tensor(const io::TensorFolder& folder, const TensorSpec& spec, const 
   if (!is_float_tensor(*tensor)) {
     throw Error("[load] {}: tensor \"{}\" has type {}; supported: F32, F16, BF16", file, tensor->name,
                 name_of(tensor->dtype));
+  }
+}
+
+/// Buffers that older files keep beside the weights of a layer.
+bool is_buffer(std::string_view name) {
+  constexpr std::array<std::string_view, 3> kEndings = {".rotary_emb.inv_freq", ".attn.bias",
+                                                        ".attn.masked_bias"};
+  return std::any_of(kEndings.begin(), kEndings.end(),
+                     [&](std::string_view ending) { return name.ends_with(ending); });
+}
+
+/// A layer's weight left unread would make another model of this one: too few layers, a bias or a norm that
+/// the config does not tell of. `read` has the names that the files give.
+void check_nothing_unread(const io::TensorFolder& folder, const ModelConfig& config,
+                          const std::set<std::string_view>& read) {
+  for (const std::string& name : folder.names()) {
+    std::string_view rest = name;
+    if (rest.starts_with(config.names.root)) rest.remove_prefix(config.names.root.size());
+    if (!rest.starts_with(config.names.layers + ".") || is_buffer(name) || read.contains(name)) continue;
+    throw Error(
+        "[load] {}: tensor \"{}\": found in a layer; config.json ({}, {} layers) has no place for it; wrong "
+        "config for this model?",
+        folder.file_of(name).path().string(), name, config.model_type, config.num_hidden_layers);
   }
 }
 
@@ -58,9 +85,11 @@ const io::TensorView* find_tensor(const io::TensorFolder& folder, const ModelCon
 Weights load_weights(const std::filesystem::path& path, const ModelConfig& config) {
   auto folder = std::make_shared<const io::TensorFolder>(path);
   Weights weights;
+  std::set<std::string_view> read;
   for (const TensorSpec& spec : list_tensors(config)) {
     const io::TensorView* tensor = find_tensor(*folder, config, spec.name);
     check_tensor(*folder, spec, tensor);
+    read.insert(tensor->name);
     if (spec.shape.size() == 1) {
       Matrix vector(1, spec.cols());
       read_floats(*tensor, 0, {vector.row<float>(0), static_cast<std::size_t>(spec.cols())});
@@ -75,6 +104,7 @@ Weights load_weights(const std::filesystem::path& path, const ModelConfig& confi
       weights.keep(std::move(copy));
     }
   }
+  check_nothing_unread(*folder, config, read);
   weights.keep(std::move(folder));
   return weights;
 }

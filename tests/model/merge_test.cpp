@@ -180,6 +180,29 @@ TEST(Merge, AUsedFolderIsRefusedAndKept) {
   EXPECT_EQ(scratch.names(), std::vector<std::string>{"merged"});
 }
 
+TEST(Merge, SumsThatTheTypeCannotHoldAreRefusedAndNothingIsLeft) {
+  for (const auto& [family, value] : {std::pair("llama_f16", 1e6F), std::pair("llama", 3e38F)}) {
+    GoldenCase golden(family);
+    const ScratchFolder scratch;
+    std::filesystem::create_directory(scratch / "adapter");
+    PeftConfig config;
+    config.target_modules = parse_target_modules("down_proj");
+    Adapter adapter = Adapter::create(config, golden.decoder(), 1);
+    for (auto& entry : adapter.entries()) {
+      testing::fill_random(entry->update.a, 1);
+      entry->update.b_transposed.row<float>(0)[0] = value;
+      entry->update.a.row<float>(0)[0] = 10;
+    }
+    save_adapter(scratch / "adapter", adapter);
+    const std::string error = io::error_of([&] {
+      merge_adapter(golden.ops(), golden.folder() / "model", scratch / "adapter", scratch / "merged", {});
+    });
+    EXPECT_NE(error.find("model.layers.0.mlp.down_proj.weight\": found NaN or infinity"), std::string::npos)
+        << family << ": " << error;
+    EXPECT_EQ(scratch.names(), std::vector<std::string>{"adapter"});
+  }
+}
+
 TEST(Merge, AdapterOfAnotherModelLeavesNothing) {
   GoldenCase golden("llama");
   const ScratchFolder scratch;

@@ -78,6 +78,22 @@ TEST(Weights, FewerLayersThanTheConfigSays) {
   EXPECT_TRUE(error.starts_with("tensor \"model.layers.1.")) << error;
 }
 
+TEST(Weights, MoreInALayerThanTheConfigSays) {
+  const auto error_with = [](const char* family, void (*change)(ModelConfig&)) {
+    const std::filesystem::path folder = golden_folder() / "families" / family / "model";
+    ModelConfig config = load_model_config(folder);
+    change(config);
+    return io::error_of([&] { load_weights(folder, config); });
+  };
+  const std::string layer = error_with("llama", [](ModelConfig& config) { config.num_hidden_layers = 1; });
+  EXPECT_NE(layer.find("tensor \"model.layers.1."), std::string::npos) << layer;
+  EXPECT_NE(layer.find("config.json (llama, 1 layers) has no place for it"), std::string::npos) << layer;
+  const std::string bias = error_with("qwen2", [](ModelConfig& config) { config.qkv_bias = false; });
+  EXPECT_NE(bias.find("tensor \"model.layers.0.self_attn.k_proj.bias\""), std::string::npos) << bias;
+  const std::string norm = error_with("qwen3", [](ModelConfig& config) { config.qk_norm = false; });
+  EXPECT_NE(norm.find("tensor \"model.layers.0.self_attn.k_norm.weight\""), std::string::npos) << norm;
+}
+
 TEST(Weights, ExtraTensorsDoNotMatter) {
   // Older files hold buffers that are no weights, such as rotary_emb.inv_freq.
   GoldenCase golden("llama_f16");  // holds such tensors; its logits are checked in families_test.cpp
