@@ -72,6 +72,13 @@ Parsed declare(CLI::App& parent, const Command& command) {
           : fmt::format("unknown command \"{}{}\"{}", prefix, argument, suggest_name(argument, names)));
 }
 
+/// `what` is the parser's: the flag, a colon, and how many values it wanted and received.
+[[noreturn]] void throw_mismatch(std::string_view what) {
+  const bool several = what.find("received") != std::string_view::npos;
+  throw UsageError(fmt::format("{}: {}", what.substr(0, what.find(':')),
+                               several ? "found more than once; expected once" : "no value; expected one"));
+}
+
 void take_over(const Parsed& parsed, OptionTable& table) {
   for (std::size_t i = 0; i < parsed.options.size(); ++i) {
     if (parsed.options[i]->count() == 0) continue;
@@ -118,6 +125,8 @@ Request parse_arguments(int argc, const char* const* argv, std::span<Command> co
     program.parse(argc, argv);
   } catch (const CLI::ExtrasError&) {
     throw_unknown_command(program.remaining().front(), "", commands);
+  } catch (const CLI::ArgumentMismatch& error) {
+    throw_mismatch(error.what());
   } catch (const CLI::ParseError& error) {
     throw UsageError(error.what());
   }

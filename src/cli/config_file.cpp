@@ -22,7 +22,11 @@ std::string place(const std::filesystem::path& file, const YAML::Mark& mark) {
 YAML::Node parse(const std::filesystem::path& file) {
   const std::string text = io::read_text_file(file, kMaxConfigBytes);
   try {
-    return YAML::Load(text);
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() > 1) {
+      throw Error("[config] {}: found a second document; expected one", place(file, documents[1].Mark()));
+    }
+    return documents.empty() ? YAML::Node() : documents.front();
   } catch (const YAML::Exception& fault) {
     throw Error("[config] {}: malformed YAML: {}", place(file, fault.mark), fault.msg);
   }

@@ -143,8 +143,8 @@ std::string file_text(const io::SafetensorsFile& file) {
     text += line("metadata", fmt::format("{}: {}", key, value));
   text += "\n";
   for (const io::TensorView& tensor : file.tensors()) {
-    text +=
-        fmt::format("  {:<56}{:<6}[{}]\n", tensor.name, name_of(tensor.dtype), fmt::join(tensor.shape, ", "));
+    text += fmt::format("  {:<55} {:<6}[{}]\n", tensor.name, name_of(tensor.dtype),
+                        fmt::join(tensor.shape, ", "));
   }
   return text;
 }

@@ -85,7 +85,8 @@ std::string suggest_option(std::string_view unknown, const OptionTable& table) {
 
 std::string suggest_name(std::string_view unknown, std::span<const std::string_view> names) {
   std::string_view nearest;
-  std::size_t least = std::max<std::size_t>(2, unknown.size() / 3) + 1;
+  // At least one letter must stay, or any short name would do.
+  std::size_t least = std::min(std::max<std::size_t>(2, unknown.size() / 3) + 1, unknown.size());
   for (const std::string_view candidate : names) {
     const std::size_t distance = edit_distance(unknown, candidate);
     if (distance >= least) continue;

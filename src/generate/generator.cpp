@@ -16,8 +16,17 @@ GenerationResult generate(model::Decoder& decoder, std::span<const std::int32_t>
   if (options.max_new_tokens < 0 || options.max_new_tokens > kMost) {
     throw Error("[generate] --max-new-tokens: found {}; expected 0 to {}", options.max_new_tokens, kMost);
   }
+  const auto prompt_tokens = static_cast<Index>(prompt.size());
+  const Index positions = decoder.config().max_position_embeddings;
+  const bool learned = !decoder.config().names.position_embedding.empty();
+  if (learned && prompt_tokens + options.max_new_tokens - 1 > positions) {
+    throw Error(
+        "[generate] --prompt, --max-new-tokens: found {} and {} tokens; expected at most {} together, the "
+        "model's positions and one",
+        prompt_tokens, options.max_new_tokens, positions + 1);
+  }
   GenerationResult result;
-  result.prompt_tokens = static_cast<Index>(prompt.size());
+  result.prompt_tokens = prompt_tokens;
   if (options.max_new_tokens == 0) return result;
   Sampler sampler(options.sampler);
   // The last new token is never fed back, so it needs no room.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -74,6 +75,35 @@ TEST_F(Hostile, TemplateTokenBeyondTheVocabulary) {
   io::put(model / "tokenizer.json", tokenizer);
   expect_error(evaluate(model),
                "post_processor.special_tokens.<s>.ids[0]: found 258; expected an integer from 0 to 257");
+}
+
+TEST_F(Hostile, TokenizerThatIsAPipeOrAFolder) {
+  for (const bool pipe : {false, true}) {
+    const auto model = copy_model(pipe ? "pipe" : "folder");
+    std::filesystem::remove(model / "tokenizer.json");
+    if (pipe) {
+      ASSERT_EQ(::mkfifo((model / "tokenizer.json").c_str(), 0600), 0);
+    } else {
+      std::filesystem::create_directory(model / "tokenizer.json");
+    }
+    expect_error(evaluate(model), "tokenizer.json: found a ");
+  }
+}
+
+TEST_F(Hostile, MoreTextThanLearnedPositions) {
+  io::put(path("gpt2.json"), R"({"model_type": "gpt2", "vocab_size": 258, "n_embd": 16, "n_layer": 1,
+                                 "n_head": 2, "n_positions": 8})");
+  ASSERT_EQ(run_lorry({"init", "--config", path("gpt2.json"), "--tokenizer",
+                       path("parts") + "/tokenizer.json", "--out", path("gpt2")})
+                .code,
+            0);
+  const auto generate = [](const std::string& count) {
+    return run_lorry({"generate", "--model", path("gpt2"), "--prompt", "abc", "--max-new-tokens", count,
+                      "--temperature", "1", "--threads", "1"});
+  };
+  EXPECT_EQ(generate("5").code, 0);
+  expect_error(generate("6"),
+               "--prompt, --max-new-tokens: found 4 and 6 tokens; expected at most 9 together");
 }
 
 TEST_F(Hostile, DropoutThatRoundsToOne) {

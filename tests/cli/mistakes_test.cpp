@@ -242,8 +242,8 @@ TEST_F(Mistakes, CommandLine) {
   expect_usage({"--rank", "4"}, "unknown flag --rank; expected a command first");
   expect_usage({"train", "--learning-rate", "1"}, R"(unknown flag --learning-rate; did you mean "lr"?)");
   expect_usage({"train", "--rnak=4"}, R"(unknown flag --rnak=4; did you mean "rank"?)");
-  expect_usage({"train", "--rank"}, "--rank");
-  expect_usage({"train", "--rank", "1", "--rank", "2"}, "--rank");
+  expect_usage({"train", "--rank"}, "--rank: no value; expected one");
+  expect_usage({"train", "--rank", "1", "--rank", "2"}, "--rank: found more than once; expected once");
   expect_error(run_lorry({"train", "--model", "x"}), "--data: missing; expected --data PATH");
   expect_error(run_lorry({"generate", "--model", "x"}), "--prompt, --data: found neither");
 }
