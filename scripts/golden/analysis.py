@@ -31,9 +31,8 @@ CASES = {
 }
 ADAPTERS = {f"r{rank}_s{seed}": dict(rank=rank, seed=seed) for rank in (4, 12) for seed in (1, 2)}
 PAIRS = [("r4_s1", "r12_s1"), ("r12_s1", "r12_s2"), ("r4_s2", "r4_s1")]
-# Ranks and alphas that differ from module to module, and the scale alpha / sqrt(r).
-PATTERNS = dict(rank_pattern={"q_proj": 6, "layers.1.mlp.up_proj": 2}, alpha_pattern={"v_proj": 32, "1.mlp.up_proj": 3},
-                use_rslora=True)
+# Ranks and alphas that differ from module to module.
+PATTERNS = dict(rank_pattern={"q_proj": 6, "layers.1.mlp.up_proj": 2}, alpha_pattern={"v_proj": 32, "1.mlp.up_proj": 3})
 
 
 def train(model, seed):
