@@ -67,7 +67,7 @@ class AdapterUpdates : public UpdateSource {
 
  private:
   static std::filesystem::path weights_of(const std::filesystem::path& folder) {
-    const std::filesystem::path path = folder / model::kAdapterWeightsFile;
+    std::filesystem::path path = folder / model::kAdapterWeightsFile;
     if (!std::filesystem::exists(path)) {
       throw Error("[load] {}: {} is missing; expected beside {}", folder.string(), model::kAdapterWeightsFile,
                   model::kAdapterConfigFile);
