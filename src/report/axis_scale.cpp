@@ -40,7 +40,7 @@ bool DataRange::can_show(double value) const {
 
 void DataRange::add(double value) {
   if (!can_show(value)) return;
-  value = std::clamp(value, -kHuge, kHuge);
+  value = std::clamp(value, scale_ == Scale::kLog ? 1.0 / kHuge : -kHuge, kHuge);
   low_ = empty_ ? value : std::min(low_, value);
   high_ = empty_ ? value : std::max(high_, value);
   empty_ = false;
@@ -80,7 +80,7 @@ void AxisScale::set_ends(const Axis& axis, const DataRange& data, Fit fit) {
   if (log) {
     const double factor = flat ? 2.0 : std::exp(kPadding * (std::log(high_) - std::log(low_)));
     low_ = std::max(low_ / factor, 1.0 / kHuge);
-    high_ *= factor;
+    high_ = std::min(high_ * factor, 2.0 * kHuge);
   } else if (flat) {
     const double around = std::abs(low_) < kNothing ? 1.0 : 0.1 * std::abs(low_);
     low_ -= around;
@@ -157,18 +157,23 @@ void AxisScale::add_log_ticks(Index most) {
     if (decades / static_cast<double>(stride) > static_cast<double>(most)) stride = further;
   }
   const bool between = decades < 2.5;
-  const bool plain = low_ >= 9e-4 && high_ <= 1.2e5;
-  const auto first = static_cast<Index>(std::floor(std::log10(low_)));
+  struct Place {
+    int factor;
+    Index exponent;
+    double value;
+  };
+  std::vector<Place> places;
   const auto last = static_cast<Index>(std::ceil(std::log10(high_)));
-  for (Index e = first; e <= last; ++e) {
-    if (e % stride != 0) continue;
+  for (auto e = static_cast<Index>(std::floor(std::log10(low_))); e <= last; ++e) {
     for (const int factor : {1, 2, 5}) {
       const double value = factor * std::pow(10.0, static_cast<double>(e));
-      if ((factor > 1 && !between) || !holds(value)) continue;
-      const Label label = plain ? number_label(fmt::format("{:.6g}", value))
-                                : power_label(factor == 1 ? "" : std::to_string(factor), e);
-      ticks_.push_back({value, label});
+      if (e % stride == 0 && (factor == 1 || between) && holds(value)) places.push_back({factor, e, value});
     }
+  }
+  const bool plain = places.empty() || (places.front().exponent >= -3 && places.back().exponent <= 5);
+  for (const auto& [factor, e, value] : places) {
+    ticks_.push_back({value, plain ? number_label(fmt::format("{:.6g}", value))
+                                   : power_label(factor == 1 ? "" : std::to_string(factor), e)});
   }
 }
 

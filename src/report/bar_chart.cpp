@@ -31,7 +31,7 @@ std::string filling(Index index) {
 
 double spread_of(const BarSeries& series, std::size_t group) {
   if (series.spread.empty() || !std::isfinite(series.spread[group])) return 0.0;
-  return std::abs(series.spread[group]);
+  return std::min(std::abs(series.spread[group]), 1e300);  // so that value and spread stay finite together
 }
 
 DataRange range_of(const BarChart& chart) {

@@ -9,8 +9,8 @@ namespace lorry::report {
 
 struct BarSeries {
   std::string name;
-  std::vector<double> values;  // one per group; NaN: no bar
-  std::vector<double> spread;  // empty, or half the height of each error bar
+  std::vector<double> values;       // one per group; NaN: no bar
+  std::vector<double> spread = {};  // empty, or half the height of each error bar
 };
 
 struct BarChart {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/check.hpp"
@@ -36,7 +37,7 @@ struct Scales {
 
 double spread_at(const Series& series, std::size_t i) {
   if (series.spread.empty() || !std::isfinite(series.spread[i])) return 0.0;
-  return std::abs(series.spread[i]);
+  return std::min(std::abs(series.spread[i]), 1e300);  // so that value and spread stay finite together
 }
 
 struct Ranges {

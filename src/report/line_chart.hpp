@@ -14,20 +14,20 @@ struct Axis {
   Scale scale = Scale::kLinear;                            // kLog: what is not above 0 is no value
   double low = std::numeric_limits<double>::quiet_NaN();   // NaN: from the data
   double high = std::numeric_limits<double>::quiet_NaN();  // NaN: from the data
-  std::vector<double> ticks;                               // empty: round numbers
+  std::vector<double> ticks = {};                          // empty: round numbers
 };
 
 struct Series {
   std::string name;
-  std::vector<double> x, y;    // equally long; a pair with NaN or infinity interrupts the line
-  std::vector<double> spread;  // empty, or half the height of each point's error bar; NaN: none
-  bool band = false;           // the spread as a band behind the line
+  std::vector<double> x, y;         // equally long; a pair with NaN or infinity interrupts the line
+  std::vector<double> spread = {};  // empty, or half the height of each point's error bar; NaN: none
+  bool band = false;                // the spread as a band behind the line
 };
 
 struct LineChart {
   std::string title;
   Axis x, y;
-  std::vector<Series> series;
+  std::vector<Series> series = {};
   bool markers = true;  // left out anyway where there are more than 100 points
 };
 
