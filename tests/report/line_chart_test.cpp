@@ -145,6 +145,14 @@ TEST(LineChartDeath, SizesThatDoNotMatchAreTheCallersMistake) {
   EXPECT_DEATH(to_svg(chart_of({1, 2}, {1})), "series.x.size");
 }
 
+TEST(Line, KeepsFirstLowestHighestAndLastOfHalfAPixel) {
+  const std::vector<Point> points = {{0.0, 5, true}, {0.1, 6, true}, {0.2, 1, true},
+                                     {0.3, 9, true}, {0.4, 4, true}, {0.5, 7, true}};
+  const std::string line = line_through(points);
+  EXPECT_NE(line.find("d=\"M0 5L0.2 1L0.3 9L0.4 4L0.5 7\""), std::string::npos) << line;
+  EXPECT_EQ(line_through({{}, {}}), "");
+}
+
 TEST(Band, RunsOutAboveAndBackBelowAndBreaksWithTheLine) {
   const std::vector<Point> upper = {{0, 1, true}, {10, 2, true}, {}, {20, 3, true}};
   const std::vector<Point> lower = {{0, 5, true}, {10, 6, true}, {}, {20, 7, true}};
