@@ -14,7 +14,7 @@ constexpr std::string_view kLight =
 constexpr std::string_view kDark =
     "--paper:#14181c;--ink:#e4e8ec;--quiet:#a3adb7;--axis:#87919b;--grid:#2c343c;--panel:#1d2329;--link:#"
     "6cb2ff;"
-    "--none:#343b42;--hatch:#66707a;";
+    "--none:#4a525a;--hatch:#939da7;";
 
 constexpr std::string_view kRules = R"(*{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
