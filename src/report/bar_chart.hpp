@@ -16,8 +16,8 @@ struct BarSeries {
 struct BarChart {
   std::string title, x_label;
   Axis y;  // linear bars grow from 0 if that is in range, else from the lower end
-  std::vector<std::string> groups;
-  std::vector<BarSeries> series;
+  std::vector<std::string> groups = {};
+  std::vector<BarSeries> series = {};
 };
 
 /// An <svg> element as line_chart.hpp's.

@@ -10,9 +10,9 @@ namespace lorry::report {
 struct HeatMap {
   std::string title, x_label, y_label;
   Index rows = 0, cols = 0;         // row 0 is on top, as in a matrix; either may be 0
-  std::vector<double> values = {};  // [rows, cols]; NaN or infinite: no value, drawn grey and crossed
-  double low = 0.0,
-         high = 1.0;  // the ends of the colour scale, low < high; values beyond get the end's colour
+  std::vector<double> values = {};  // [rows, cols]; NaN or infinite: no value, drawn grey and hatched
+  double low = 0.0;                 // the ends of the colour scale, low < high; values beyond them get the
+  double high = 1.0;                // colour of that end
   std::vector<std::string> x_ticks = {}, y_ticks = {};  // one per column and row, or empty: numbered from 1
   /// Only cells whose column is at most their row, and so at most `rows` columns (Figure 3 of the LoRA
   /// paper).
