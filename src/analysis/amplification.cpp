@@ -38,19 +38,23 @@ const LinearWeight& find_weight(const LinearWeights& weights, const UpdateInfo& 
   return *weight;
 }
 
-/// ‖U^T W V‖_F for each of several pairs of frames of equal width, in one pass over W.
+/// ‖U^T W V‖_F for each of several pairs of frames of equal width, in one pass over W: by V where W's rows
+/// are outputs, else by U, since products along stored rows are the faster ones.
 std::vector<double> projections(WeightMatrix& weight, const std::vector<Dense>& left,
                                 const std::vector<Dense>& right) {
-  const Index r = left.front().cols();
-  const auto count = static_cast<Index>(left.size());
-  DenseF stacked(weight.outputs(), r * count);
-  for (Index i = 0; i < count; ++i) {
-    stacked.middleCols(i * r, r) = left[static_cast<std::size_t>(i)].cast<float>();
+  const bool inputs_by_outputs = weight.inputs_by_outputs();
+  const std::vector<Dense>& first = inputs_by_outputs ? left : right;
+  const std::vector<Dense>& second = inputs_by_outputs ? right : left;
+  const Index r = first.front().cols();
+  DenseF stacked(first.front().rows(), r * static_cast<Index>(first.size()));
+  for (std::size_t i = 0; i < first.size(); ++i) {
+    stacked.middleCols(static_cast<Index>(i) * r, r) = first[i].cast<float>();
   }
-  const Dense images = weight.transposed_times(stacked).cast<double>();  // [I, r * count]
+  const Dense images =
+      (inputs_by_outputs ? weight.transposed_times(stacked) : weight.times(stacked)).cast<double>();
   std::vector<double> norms;
-  for (Index i = 0; i < count; ++i) {
-    norms.push_back((images.middleCols(i * r, r).transpose() * right[static_cast<std::size_t>(i)]).norm());
+  for (std::size_t i = 0; i < second.size(); ++i) {
+    norms.push_back((images.middleCols(static_cast<Index>(i) * r, r).transpose() * second[i]).norm());
   }
   return norms;
 }
@@ -95,8 +99,7 @@ ModuleAmplification measure(const Update& update, const LinearWeight& stored, Wo
                 io::in_quotes(stored.tensor.name));
   }
   const Index w = weight_directions(options, std::min(update.info.outputs, update.info.inputs));
-  const TopDirections top =
-      top_directions(weight, std::max(w, r), {.checked = std::max<Index>(r, 1), .seed = options.seed});
+  const TopDirections top = top_directions(weight, std::max(w, r), {.seed = options.seed});
   result.weight_singular_values = to_list(top.sigma);
   result.weight_exact = top.exact;
   result.weight_residual = top.residual;

@@ -32,7 +32,7 @@ struct ModuleAmplification {
   Grid phi_right = {};                              // [w, r]: right directions, in I dimensions
   std::vector<double> weight_singular_values = {};  // [max(w, r)] top ones of W
   bool weight_exact = true;      // W's directions by a full SVD; false: by randomised block Krylov iteration
-  double weight_residual = 0.0;  // max over i <= r of ‖W^T u_i - σ_i v_i‖ / σ_1; 0 where exact
+  double weight_residual = 0.0;  // max over those directions of ‖W^T u_i - σ_i v_i‖ / σ_1; 0 where exact
   ProductCount products = {};
   std::string note = {};  // "ΔW is zero (B = 0)"; else empty
 };

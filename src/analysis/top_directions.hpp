@@ -12,13 +12,13 @@ struct TopDirections {
   Dense left = {};    // [O,k]
   Dense right = {};   // [I,k]
   bool exact = true;
-  double residual = 0.0;  // max over i <= checked of ‖W^T u_i - σ_i v_i‖ / σ_1; 0 where exact
+  double residual = 0.0;  // max over i of ‖W^T u_i - σ_i v_i‖ / σ_1 (or ‖W v_i - σ_i u_i‖, where that is the
+                          // larger one; the other is rounding); 0 where exact
 };
 
 struct TopOptions {
   Index full_side = 512;    // smaller sides up to this: SVD in float64
-  double tolerance = 2e-5;  // relative, of sqrt(σ_1^2 + ... + σ_checked^2)
-  Index checked = 0;        // leading directions that must converge; 0: all k
+  double tolerance = 3e-5;  // relative, of sqrt(σ_1^2 + ... + σ_k^2): stop where no more than this is to gain
   std::uint64_t seed = 1;
 };
 

@@ -19,6 +19,8 @@ class WeightMatrix {
 
   [[nodiscard]] Index outputs() const noexcept { return inputs_by_outputs_ ? wide_.cols : wide_.rows; }
   [[nodiscard]] Index inputs() const noexcept { return inputs_by_outputs_ ? wide_.rows : wide_.cols; }
+  /// Whether it is stored [I,O].
+  [[nodiscard]] bool inputs_by_outputs() const noexcept { return inputs_by_outputs_; }
   /// ‖W‖_F; NaN or infinity if W holds one.
   [[nodiscard]] double norm() const { return norm_; }
   /// W x [O,K] for x [I,K].
