@@ -4,6 +4,7 @@
 
 accepted/<case>/ is an adapter of that model, refused/<case>/ only a config. cases.json says which field of each refused
 config Lorry must name; reference.safetensors has input_ids [T] and <case>.logits [T, V] of each accepted one.
+pattern_keys.json has which of a rank_pattern's keys counts for a module: {"keys", "module", "key": null for none}.
 """
 
 import json
@@ -15,6 +16,7 @@ import torch
 from families import load
 from peft import IA3Config, LoraConfig, PeftModel, TaskType, get_peft_model
 from peft.tuners.lora.config import BdLoraConfig, CordaConfig, EvaConfig
+from peft.utils.other import get_pattern_key
 from recipes import VOCAB, randomise_adapter
 from safetensors.torch import load_file, save_file
 from support import make_deterministic, provenance, save_adapter, save_reference, sort_targets
@@ -36,6 +38,14 @@ ACCEPTED = {
     "bf16": dict(r=2, target_modules=QV),
     "f16": dict(r=2, target_modules=QV),
     "unmatched": dict(r=2, target_modules=["query", "q_proj"]),  # PEFT minds a name without a layer only when alone
+    # Names, full names, expressions, one that begins with ^, and "q_pro", which ends too early to match anything.
+    "patterns": dict(r=4, lora_alpha=8, target_modules="all-linear",
+                     rank_pattern={"v_proj": 2, "layers.1.mlp.down_proj": 6, r"layers\.0\.self_attn\.(q|k)_proj": 3,
+                                   "^model.layers.1.self_attn.q_proj": 5, "q_pro": 9},
+                     alpha_pattern={"mlp.*": 3, "o_proj": 5.5, "layers.1..*": 10}),
+    # The first key that matches counts, and here it is not the first in the alphabet.
+    "pattern_order": dict(r=2, target_modules=QV, rank_pattern={"q_proj": 3, "layers.1.self_attn.q_proj": 5},
+                          alpha_pattern={"v_proj": 6, ".*": 12}),
 }
 
 # case: (field that the error must name, arguments)
@@ -47,8 +57,6 @@ REFUSED = {
     "modules_to_save": ("modules_to_save", dict(modules_to_save=["lm_head"])),
     "layers_to_transform": ("layers_to_transform", dict(layers_to_transform=[1])),
     "exclude_modules": ("exclude_modules", dict(exclude_modules=["v_proj"])),
-    "rank_pattern": ("rank_pattern", dict(rank_pattern={"q_proj": 2})),
-    "alpha_pattern": ("alpha_pattern", dict(alpha_pattern={"q_proj": 2})),
     "lora_bias": ("lora_bias", dict(lora_bias=True)),
     "trainable_token_indices": ("trainable_token_indices", dict(trainable_token_indices=[5])),
     "layer_replication": ("layer_replication", dict(layer_replication=[[0, 2], [1, 2]])),
@@ -63,6 +71,16 @@ REFUSED = {
     "eva": ("init_lora_weights", dict(init_lora_weights="eva", eva_config=EvaConfig())),
 }
 
+PATTERN_KEYS = (
+    ["q_proj", "layers.1.self_attn.q_proj"], ["layers.1.self_attn.q_proj", "q_proj"], ["proj"], ["q_pro"], ["_proj"],
+    [".*"], ["layers.1"], ["layers.1.*"], ["^model.layers.1.self_attn.q_proj"], ["^layers.1.self_attn.q_proj"],
+    ["model.layers.1.self_attn.q_proj"], ["self.attn.q.proj"], [r"layers\.\d+\.mlp\.up_proj"], ["(q|v)_proj", "mlp.*"],
+    ["q_proj|up_proj"], [r"layers\.1\d\..*"], ["Q_PROJ"], ["(?i:Q_PROJ)"], ["lm_head$"], [r"(?!.*head).*"], [""],
+    [r"(\w)_proj|h(.)ad"], [r"(a+)+b"], ["q_proj)|(up_proj"],
+)
+PATTERN_MODULES = ("model.layers.0.self_attn.q_proj", "model.layers.1.self_attn.q_proj", "model.layers.11.mlp.up_proj",
+                   "model.layers.1.self_attn.v_proj", "lm_head", "q_proj")
+
 
 def rewrite(name, folder):
     """Turns what today's PEFT wrote into what older versions, other trainers or people write."""
@@ -72,7 +90,10 @@ def rewrite(name, folder):
         config = {key: config[key] for key in OLD_KEYS}
     if name == "minimal":
         config = {key: config[key] for key in ("peft_type", "target_modules")}
-    config_path.write_text(json.dumps(config, indent=2, sort_keys=True))
+    if name == "pattern_order":  # PEFT sorts keys as it saves and keeps their order as it loads
+        for field in ("rank_pattern", "alpha_pattern"):
+            config[field] = ACCEPTED[name][field]
+    config_path.write_text(json.dumps(config, indent=2))  # sorted as it was read
     if name in ("bf16", "f16"):
         dtype = torch.bfloat16 if name == "bf16" else torch.float16
         weights = {key: weight.to(dtype) for key, weight in load_file(weights_path).items()}
@@ -107,6 +128,14 @@ def write_refused(out):
     return {**{name: field for name, (field, _) in REFUSED.items()}, "ia3": "peft_type"}
 
 
+def pattern_keys():
+    """Which key counts for each module, by the function that PEFT asks."""
+    for keys in PATTERN_KEYS:
+        for module in PATTERN_MODULES:
+            key = get_pattern_key(keys, module)  # the module itself where none matches
+            yield {"keys": keys, "module": module, "key": key if key in keys else None}
+
+
 def main():
     make_deterministic()
     base_folder, out = Path(sys.argv[1]), Path(sys.argv[2])
@@ -116,6 +145,7 @@ def main():
     logits = write_accepted(base_folder, out, ids)
     cases = {"accepted": sorted(ACCEPTED), "refused": write_refused(out)}
     (out / "cases.json").write_text(json.dumps(cases, indent=2, sort_keys=True) + "\n")
+    (out / "pattern_keys.json").write_text(json.dumps(list(pattern_keys()), indent=1) + "\n")
     command = "scripts/golden/adapters.py tests/golden/families/llama/model tests/golden/adapters"
     save_reference(out / "reference.safetensors", {"input_ids": ids, **logits}, provenance(command, SEED))
 

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python scripts/golden/check_interchange.py WRITTEN [FAMILIES]
 
-WRITTEN holds one folder per case of FAMILIES (tests/golden/families), each with any of
+WRITTEN holds folders named after a case of FAMILIES (tests/golden/families), alone or with ".something", each with any of
     adapter/              an adapter written by Lorry
     logits.safetensors    document.<i>.logits [T, V]: what Lorry computes with it, in float32, on the case's documents
     merged/               the model folder into which Lorry merged that adapter
@@ -87,16 +87,17 @@ def main():
     written = Path(sys.argv[1])
     families = Path(sys.argv[2] if len(sys.argv) > 2 else "tests/golden/families")
     done, failed = 0, 0
-    for case in sorted(path for path in families.iterdir() if (written / path.name).is_dir()):
+    for folder in sorted(path for path in written.iterdir() if path.is_dir()):
+        case = families / folder.name.partition(".")[0]
         for part, check in (("adapter", check_adapter), ("merged", check_merged)):
-            if not (written / case.name / part).is_dir():
+            if not (folder / part).is_dir():
                 continue
             done += 1
             try:
-                verdict = f"ok, differs by {check(case, written / case.name):.1e}"
+                verdict = f"ok, differs by {check(case, folder):.1e}"
             except Exception as error:  # the next case is still worth a line
                 failed, verdict = failed + 1, f"FAILED: {type(error).__name__}: {error}"
-            print(f"{case.name} {part}: {verdict}")
+            print(f"{folder.name} {part}: {verdict}")
     print(f"{done} checks, {failed} failed")
     sys.exit(1 if failed or not done else 0)
 

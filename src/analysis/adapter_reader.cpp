@@ -9,7 +9,7 @@
 #include "core/error.hpp"
 #include "io/message_text.hpp"
 #include "io/safetensors.hpp"
-#include "model/peft_config.hpp"
+#include "model/module_ranks.hpp"
 #include "model/peft_names.hpp"
 #include "model/tensor_values.hpp"
 
@@ -43,7 +43,10 @@ Grid read_grid(const io::TensorView& tensor, const std::string& file) {
 class AdapterUpdates : public UpdateSource {
  public:
   explicit AdapterUpdates(const std::filesystem::path& folder)
-      : folder_(folder), config_(model::load_peft_config(folder)), file_(weights_of(folder)) {
+      : folder_(folder),
+        ranks_(model::load_peft_config(folder),
+               fmt::format("[load] {}: field", (folder / model::kAdapterConfigFile).string())),
+        file_(weights_of(folder)) {
     std::map<std::string, Halves> halves;
     for (const io::TensorView& tensor : file_.tensors()) add(tensor, halves);
     for (const auto& [module, pair] : halves) add(module, pair);
@@ -109,19 +112,19 @@ class AdapterUpdates : public UpdateSource {
       throw Error("[load] {}: module {}: found lora_A [{}] and lora_B [{}]; expected equal ranks", path(),
                   io::in_quotes(module), fmt::join(pair.a->shape, ","), fmt::join(pair.b->shape, ","));
     }
-    if (rank != config_.r) {
+    if (rank != ranks_.rank(module)) {
       throw Error("[load] {}: module {}: found rank {}; {} says {}", path(), io::in_quotes(module), rank,
-                  model::kAdapterConfigFile, config_.r);
+                  model::kAdapterConfigFile, ranks_.rank(module));
     }
     infos_.push_back({.module = module,
                       .outputs = pair.b->shape[0],
                       .inputs = pair.a->shape[1],
                       .rank = rank,
-                      .scale = config_.lora_alpha / static_cast<double>(config_.r)});
+                      .scale = ranks_.alpha(module) / static_cast<double>(rank)});
   }
 
   std::filesystem::path folder_;
-  model::PeftConfig config_;
+  model::ModuleRanks ranks_;
   io::SafetensorsFile file_;
   std::vector<UpdateInfo> infos_;
 };

@@ -10,6 +10,7 @@
 #include "io/atomic_folder.hpp"
 #include "io/message_text.hpp"
 #include "io/safetensors_writer.hpp"
+#include "model/module_ranks.hpp"
 #include "model/peft_config.hpp"
 #include "model/peft_names.hpp"
 
@@ -89,12 +90,12 @@ void save_compressed(const std::filesystem::path& out, const std::vector<Compres
   model::PeftConfig config;
   config.base_model_name_or_path = base_model;
   config.fan_in_fan_out = conv1d;
+  std::vector<model::ModuleRank> ranks;
   for (const CompressedModule& module : modules) {
-    config.r = module.rank;
     config.target_modules.names.push_back(module.info.module);
+    ranks.push_back({.module = module.info.module, .rank = module.rank, .scale = 1.0F});
   }
-  config.lora_alpha = static_cast<double>(config.r);
-  model::save_peft_config(folder.path(), config);
+  model::save_peft_config(folder.path(), model::with_module_ranks(config, ranks));
   std::vector<io::TensorSpec> specs;
   for (const CompressedModule& module : modules) {
     specs.push_back(

@@ -24,6 +24,22 @@ io::OrderedJson targets_json(const model::TargetModules& targets) {
   return targets.pattern.empty() ? io::OrderedJson(targets.names) : io::OrderedJson(targets.pattern);
 }
 
+/// "q_proj: 4, o_proj: 2"
+template <class T>
+std::string pattern_text(const model::ModulePattern<T>& pattern) {
+  std::string text;
+  for (const auto& [key, value] : pattern)
+    text += fmt::format("{}{}: {}", text.empty() ? "" : ", ", key, value);
+  return text;
+}
+
+template <class T>
+io::OrderedJson pattern_json(const model::ModulePattern<T>& pattern) {
+  io::OrderedJson json = io::OrderedJson::object();
+  for (const auto& [key, value] : pattern) json[key] = value;
+  return json;
+}
+
 std::string sizes_text(const model::ModelConfig& config) {
   return fmt::format("{} layers, hidden {}, intermediate {}, {} heads of {}, {} key/value heads",
                      config.num_hidden_layers, config.hidden_size, config.intermediate_size,
@@ -95,17 +111,20 @@ std::string adapter_text(const std::filesystem::path& path, const model::Adapter
   text += line("base model", config.base_model_name_or_path);
   text += line("method", fmt::format("LoRA, rank {}, alpha {} (scale {}), dropout {}", config.r,
                                      config.lora_alpha, config.scale(), config.lora_dropout));
+  if (!config.rank_pattern.empty()) text += line("rank pattern", pattern_text(config.rank_pattern));
+  if (!config.alpha_pattern.empty()) text += line("alpha pattern", pattern_text(config.alpha_pattern));
   text += line("targets", targets_text(config.target_modules));
   text += line("parameters", fmt::format("{} on {} layers, {}", summary.parameters, summary.modules.size(),
                                          format_bytes(summary.bytes)));
   if (summary.base_weights > 0) {
     text += line("beside them", fmt::format("{} of the base model's weights", summary.base_weights));
   }
-  text +=
-      fmt::format("\n  {:<44}{:>6}{:>16}{:>12}{:>12}\n", "layer", "rank", "shape", "norm of A", "norm of B");
+  text += fmt::format("\n  {:<44}{:>6}{:>8}{:>16}{:>12}{:>12}\n", "layer", "rank", "scale", "shape",
+                      "norm of A", "norm of B");
   for (const model::AdapterModule& module : summary.modules) {
-    text += fmt::format("  {:<44}{:>6}{:>16}{:>12.4g}{:>12.4g}\n", module.name, module.rank,
-                        fmt::format("{} x {}", module.inputs, module.outputs), module.norm_a, module.norm_b);
+    text +=
+        fmt::format("  {:<44}{:>6}{:>8.4g}{:>16}{:>12.4g}{:>12.4g}\n", module.name, module.rank, module.scale,
+                    fmt::format("{} x {}", module.inputs, module.outputs), module.norm_a, module.norm_b);
   }
   return text;
 }
@@ -116,6 +135,7 @@ io::OrderedJson adapter_json(const std::filesystem::path& path, const model::Ada
   for (const model::AdapterModule& module : summary.modules) {
     modules.push_back({{"name", module.name},
                        {"rank", module.rank},
+                       {"scale", module.scale},
                        {"inputs", module.inputs},
                        {"outputs", module.outputs},
                        {"norm_a", module.norm_a},
@@ -127,6 +147,8 @@ io::OrderedJson adapter_json(const std::filesystem::path& path, const model::Ada
           {"rank", config.r},
           {"alpha", config.lora_alpha},
           {"scale", config.scale()},
+          {"rank_pattern", pattern_json(config.rank_pattern)},
+          {"alpha_pattern", pattern_json(config.alpha_pattern)},
           {"dropout", config.lora_dropout},
           {"target_modules", targets_json(config.target_modules)},
           {"parameters", summary.parameters},

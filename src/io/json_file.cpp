@@ -34,6 +34,18 @@ int nesting_of(std::string_view text) {
 }
 
 template <class AnyJson>
+AnyJson parse_any(std::string_view text, std::string_view file) {
+  if (const int depth = nesting_of(text); depth > kMaxJsonDepth) {
+    throw Error("[load] {}: found {} levels of brackets; expected at most {}", file, depth, kMaxJsonDepth);
+  }
+  try {
+    return AnyJson::parse(text);
+  } catch (const typename AnyJson::exception& error) {
+    throw Error("[load] {}: not valid JSON: {}", file, json_fault(error.what()));
+  }
+}
+
+template <class AnyJson>
 void write_any(const std::filesystem::path& path, const AnyJson& value) {
   std::string text;
   try {
@@ -64,18 +76,15 @@ std::string json_fault(std::string_view what) {
 }
 
 Json parse_json(std::string_view text, std::string_view file) {
-  if (const int depth = nesting_of(text); depth > kMaxJsonDepth) {
-    throw Error("[load] {}: found {} levels of brackets; expected at most {}", file, depth, kMaxJsonDepth);
-  }
-  try {
-    return Json::parse(text);
-  } catch (const Json::exception& error) {
-    throw Error("[load] {}: not valid JSON: {}", file, json_fault(error.what()));
-  }
+  return parse_any<Json>(text, file);
 }
 
 Json read_json_file(const std::filesystem::path& path) {
-  return parse_json(read_text_file(path), path.string());
+  return parse_any<Json>(read_text_file(path), path.string());
+}
+
+OrderedJson read_ordered_json_file(const std::filesystem::path& path) {
+  return parse_any<OrderedJson>(read_text_file(path), path.string());
 }
 
 void write_json_file(const std::filesystem::path& path, const Json& value) {

@@ -18,6 +18,8 @@ Json parse_json(std::string_view text, std::string_view file);
 
 /// Reads and parses a file of at most kMaxTextBytes; throws Error.
 Json read_json_file(const std::filesystem::path& path);
+/// The same with keys in the order of the file.
+OrderedJson read_ordered_json_file(const std::filesystem::path& path);
 
 /// Writes with indent 2 and a final newline, atomically (io/atomic_file.hpp). Throws Error, also for strings
 /// that are not UTF-8.

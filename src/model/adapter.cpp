@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "model/module_ranks.hpp"
 #include "model/peft_names.hpp"
 
 namespace lorry::model {
@@ -37,11 +38,12 @@ std::vector<std::string> linear_names(Decoder& decoder) {
   return names;
 }
 
-void Adapter::add(const nn::Linear& linear, Matrix a, Matrix b_transposed) {
+void Adapter::add(const std::string& module, Matrix a, Matrix b_transposed, float scale) {
+  LORRY_CHECK_EQ(a.rows(), b_transposed.rows());
   auto entry = std::make_unique<Entry>();
-  entry->module = linear.name();
-  entry->update.rank = config_.r;
-  entry->update.scale = config_.scale();
+  entry->module = module;
+  entry->update.rank = a.rows();
+  entry->update.scale = scale;
   entry->update.dropout = static_cast<float>(config_.lora_dropout);
   entry->update.a = std::move(a);
   entry->update.b_transposed = std::move(b_transposed);
@@ -53,15 +55,18 @@ Adapter Adapter::create(const PeftConfig& config, Decoder& decoder, std::uint64_
   const std::vector<std::string> chosen = match_modules(config.target_modules, linear_names(decoder),
                                                         decoder.config().names.head, "[lora] target_modules");
   const std::set<std::string> wanted(chosen.begin(), chosen.end());
+  const ModuleRanks ranks(config, "[lora]");
+  ranks.check_keys(chosen, "[lora]");
   Adapter adapter(config);
   adapter.config_.fan_in_fan_out = decoder.config().conv1d;
   if (config.target_modules.pattern == kAllLinear) adapter.config_.target_modules = last_parts(chosen);
   std::uint64_t stream = kInitStream;
   for (const nn::Linear* linear : decoder.linears()) {
     if (!wanted.contains(linear->name())) continue;
-    Matrix a(config.r, linear->inputs());
+    const Index rank = ranks.rank(linear->name());
+    Matrix a(rank, linear->inputs());
     initialize_a(config.init_lora_weights, Rng(seed, ++stream), a);
-    adapter.add(*linear, std::move(a), Matrix(config.r, linear->outputs()));
+    adapter.add(linear->name(), std::move(a), Matrix(rank, linear->outputs()), ranks.scale(linear->name()));
   }
   return adapter;
 }
@@ -113,7 +118,7 @@ std::vector<std::string> Adapter::oversized() const {
   std::vector<std::string> names;
   for (const auto& entry : entries_) {
     const Index side = std::min(entry->update.a.cols(), entry->update.b_transposed.cols());
-    if (config_.r > side) names.push_back(entry->module);
+    if (entry->update.rank > side) names.push_back(entry->module);
   }
   return names;
 }

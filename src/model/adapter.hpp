@@ -20,14 +20,15 @@ class Adapter {
   };
 
   /// A fresh adapter: A by config.init_lora_weights from `seed`, B zero, so that it changes nothing yet.
-  /// Throws Error as match_modules does. Ranks above a map's smaller side are allowed, as in PEFT; see
-  /// oversized().
+  /// Throws Error as match_modules does, and for a key of a pattern that matches no module. Ranks above a
+  /// map's smaller side are allowed, as in PEFT; see oversized().
   static Adapter create(const PeftConfig& config, Decoder& decoder, std::uint64_t seed);
   /// Holds nothing yet; see add().
   explicit Adapter(PeftConfig config) : config_(std::move(config)) {}
 
-  /// Puts an update beside `linear`: a [R,I], b_transposed [R,O] with R = config().r.
-  void add(const nn::Linear& linear, Matrix a, Matrix b_transposed);
+  /// Adds an update of the linear map `module`: a [R,I], b_transposed [R,O], of any rank R; scale = alpha /
+  /// R. It need not agree with config(): save_adapter writes what makes PEFT compute the same.
+  void add(const std::string& module, Matrix a, Matrix b_transposed, float scale);
 
   [[nodiscard]] const PeftConfig& config() const noexcept { return config_; }
   [[nodiscard]] std::vector<std::unique_ptr<Entry>>& entries() noexcept { return entries_; }

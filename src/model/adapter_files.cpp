@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "io/safetensors.hpp"
 #include "io/safetensors_writer.hpp"
+#include "model/module_ranks.hpp"
 #include "model/peft_names.hpp"
 #include "model/tensor_values.hpp"
 
@@ -121,6 +122,7 @@ Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder) {
       match_modules(config.target_modules, linear_names(decoder), decoder.config().names.head,
                     "[load] " + (folder / kAdapterConfigFile).string() + ": field \"target_modules\"",
                     UnmatchedName::kIgnore);
+  const ModuleRanks ranks(config, "[load] " + (folder / kAdapterConfigFile).string() + ": field");
   std::set<std::string> in_file = modules_in(file, decoder);
   for (const std::string& module : chosen) {
     if (in_file.erase(module) == 0) {
@@ -128,9 +130,10 @@ Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder) {
                   peft_name(module, kLoraA));
     }
     const nn::Linear& linear = *decoder.find_linear(module);
-    Matrix a = read_matrix(file, peft_name(module, kLoraA), config.r, linear.inputs());
-    const Matrix b = read_matrix(file, peft_name(module, kLoraB), linear.outputs(), config.r);
-    adapter.add(linear, std::move(a), transposed(b));
+    const Index rank = ranks.rank(module);
+    Matrix a = read_matrix(file, peft_name(module, kLoraA), rank, linear.inputs());
+    const Matrix b = read_matrix(file, peft_name(module, kLoraB), linear.outputs(), rank);
+    adapter.add(module, std::move(a), transposed(b), ranks.scale(module));
   }
   if (in_file.empty()) return adapter;
   throw Error(
@@ -141,7 +144,10 @@ Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder) {
 
 void save_adapter(const std::filesystem::path& folder, const Adapter& adapter) {
   // The config first: weights are what makes a folder an adapter, so a failure between the two leaves none.
-  save_peft_config(folder, adapter.config());
+  std::vector<ModuleRank> ranks;
+  for (const auto& entry : adapter.entries())
+    ranks.push_back({entry->module, entry->update.rank, entry->update.scale});
+  save_peft_config(folder, with_module_ranks(adapter.config(), ranks));
   std::vector<io::TensorSpec> specs;
   std::map<std::string, Matrix> matrices;  // B in the layout of the file
   for (const auto& entry : adapter.entries()) {

@@ -11,8 +11,9 @@ namespace lorry::model {
 /// model.
 Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder);
 
-/// Writes both files (F32), each atomically, into an existing folder. PEFT loads the result without a
-/// warning.
+/// Writes both files (F32), each atomically, into an existing folder. Where the entries' ranks or scales are
+/// not those of the adapter's config, the config is written with patterns that say them. PEFT loads the
+/// result without a warning.
 void save_adapter(const std::filesystem::path& folder, const Adapter& adapter);
 
 }  // namespace lorry::model

@@ -6,6 +6,7 @@
 #include "core/error.hpp"
 #include "io/message_text.hpp"
 #include "io/tensor_folder.hpp"
+#include "model/module_ranks.hpp"
 #include "model/peft_names.hpp"
 #include "model/tensor_list.hpp"
 #include "model/tensor_values.hpp"
@@ -116,8 +117,10 @@ AdapterSummary inspect_adapter(const std::filesystem::path& folder) {
     add_half(tensor, file, modules);
     summary.parameters += tensor.elements();
   }
+  const ModuleRanks ranks(summary.config, "[inspect] " + (folder / kAdapterConfigFile).string() + ": field");
   for (auto& [name, module] : modules) {
     const std::string where = fmt::format("{}: module {}", file.path().string(), io::in_quotes(name));
+    module.scale = ranks.alpha(name) / static_cast<double>(ranks.rank(name));
     if (module.inputs == 0 || module.outputs == 0) {
       throw Error("[inspect] {}: found one of lora_A and lora_B; expected both", where);
     }

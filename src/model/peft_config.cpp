@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "core/error.hpp"
@@ -17,6 +18,8 @@ constexpr Index kMaxRank = 1 << 20;
 const std::set<std::string_view> kUnderstood = {
     "r",
     "lora_alpha",
+    "rank_pattern",
+    "alpha_pattern",
     "lora_dropout",
     "target_modules",
     "init_lora_weights",
@@ -56,6 +59,55 @@ LoraInit parse_init(const io::Json& json, const std::string& file) {
                         "true, false or \"gaussian\" (the others change the base weights or need data)");
 }
 
+bool is_rank(Index rank) {
+  return rank >= 1 && rank <= kMaxRank;
+}
+bool is_alpha(double alpha) {
+  return std::isfinite(alpha) && alpha != 0.0;
+}
+
+/// An object of `field` with the values that `read` (OrderedJson -> optional<T>) accepts; keys keep the order
+/// of the file, since the first that matches counts.
+template <class T, class Read>
+ModulePattern<T> parse_pattern(const io::OrderedJson& json, const char* field, const std::string& file,
+                               const char* expected, Read read) {
+  ModulePattern<T> pattern;
+  const auto found = json.find(field);
+  if (found == json.end() || found->is_null()) return pattern;
+  if (!found->is_object()) {
+    const io::Json value(*found);
+    io::throw_field_error(file, field, &value, fmt::format("an object with {}", expected));
+  }
+  for (const auto& [key, value] : found->items()) {
+    const std::optional<T> number = read(value);
+    if (!number) {
+      const io::Json plain(value);
+      io::throw_field_error(file, fmt::format("{}.{}", field, key), &plain, expected);
+    }
+    pattern.emplace_back(key, *number);
+  }
+  return pattern;
+}
+
+void parse_patterns(const io::OrderedJson& json, const std::string& file, PeftConfig& config) {
+  config.rank_pattern = parse_pattern<Index>(
+      json, "rank_pattern", file, "integers from 1 to 1048576", [](const io::OrderedJson& value) {
+        const bool good = value.is_number_integer() && is_rank(value.get<Index>());
+        return good ? std::optional<Index>(value.get<Index>()) : std::nullopt;
+      });
+  config.alpha_pattern = parse_pattern<double>(
+      json, "alpha_pattern", file, "finite numbers other than 0", [](const io::OrderedJson& value) {
+        const bool good = value.is_number() && is_alpha(value.get<double>());
+        return good ? std::optional<double>(value.get<double>()) : std::nullopt;
+      });
+}
+
+/// A whole number as one, as PEFT users write it.
+io::OrderedJson alpha_json(double alpha) {
+  const bool whole = alpha == std::floor(alpha) && std::abs(alpha) < 1e9;
+  return whole ? io::OrderedJson(static_cast<Index>(alpha)) : io::OrderedJson(alpha);
+}
+
 void refuse_other_fields(const io::Json& json, const std::string& file) {
   for (const auto& [key, value] : json.items()) {
     if (kUnderstood.contains(key) || is_off(value)) continue;
@@ -68,11 +120,18 @@ void refuse_other_fields(const io::Json& json, const std::string& file) {
 }  // namespace
 
 void check_config(const PeftConfig& config, std::string_view where) {
-  if (config.r < 1) throw Error("{}: rank: found {}; expected at least 1", where, config.r);
-  if (config.r > kMaxRank) throw Error("{}: rank: found {}; expected at most {}", where, config.r, kMaxRank);
-  if (!std::isfinite(config.lora_alpha) || config.lora_alpha == 0.0) {
-    throw Error("{}: lora_alpha: found {}; expected a finite number other than 0", where, config.lora_alpha);
-  }
+  const auto check_rank = [&](Index rank) {
+    if (rank < 1) throw Error("{}: rank: found {}; expected at least 1", where, rank);
+    if (rank > kMaxRank) throw Error("{}: rank: found {}; expected at most {}", where, rank, kMaxRank);
+  };
+  const auto check_alpha = [&](double alpha) {
+    if (is_alpha(alpha)) return;
+    throw Error("{}: lora_alpha: found {}; expected a finite number other than 0", where, alpha);
+  };
+  check_rank(config.r);
+  check_alpha(config.lora_alpha);
+  for (const auto& [key, rank] : config.rank_pattern) check_rank(rank);
+  for (const auto& [key, alpha] : config.alpha_pattern) check_alpha(alpha);
   // Kernels take it as a float, in which the last numbers below 1 are 1.
   if (!(config.lora_dropout >= 0.0 && static_cast<float>(config.lora_dropout) < 1.0F)) {
     throw Error("{}: lora_dropout: found {}; expected at least 0 and below 1", where, config.lora_dropout);
@@ -85,8 +144,9 @@ PeftConfig load_peft_config(const std::filesystem::path& folder) {
     throw Error("[load] {}: {} is missing; expected a PEFT adapter folder", folder.string(),
                 kAdapterConfigFile);
   }
-  const io::Json json = io::read_json_file(path);
   const std::string file = path.string();
+  const io::OrderedJson ordered = io::read_ordered_json_file(path);
+  const io::Json json(ordered);
   if (!json.is_object())
     throw Error("[load] {}: found a JSON {}; expected an object", file, json.type_name());
   const std::string type = io::get_string(json, "peft_type", file);
@@ -103,6 +163,7 @@ PeftConfig load_peft_config(const std::filesystem::path& folder) {
   refuse_other_fields(json, file);
   if (const auto r = io::find_index(json, "r", file, 1, kMaxRank)) config.r = *r;
   if (const auto alpha = io::find_number(json, "lora_alpha", file)) config.lora_alpha = *alpha;
+  parse_patterns(ordered, file, config);
   if (const auto rate = io::find_number(json, "lora_dropout", file)) config.lora_dropout = *rate;
   config.target_modules = parse_targets(json, file);
   config.fan_in_fan_out = io::find_bool(json, "fan_in_fan_out", file).value_or(false);
@@ -112,31 +173,24 @@ PeftConfig load_peft_config(const std::filesystem::path& folder) {
 }
 
 void save_peft_config(const std::filesystem::path& folder, const PeftConfig& config) {
-  io::Json json = {
+  io::OrderedJson json = {
       {"base_model_name_or_path", config.base_model_name_or_path},
       {"bias", "none"},
       {"fan_in_fan_out", config.fan_in_fan_out},
       {"inference_mode", true},
       {"init_lora_weights", true},
+      {"lora_alpha", alpha_json(config.lora_alpha)},
       {"lora_dropout", config.lora_dropout},
       {"modules_to_save", nullptr},
       {"peft_type", "LORA"},
       {"r", config.r},
+      {"target_modules", config.target_modules.names},
       {"task_type", "CAUSAL_LM"},
   };
-  // A whole number as one, as PEFT users write it.
-  const bool whole = config.lora_alpha == std::floor(config.lora_alpha) && std::abs(config.lora_alpha) < 1e9;
-  if (whole) {
-    json["lora_alpha"] = static_cast<Index>(config.lora_alpha);
-  } else {
-    json["lora_alpha"] = config.lora_alpha;
-  }
   if (config.init_lora_weights == LoraInit::kGaussian) json["init_lora_weights"] = "gaussian";
-  if (config.target_modules.pattern.empty()) {
-    json["target_modules"] = config.target_modules.names;
-  } else {
-    json["target_modules"] = config.target_modules.pattern;
-  }
+  if (!config.target_modules.pattern.empty()) json["target_modules"] = config.target_modules.pattern;
+  for (const auto& [key, rank] : config.rank_pattern) json["rank_pattern"][key] = rank;
+  for (const auto& [key, alpha] : config.alpha_pattern) json["alpha_pattern"][key] = alpha_json(alpha);
   io::write_json_file(folder / kAdapterConfigFile, json);
 }
 

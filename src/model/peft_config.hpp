@@ -2,6 +2,8 @@
 #pragma once
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "model/target_modules.hpp"
 #include "tensor/matrix.hpp"
@@ -17,27 +19,36 @@ enum class LoraInit {
   kGaussian,        // "gaussian": A ~ N(0, (1/rank)^2)
 };
 
+/// Keys over module names and what they stand for, in the order in which they are tried; see
+/// model/module_ranks.hpp.
+template <class T>
+using ModulePattern = std::vector<std::pair<std::string, T>>;
+
 /// The fields of LoraConfig that Lorry implements, under PEFT's names and defaults.
 struct PeftConfig {
   Index r = 8;
   double lora_alpha = 8.0;
+  ModulePattern<Index> rank_pattern;    // instead of r
+  ModulePattern<double> alpha_pattern;  // instead of lora_alpha
   double lora_dropout = 0.0;
   TargetModules target_modules;
   LoraInit init_lora_weights = LoraInit::kKaimingUniform;
   bool fan_in_fan_out = false;  // written for models with Conv1D; the layout itself comes from the model
   std::string base_model_name_or_path;
 
+  /// Of modules that no pattern names.
   [[nodiscard]] float scale() const { return static_cast<float>(lora_alpha / static_cast<double>(r)); }
 };
 
-/// Throws Error unless rank >= 1, alpha is finite and not zero, and dropout lies in [0, 1).
+/// Throws Error unless every rank is >= 1, every alpha finite and not zero, and dropout lies in [0, 1).
 void check_config(const PeftConfig& config, std::string_view where);
 
-/// Reads FOLDER/adapter_config.json. Missing fields take PEFT's defaults. Any field that is set to something
-/// Lorry does not implement is refused by name: ignoring it would give a wrong adapter. Throws Error.
+/// Reads FOLDER/adapter_config.json, patterns in the order of the file. Missing fields take PEFT's defaults.
+/// Any field that is set to something Lorry does not implement is refused by name: ignoring it would give a
+/// wrong adapter. Throws Error.
 PeftConfig load_peft_config(const std::filesystem::path& folder);
 
-/// Writes the fields every version of PEFT knows, atomically.
+/// Writes the fields every version of PEFT knows, and patterns where there are any, atomically.
 void save_peft_config(const std::filesystem::path& folder, const PeftConfig& config);
 
 }  // namespace lorry::model

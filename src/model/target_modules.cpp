@@ -1,53 +1,16 @@
 #include "model/target_modules.hpp"
 
 #include <fmt/ranges.h>
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
 
 #include <algorithm>
-#include <array>
-#include <memory>
 #include <set>
 
 #include "core/error.hpp"
+#include "model/name_pattern.hpp"
 
 namespace lorry::model {
 
 namespace {
-
-struct FreeCode {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-};
-struct FreeMatch {
-  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
-};
-
-/// Whole-string matching, as Python's re.fullmatch.
-class Pattern {
- public:
-  Pattern(std::string_view pattern, std::string_view where) {
-    int code = 0;
-    PCRE2_SIZE offset = 0;
-    code_.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                              PCRE2_ANCHORED | PCRE2_ENDANCHORED, &code, &offset, nullptr));
-    if (!code_) {
-      std::array<PCRE2_UCHAR, 256> text{};
-      pcre2_get_error_message(code, text.data(), text.size());
-      throw Error("{}: found \"{}\", malformed at character {}: {}; expected a regular expression", where,
-                  pattern, offset, reinterpret_cast<const char*>(text.data()));
-    }
-    match_.reset(pcre2_match_data_create_from_pattern(code_.get(), nullptr));
-  }
-
-  [[nodiscard]] bool matches(const std::string& text) const {
-    return pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0, 0,
-                       match_.get(), nullptr) >= 0;
-  }
-
- private:
-  std::unique_ptr<pcre2_code, FreeCode> code_;
-  std::unique_ptr<pcre2_match_data, FreeMatch> match_;
-};
 
 bool name_matches(const std::string& module, const std::string& name) {
   return module == name || module.ends_with("." + name);
@@ -92,7 +55,7 @@ std::vector<std::string> match_modules(const TargetModules& targets, const std::
     return chosen;
   }
   if (!targets.pattern.empty()) {
-    const Pattern pattern(targets.pattern, where);
+    const NamePattern pattern = NamePattern::whole(targets.pattern, where);
     std::copy_if(modules.begin(), modules.end(), std::back_inserter(chosen),
                  [&](const std::string& module) { return pattern.matches(module); });
     if (chosen.empty()) fail(where, targets.pattern, modules);

@@ -25,7 +25,7 @@ struct RunPlan {
   std::string cpu;  // Ops::description
   data::Statistics data;
   std::optional<data::Statistics> eval_data = std::nullopt;
-  std::vector<std::string> warnings;  // "rank 64 is above the smaller side of ..."
+  std::vector<std::string> warnings;  // "the rank is above the smaller side of 4 layers (...)"
 };
 
 /// A run seen from inside between two steps.

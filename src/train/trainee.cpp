@@ -56,8 +56,8 @@ std::vector<std::string> Trainee::warnings() const {
   if (full_) return {};
   const std::vector<std::string> oversized = adapter_->oversized();
   if (oversized.empty()) return {};
-  return {fmt::format("rank {} is above the smaller side of {} layers ({}, ...): the rest of it is idle",
-                      adapter_->config().r, oversized.size(), oversized.front())};
+  return {fmt::format("the rank is above the smaller side of {} layers ({}, ...): the rest of it is idle",
+                      oversized.size(), oversized.front())};
 }
 
 Trainable Trainee::trainable() {

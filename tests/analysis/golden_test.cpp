@@ -27,9 +27,11 @@ class Golden : public ::testing::TestWithParam<const char*> {
   std::filesystem::path base() const { return golden() / "families" / GetParam() / "model"; }
 
   [[nodiscard]] bool has_tuned() const { return std::filesystem::exists(folder() / "tuned"); }
-  /// Every update of the case: four adapters and, where there is one, the full fine-tune.
+  /// Every update of the case: four adapters and, where there are such, one with patterns and the full
+  /// fine-tune.
   std::vector<std::string> updates() const {
     std::vector<std::string> names = {"r4_s1", "r4_s2", "r12_s1", "r12_s2"};
+    if (std::filesystem::exists(folder() / "patterns")) names.emplace_back("patterns");
     if (has_tuned()) names.emplace_back("tuned");
     return names;
   }

@@ -188,6 +188,8 @@ TEST_F(Commands, InspectTellsWhatIsThere) {
   const Json adapter = report({"inspect", "--adapter", path("adapter")});
   EXPECT_EQ(adapter.at("rank"), 8);
   EXPECT_EQ(adapter.at("modules").size(), 14U);
+  EXPECT_EQ(adapter.at("modules").at(0).at("scale"), adapter.at("scale"));
+  EXPECT_EQ(adapter.at("rank_pattern"), Json::object());
   EXPECT_GT(adapter.at("modules").at(0).at("norm_b"), 0.01);
   io::put(path("inspect.yaml"), "adapter: " + path("adapter") + "\n");
   EXPECT_EQ(report({"inspect", "--config", path("inspect.yaml")}), adapter);

@@ -21,10 +21,26 @@ TEST(InspectAdapter, TellsOfEveryAdapterThatLoads) {
     EXPECT_EQ(summary.base_weights, entry.path().filename() == "head" ? 1 : 0) << entry.path();
     Index parameters = 0;
     for (const AdapterModule& module : summary.modules) {
-      EXPECT_EQ(module.rank, summary.config.r) << module.name;
       parameters += module.rank * (module.inputs + module.outputs);
     }
     EXPECT_EQ(summary.parameters, parameters) << entry.path();
+  }
+}
+
+TEST(InspectAdapter, NeedsNoModelToKnowRanksAndScales) {
+  GoldenCase golden("llama");
+  for (const char* name : {"patterns", "pattern_order", "gaussian"}) {
+    const std::filesystem::path folder = golden_folder() / "adapters/accepted" / name;
+    std::map<std::string, const nn::LowRankUpdate*> want;
+    const Adapter adapter = load_adapter(folder, golden.decoder());
+    for (const auto& entry : adapter.entries()) want[entry->module] = &entry->update;
+    const AdapterSummary summary = inspect_adapter(folder);
+    ASSERT_EQ(summary.modules.size(), want.size());
+    for (const AdapterModule& module : summary.modules) {
+      EXPECT_EQ(module.rank, want.at(module.name)->rank) << module.name;
+      EXPECT_EQ(static_cast<float>(module.scale), want.at(module.name)->scale) << module.name;
+    }
+    EXPECT_EQ(summary.parameters, adapter.count_parameters());
   }
 }
 
