@@ -1,7 +1,6 @@
 #include "analysis/live.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <unordered_map>
 
 #include "analysis/basis.hpp"
@@ -37,8 +36,7 @@ namespace {
 
 template <class Directions>
 void compare(const Directions& before, const Directions& now, LiveFigures& figures) {
-  const Index k = std::min(
-      {static_cast<Index>(std::llround(figures.effective_rank)), before.left.cols(), now.left.cols()});
+  const Index k = std::min({figures.sufficient_rank, before.left.cols(), now.left.cols()});
   if (k < 1) return;
   const Dense left = before.left.leftCols(k).transpose() * now.left.leftCols(k);
   const Dense right = before.right.leftCols(k).transpose() * now.right.leftCols(k);
@@ -99,6 +97,7 @@ std::vector<LiveFigures> LiveMonitor::measure(std::span<const LiveModule> module
     figures.delta_norm = spectrum.frobenius_norm;
     figures.effective_rank = spectrum.effective_rank;
     figures.top_share = spectrum.top_share;
+    figures.sufficient_rank = spectrum.sufficient_rank;
     State::Directions& now = directions[static_cast<std::size_t>(i)];
     now.left = outputs.times(parts.left.leftCols(rank));
     now.right = inputs.times(parts.right.leftCols(rank));

@@ -26,10 +26,11 @@ struct LiveFigures {
   double delta_norm = 0.0;      // ‖ΔW‖_F
   double effective_rank = 0.0;  // Roy & Vetterli 2007
   double top_share = 0.0;       // σ_1^2 / ‖ΔW‖_F^2
+  Index sufficient_rank = 0;    // the fewest directions that hold 90 % of ‖ΔW‖_F^2
   double amplification =
       0.0;  // ‖ΔW‖_F / ‖U^T W V‖_F over all of ΔW's directions; 0: not measured or undefined
   bool compared = false;       // whether the next four are set
-  Index compared_at = 0;       // k = round(effective_rank now), within both ranks
+  Index compared_at = 0;       // k = sufficient_rank now, within both ranks: noise directions never settle
   double settled_left = 0.0;   // φ(k, k) between the left directions now and at the previous measurement
   double settled_right = 0.0;  // the same of the right directions
   double settled_top = 0.0;    // φ(1, 1): the smaller one of left and right

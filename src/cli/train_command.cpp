@@ -2,12 +2,15 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 
 #include "cli/command.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
 #include "cli/train_options.hpp"
 #include "cli/train_report.hpp"
+#include "cli/xray_report.hpp"
+#include "core/error.hpp"
 #include "io/text_file.hpp"
 
 namespace lorry::cli {
@@ -28,6 +31,7 @@ Examples:
 
 struct Flags {
   train::TrainOptions train;
+  Index xray_steps = 0;  // 0: never
   bool json = false;
 };
 
@@ -42,30 +46,52 @@ void write_config(const OptionTable& table, const train::TrainOptions& options) 
       fmt::format("# Repeats this run: lorry train --config {} --out NEW\n{}", kTrainConfigFile, yaml));
 }
 
+void print_result(const Flags& flags, const train::RunResult& result, const train::Xray* xray) {
+  io::OrderedJson json = train_json(flags.train, result);
+  std::string text = train_summary(flags.train, result);
+  if (xray != nullptr) {
+    const std::vector<train::Advice> advice = train::advise(xray->history());
+    json["advice"] = train::to_json(advice);
+    text = xray_modules(xray->history().back()).to_text() + advice_text(advice) + text;
+  }
+  if (flags.json) {
+    print_json(json);
+  } else {
+    print_out(text);
+  }
+}
+
 void run(const OptionTable& table, Flags& flags) {
   train::TrainOptions& options = flags.train;
   choose_duration(table, options);
   check_lora_options(table, options);
+  if (flags.xray_steps > 0 && options.method == train::Method::kFull) {
+    throw Error(
+        "[train] --xray-steps: has no effect with --method full; expected it without (lorry analyze takes "
+        "the "
+        "tuned model when it is done)");
+  }
   options.lr = options.learning_rate();
   TrainReport report(options);
-  const train::RunResult result = train::run_training(
-      options,
-      {.on_start =
-           [&](const train::RunPlan& plan) {
-             options.dtype = plan.dtype;
-             options.max_seq_length = plan.max_seq_length;
-             write_config(table, options);
-             report.start(plan);
-           },
-       .on_step = [&](const train::StepReport& step) { report.step(step); },
-       .on_evaluation = [&](Index step,
-                            const train::Evaluation& evaluation) { report.evaluation(step, evaluation); }});
-  report.finish();
-  if (flags.json) {
-    print_json(train_json(options, result));
-  } else {
-    print_out(train_summary(options, result));
+  std::optional<train::Xray> xray;
+  if (flags.xray_steps > 0) {
+    xray.emplace(flags.xray_steps, [&](const train::XrayReport& measured) { report.xray(measured); });
   }
+  train::RunObserver observer;
+  observer.on_start = [&](const train::RunPlan& plan) {
+    options.dtype = plan.dtype;
+    options.max_seq_length = plan.max_seq_length;
+    write_config(table, options);
+    report.start(plan);
+  };
+  observer.on_step = [&](const train::StepReport& step) { report.step(step); };
+  observer.on_evaluation = [&](Index step, const train::Evaluation& evaluation) {
+    report.evaluation(step, evaluation);
+  };
+  if (xray) observer.monitor = [&](const train::LiveRun& live) { xray->look(live); };
+  const train::RunResult result = train::run_training(options, observer);
+  report.finish();
+  print_result(flags, result, xray ? &*xray : nullptr);
 }
 
 }  // namespace
@@ -77,6 +103,11 @@ Command make_train_command() {
   add_model_options(table, flags->train.model, flags->train.adapter,
                     "go on from this adapter instead of a fresh one");
   add_train_options(table, flags->train, "where the result goes; must not hold one yet");
+  table.group("X-ray");
+  table.add("xray-steps", "N", bind_integer(flags->xray_steps, 0),
+            "every N steps, and at the end: which directions each update uses, whether they have settled, "
+            "what they "
+            "amplify; then advice on rank and duration. 0: never");
   add_json_option(table, flags->json, "the result as one JSON object on standard output");
   command.run = [flags](OptionTable& options) { run(options, *flags); };
   return command;

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <sstream>
+
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
+#include "cli/xray_report.hpp"
 
 namespace lorry::cli {
 
@@ -73,6 +76,12 @@ void TrainReport::evaluation(Index step, const train::Evaluation& evaluation) {
     print_note(line);
     progress_ = std::make_unique<Progress>("step", total_steps_);
   }
+}
+
+void TrainReport::xray(const train::XrayReport& report) {
+  progress_->print(fmt::format("after {} steps", report.step));
+  std::istringstream lines(xray_kinds(report).to_text());
+  for (std::string line; std::getline(lines, line);) progress_->print(line);
 }
 
 std::string train_summary(const train::TrainOptions& options, const train::RunResult& result) {

@@ -5,6 +5,7 @@
 #include "core/progress.hpp"
 #include "io/json_file.hpp"
 #include "train/run.hpp"
+#include "train/xray.hpp"
 
 namespace lorry::cli {
 
@@ -19,6 +20,7 @@ class TrainReport {
   void start(const train::RunPlan& plan);
   void step(const train::StepReport& report);
   void evaluation(Index step, const train::Evaluation& evaluation);
+  void xray(const train::XrayReport& report);
   /// Ends the progress line.
   void finish() { progress_.reset(); }
 

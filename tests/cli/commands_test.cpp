@@ -100,6 +100,19 @@ TEST_F(Commands, TheWrittenConfigSaysWhatWasUsed) {
       << "the positions of the model";
 }
 
+TEST_F(Commands, TheXrayShowsEveryLayerAndAdvises) {
+  const Outcome outcome = run_lorry(train_arguments("seen") + Arguments{"--xray-steps", "30"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("after 30 steps"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("self_attn.q_proj"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.out.find("model.layers.1.mlp.down_proj"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("advice: "), std::string::npos) << outcome.out;
+  const Json json = report(train_arguments("again seen") + Arguments{"--xray-steps", "30"});
+  EXPECT_TRUE(json.at("advice").is_array());
+  EXPECT_EQ(io::get(path("seen") + "/adapter_model.safetensors"),
+            io::get(path("adapter") + "/adapter_model.safetensors"));
+}
+
 TEST_F(Commands, EvalAgreesWithTraining) {
   const Arguments arguments =
       with_model("eval") + Arguments{"--data", path("data"), "--max-seq-length", "64"};

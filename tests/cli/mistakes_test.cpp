@@ -58,6 +58,11 @@ TEST_F(Mistakes, EvaluationWithoutHeldOutData) {
                "--eval-steps: found 1 without held-out data; expected --eval-data");
 }
 
+TEST_F(Mistakes, XrayOfAFullTraining) {
+  expect_error(train(path("model"), path("data.jsonl"), {"--xray-steps", "1", "--method", "full"}),
+               "--xray-steps: has no effect with --method full");
+}
+
 TEST_F(Mistakes, MissingWeights) {
   const auto model = copy_model("no-weights");
   std::filesystem::remove(model / "model.safetensors");

@@ -1,0 +1,116 @@
+#include "cli/xray_report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <functional>
+#include <limits>
+#include <map>
+
+namespace lorry::cli {
+
+namespace {
+
+constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();  // report::Cell shows it as a dash
+
+/// One figure of a module, kMissing where it was not measured.
+struct Figure {
+  const char* title;
+  int decimals;
+  double (*get)(const train::XrayModule& module);
+};
+
+const std::vector<Figure>& figures() {
+  static const std::vector<Figure> kFigures = {
+      {"|ΔW|", 4, [](const train::XrayModule& m) { return m.figures.delta_norm; }},
+      {"effective rank", 2,
+       [](const train::XrayModule& m) { return m.figures.zero ? kMissing : m.figures.effective_rank; }},
+      {"top direction %", 1,
+       [](const train::XrayModule& m) { return m.figures.zero ? kMissing : 100.0 * m.figures.top_share; }},
+      {"amplification", 2,
+       [](const train::XrayModule& m) {
+         return m.figures.amplification > 0 ? m.figures.amplification : kMissing;
+       }},
+      {"settled", 3,
+       [](const train::XrayModule& m) { return m.figures.compared ? train::settled(m.figures) : kMissing; }},
+      {"settled top", 3,
+       [](const train::XrayModule& m) { return m.figures.compared ? m.figures.settled_top : kMissing; }},
+  };
+  return kFigures;
+}
+
+std::vector<report::Column> columns(const char* first, const char* second) {
+  std::vector<report::Column> all = {{first, false}, {second, true}};
+  for (const Figure& figure : figures()) all.push_back({figure.title, true});
+  return all;
+}
+
+report::Cell cell(double value, int decimals) {
+  return {report::format_fixed(value, decimals), value};
+}
+
+/// "model.layers.11.self_attn.q_proj": what follows the layer's number.
+std::string kind_of(const std::string& module) {
+  std::size_t begin = 0;
+  for (std::size_t dot = module.find('.'); dot != std::string::npos; dot = module.find('.', dot + 1)) {
+    const std::size_t end = std::min(module.find('.', dot + 1), module.size());
+    const auto is_digit = [](unsigned char c) { return std::isdigit(c) != 0; };
+    if (end > dot + 1 && end < module.size() &&
+        std::all_of(module.begin() + static_cast<std::ptrdiff_t>(dot) + 1,
+                    module.begin() + static_cast<std::ptrdiff_t>(end), is_digit)) {
+      begin = end + 1;
+    }
+  }
+  return module.substr(begin);
+}
+
+double median(std::vector<double> values) {
+  std::erase_if(values, [](double value) { return value != value; });
+  if (values.empty()) return kMissing;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+}  // namespace
+
+report::Table xray_kinds(const train::XrayReport& report) {
+  std::vector<std::string> kinds;  // in model order
+  std::map<std::string, std::vector<const train::XrayModule*>> members;
+  for (const train::XrayModule& module : report.modules) {
+    const std::string kind = kind_of(module.figures.module);
+    if (!members.contains(kind)) kinds.push_back(kind);
+    members[kind].push_back(&module);
+  }
+  report::Table table(columns("x-ray, medians", "layers"));
+  for (const std::string& kind : kinds) {
+    std::vector<report::Cell> row = {kind, members[kind].size()};
+    for (const Figure& figure : figures()) {
+      std::vector<double> values;
+      for (const train::XrayModule* module : members[kind]) values.push_back(figure.get(*module));
+      row.push_back(cell(median(std::move(values)), figure.decimals));
+    }
+    table.add_row(std::move(row));
+  }
+  return table;
+}
+
+report::Table xray_modules(const train::XrayReport& report) {
+  report::Table table(columns("x-ray", "rank"));
+  for (const train::XrayModule& module : report.modules) {
+    std::vector<report::Cell> row = {module.figures.module, module.rank};
+    for (const Figure& figure : figures()) row.push_back(cell(figure.get(module), figure.decimals));
+    table.add_row(std::move(row));
+  }
+  return table;
+}
+
+std::string advice_text(const std::vector<train::Advice>& advice) {
+  if (advice.empty()) return "advice: none; rank, modules and duration look right\n";
+  std::string text;
+  for (const train::Advice& one : advice) text += fmt::format("advice: {}\n", one.text);
+  return text;
+}
+
+}  // namespace lorry::cli

@@ -1,0 +1,83 @@
+#include "train/xray.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/check.hpp"
+#include "core/clock.hpp"
+#include "model/adapter.hpp"
+#include "train/advice.hpp"
+
+namespace lorry::train {
+
+namespace {
+
+std::vector<analysis::LiveModule> live_modules(const LiveRun& run) {
+  std::vector<analysis::LiveModule> modules;
+  for (const auto& entry : run.adapter->entries()) {
+    const nn::LowRankUpdate& update = entry->update;
+    const nn::Linear* linear = run.decoder.find_linear(entry->module);
+    LORRY_CHECK(linear != nullptr);
+    modules.push_back({.name = entry->module,
+                       .a = update.a,
+                       .b_transposed = update.b_transposed,
+                       .scale = static_cast<double>(update.scale),
+                       .weight = linear->weights().matrix,
+                       .inputs_by_outputs = linear->weights().inputs_by_outputs});
+  }
+  return modules;
+}
+
+io::OrderedJson number_or_null(double value, bool measured) {
+  return measured ? io::OrderedJson(value) : io::OrderedJson(nullptr);
+}
+
+}  // namespace
+
+Xray::Xray(Index every, std::function<void(const XrayReport&)> on_report)
+    : every_(every), on_report_(std::move(on_report)) {
+  LORRY_CHECK(every_ >= 1);
+}
+
+void Xray::look(const LiveRun& run) {
+  // Before the first step B is zero: there is nothing to see.
+  if (run.step == 0 || (run.step % every_ != 0 && run.step != run.total_steps)) return;
+  LORRY_CHECK(run.adapter != nullptr);
+  const Stopwatch watch;
+  const std::vector<analysis::LiveModule> modules = live_modules(run);
+  XrayReport report{.step = run.step, .modules = {}};
+  for (analysis::LiveFigures& figures : monitor_.measure(modules)) {
+    const analysis::LiveModule& module = modules[report.modules.size()];
+    report.modules.push_back({.figures = std::move(figures),
+                              .rank = module.a.rows,
+                              .inputs = module.a.cols,
+                              .outputs = module.b_transposed.cols});
+  }
+  report.seconds = watch.seconds();
+  run.log.write(to_json(report));
+  history_.push_back(std::move(report));
+  if (run.step == run.total_steps) run.log.write({{"step", run.step}, {"advice", to_json(advise(history_))}});
+  if (on_report_) on_report_(history_.back());
+}
+
+double settled(const analysis::LiveFigures& figures) {
+  return std::min(figures.settled_left, figures.settled_right);
+}
+
+io::OrderedJson to_json(const XrayReport& report) {
+  io::OrderedJson modules = io::OrderedJson::array();
+  for (const XrayModule& module : report.modules) {
+    const analysis::LiveFigures& figures = module.figures;
+    modules.push_back({{"module", figures.module},
+                       {"delta_norm", figures.delta_norm},
+                       {"effective_rank", figures.effective_rank},
+                       {"sufficient_rank", figures.sufficient_rank},
+                       {"top_share", figures.top_share},
+                       {"amplification", number_or_null(figures.amplification, figures.amplification > 0)},
+                       {"settled", number_or_null(settled(figures), figures.compared)},
+                       {"settled_top", number_or_null(figures.settled_top, figures.compared)}});
+  }
+  return {{"step", report.step}, {"seconds", report.seconds}, {"xray", std::move(modules)}};
+}
+
+}  // namespace lorry::train

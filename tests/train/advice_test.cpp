@@ -1,0 +1,109 @@
+#include "train/advice.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace lorry::train {
+namespace {
+
+/// A module of a 64 x 64 map whose update has this effective rank, three quarters of it holding the energy,
+/// and has settled.
+XrayModule module(const std::string& name, Index rank, double effective_rank, double delta_norm = 1.0) {
+  XrayModule made{.figures = {}, .rank = rank, .inputs = 64, .outputs = 64};
+  made.figures.module = name;
+  made.figures.delta_norm = delta_norm;
+  made.figures.effective_rank = effective_rank;
+  made.figures.sufficient_rank = std::max<Index>(1, static_cast<Index>(effective_rank * 0.75));
+  made.figures.zero = delta_norm == 0.0;
+  made.figures.compared = delta_norm != 0.0;
+  made.figures.settled_left = 0.99;
+  made.figures.settled_right = 0.98;
+  return made;
+}
+
+/// Ten modules, each with these figures.
+XrayReport report(Index rank, double effective_rank) {
+  XrayReport made{.step = 100, .modules = {}};
+  for (int i = 0; i < 10; ++i) made.modules.push_back(module("m" + std::to_string(i), rank, effective_rank));
+  return made;
+}
+
+std::vector<AdviceKind> kinds(const XrayReport& last) {
+  std::vector<AdviceKind> found;
+  for (const Advice& advice : advise(std::vector<XrayReport>{last})) found.push_back(advice.kind);
+  return found;
+}
+
+using Kinds = std::vector<AdviceKind>;
+
+TEST(Advice, NoneWhereAllIsWell) {
+  EXPECT_EQ(kinds(report(8, 6.0)), Kinds{});
+  EXPECT_TRUE(advise({}).empty());
+}
+
+TEST(Advice, RankIsTooLargeWhereAQuarterOfItHoldsTheEnergyInNineModulesOfTen) {
+  XrayReport last = report(16, 12.0);
+  for (XrayModule& one : last.modules) one.figures.sufficient_rank = 4;
+  last.modules[0].figures.sufficient_rank = 15;
+  EXPECT_EQ(kinds(last), Kinds{AdviceKind::kRankTooLarge});
+  EXPECT_NE(advise(std::vector{last})[0].text.find("rank 4 should do"), std::string::npos);
+  last.modules[1].figures.sufficient_rank = 5;
+  last.modules[2].figures.sufficient_rank = 5;
+  EXPECT_EQ(kinds(last), Kinds{});
+}
+
+TEST(Advice, RankIsTooSmallWhereHalfOfTheModulesUseNearlyAllOfIt) {
+  XrayReport last = report(4, 3.7);
+  EXPECT_EQ(kinds(last), Kinds{AdviceKind::kRankTooSmall});
+  EXPECT_NE(advise(std::vector{last})[0].text.find("try rank 8"), std::string::npos);
+  for (std::size_t i = 0; i < 6; ++i) last.modules[i].figures.effective_rank = 3.5;
+  EXPECT_EQ(kinds(last), Kinds{});
+}
+
+TEST(Advice, RankOneAndMixedRanksSayNothingOfTheRank) {
+  EXPECT_EQ(kinds(report(1, 1.0)), Kinds{});
+  XrayReport last = report(16, 2.0);
+  ASSERT_EQ(kinds(last), Kinds{AdviceKind::kRankTooLarge});
+  last.modules[3].rank = 8;
+  EXPECT_EQ(kinds(last), Kinds{});
+}
+
+TEST(Advice, RankAboveTheMapCountsTheDirectionsThereAre) {
+  XrayReport last = report(64, 15.0);  // 11 of 64 hold the energy
+  EXPECT_EQ(kinds(last), Kinds{AdviceKind::kRankTooLarge});
+  for (XrayModule& narrow : last.modules) narrow.outputs = 16;  // 15 of 16
+  EXPECT_EQ(kinds(last), Kinds{AdviceKind::kRankTooSmall});
+}
+
+TEST(Advice, ModulesThatLearnedNothingAreNamed) {
+  XrayReport last = report(8, 6.0);
+  last.modules[2] = module("idle", 8, 0.0, 0.0);
+  last.modules[5].figures.delta_norm = 0.019;
+  const std::vector<Advice> advice = advise(std::vector{last});
+  ASSERT_EQ(kinds(last), Kinds{AdviceKind::kLearnedNothing});
+  EXPECT_EQ(advice[0].modules, (std::vector<std::string>{"idle", "m5"}));
+  last.modules[5].figures.delta_norm = 0.021;
+  EXPECT_EQ(advise(std::vector{last})[0].modules, std::vector<std::string>{"idle"});
+  // A small norm on a small map is not a small change.
+  last.modules[5].figures.delta_norm = 0.019;
+  last.modules[5].inputs = 8;
+  EXPECT_EQ(advise(std::vector{last})[0].modules, std::vector<std::string>{"idle"});
+}
+
+TEST(Advice, EveryModuleIdle) {
+  XrayReport last{.step = 10, .modules = {module("a", 8, 0.0, 0.0), module("b", 8, 0.0, 0.0)}};
+  ASSERT_EQ(kinds(last), Kinds{AdviceKind::kLearnedNothing});
+  EXPECT_NE(advise(std::vector{last})[0].text.find("no module learned anything"), std::string::npos);
+}
+
+TEST(Advice, DirectionsStillMoving) {
+  XrayReport last = report(8, 6.0);
+  for (XrayModule& one : last.modules) one.figures.settled_left = 0.89;
+  EXPECT_EQ(kinds(last), Kinds{AdviceKind::kStillMoving});
+  for (XrayModule& one : last.modules) one.figures.compared = false;
+  EXPECT_EQ(kinds(last), Kinds{}) << "a single measurement cannot tell";
+}
+
+}  // namespace
+}  // namespace lorry::train
