@@ -174,13 +174,15 @@ Seconds time_products(const analysis::AmplificationReport& measured) {
   for (const auto& [shape, count] : by_shape) {
     const auto [outputs, inputs] = shape;
     const auto width = static_cast<Index>(std::llround(count.columns / count.passes));
-    const Matrix w(outputs, inputs);
+    const Matrix w(outputs, inputs, DType::kBF16);
+    const Matrix transposed(inputs, outputs, DType::kBF16);
     const Matrix x(width, inputs);
-    Matrix y(width, outputs);
-    Matrix z(width, inputs);
+    const Matrix y(width, outputs);
+    Matrix wx(outputs, width);
+    Matrix wy(inputs, width);
     const auto both = [&] {
-      ops->matmul(x, w, y, {.transpose_b = true});
-      ops->matmul(y, w, z, {});
+      ops->low_rank_project(w, x, 1.0F, wx);
+      ops->low_rank_project(transposed, y, 1.0F, wy);
     };
     both();
     constexpr int kRepeats = 4;

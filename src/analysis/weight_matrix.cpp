@@ -4,40 +4,57 @@
 
 namespace lorry::analysis {
 
+namespace {
+
+using RowMajorF = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using RowMajorMap = Eigen::Map<const RowMajorF, 0, Eigen::OuterStride<>>;
+
+RowMajorMap as_eigen(ConstMatrixView view) {
+  return {view.row<float>(0), view.rows, view.cols, Eigen::OuterStride<>(view.stride)};
+}
+
+}  // namespace
+
 void WeightMatrix::load(ConstMatrixView stored, bool inputs_by_outputs) {
   inputs_by_outputs_ = inputs_by_outputs;
   products_ = {};
-  wide_ = stored;
-  if (stored.dtype != DType::kF32) {
+  has_transposed_ = false;
+  stored_ = stored;
+  if (stored.dtype == DType::kF16) {
     converted_.reshape(stored.rows, stored.cols, DType::kF32);
     ops_->copy(stored, converted_);
-    wide_ = converted_;
+    stored_ = converted_;
   }
-  norm_ = std::sqrt(ops_->sum_of_squares(wide_));
+  norm_ = std::sqrt(ops_->sum_of_squares(stored_));
 }
 
-DenseF WeightMatrix::multiply(const DenseF& x, bool transpose_stored, Index rows) {
-  DenseF result(rows, x.cols());
-  ops_->matmul(transposed_view(x), wide_, transposed_view(result), {.transpose_b = transpose_stored});
+DenseF WeightMatrix::multiply(const DenseF& x, bool across) {
+  if (across && !has_transposed_) {
+    transposed_.reshape(stored_.cols, stored_.rows, stored_.dtype);
+    ops_->transpose(stored_, transposed_);
+    has_transposed_ = true;
+  }
+  const ConstMatrixView matrix = across ? transposed_ : stored_;
+  Matrix result(matrix.rows, x.cols());
+  ops_->low_rank_project(matrix, transposed_view(x), 1.0F, result);
   ++products_.passes;
   products_.columns += x.cols();
-  return result;
+  return as_eigen(result);
 }
 
 DenseF WeightMatrix::times(const DenseF& x) {
-  return multiply(x, !inputs_by_outputs_, outputs());
+  return multiply(x, inputs_by_outputs_);
 }
 
 DenseF WeightMatrix::transposed_times(const DenseF& y) {
-  return multiply(y, inputs_by_outputs_, inputs());
+  return multiply(y, !inputs_by_outputs_);
 }
 
 Dense WeightMatrix::in_double() const {
-  using RowMajorF = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  const Eigen::Map<const RowMajorF, 0, Eigen::OuterStride<>> stored(
-      wide_.row<float>(0), wide_.rows, wide_.cols, Eigen::OuterStride<>(wide_.stride));
-  if (inputs_by_outputs_) return stored.transpose().cast<double>();
-  return stored.cast<double>();
+  Matrix wide(stored_.rows, stored_.cols);
+  ops_->copy(stored_, wide);
+  if (inputs_by_outputs_) return as_eigen(wide).transpose().cast<double>();
+  return as_eigen(wide).cast<double>();
 }
 
 }  // namespace lorry::analysis

@@ -1,5 +1,4 @@
-// analysis/weight_matrix.hpp: one W for products with few vectors, for this folder's sources alone. Read once
-// from where it is mapped and kept in F32, in which every product then runs.
+// analysis/weight_matrix.hpp: one W for products with few vectors, for this folder's sources alone.
 //
 // Legend: O outputs, I inputs, K vectors.
 #pragma once
@@ -9,16 +8,19 @@
 
 namespace lorry::analysis {
 
-/// Reusable: one per thread, loaded with one matrix after another. Borrows `ops`.
+/// Products in float32 by the kernel for thin ones, W in its own type where it is mapped (F32, BF16; F16 is
+/// converted). That kernel runs along stored rows: for the products across them a transposed copy is made
+/// when the first is asked for. Reusable: one per thread, loaded with one matrix after another. Borrows
+/// `ops`.
 class WeightMatrix {
  public:
   explicit WeightMatrix(ops::Ops& ops) : ops_(&ops) {}
 
-  /// `stored` is [O,I], or [I,O] if inputs_by_outputs; F32 (borrowed), F16 or BF16 (converted).
+  /// `stored` is [O,I], or [I,O] if inputs_by_outputs; must live until the next load.
   void load(ConstMatrixView stored, bool inputs_by_outputs);
 
-  [[nodiscard]] Index outputs() const noexcept { return inputs_by_outputs_ ? wide_.cols : wide_.rows; }
-  [[nodiscard]] Index inputs() const noexcept { return inputs_by_outputs_ ? wide_.rows : wide_.cols; }
+  [[nodiscard]] Index outputs() const noexcept { return inputs_by_outputs_ ? stored_.cols : stored_.rows; }
+  [[nodiscard]] Index inputs() const noexcept { return inputs_by_outputs_ ? stored_.rows : stored_.cols; }
   /// Whether it is stored [I,O].
   [[nodiscard]] bool inputs_by_outputs() const noexcept { return inputs_by_outputs_; }
   /// ‖W‖_F; NaN or infinity if W holds one.
@@ -34,11 +36,14 @@ class WeightMatrix {
   [[nodiscard]] ops::Ops& ops() const noexcept { return *ops_; }
 
  private:
-  DenseF multiply(const DenseF& x, bool transpose_stored, Index rows);
+  /// stored x, or its transpose times x.
+  DenseF multiply(const DenseF& x, bool across);
 
   ops::Ops* ops_;
-  Matrix converted_;      // F32
-  ConstMatrixView wide_;  // as stored, F32
+  ConstMatrixView stored_;  // F32 or BF16
+  Matrix converted_;        // of F16
+  Matrix transposed_;       // of stored_, in its type, once it is needed
+  bool has_transposed_ = false;
   bool inputs_by_outputs_ = false;
   double norm_ = 0.0;
   ProductCount products_;

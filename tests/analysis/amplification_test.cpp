@@ -61,6 +61,20 @@ TEST(Amplification, AskedNumberOfDirectionsIsUsed) {
   EXPECT_GT(two.products.passes, 0);
 }
 
+TEST(Amplification, RandomProjectionKnowsNothingOfTheUpdate) {
+  const auto measure = [](std::uint64_t seed) {
+    MemoryUpdates updates;
+    updates.add(kModule, random_grid(2, 32, seed), random_grid(56, 2, seed + 1));
+    return measure_amplification(updates, model("llama")).modules.at(0);
+  };
+  const ModuleAmplification x = measure(1);
+  const ModuleAmplification y = measure(3);
+  EXPECT_NE(x.projected_delta, y.projected_delta);
+  // Products of several vectors at once may be summed in another order.
+  EXPECT_NEAR(x.projected_random, y.projected_random, 1e-5 * x.projected_random);
+  EXPECT_NEAR(x.projected_random_spread, y.projected_random_spread, 1e-5 * x.projected_random);
+}
+
 TEST(Amplification, ResultsDoNotDependOnThreads) {
   MemoryUpdates updates;
   for (const char* layer : {"0", "1"}) {

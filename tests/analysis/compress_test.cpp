@@ -86,7 +86,8 @@ TEST(Compress, SavedAdapterComesBackWithTheSameSpectrum) {
   MemoryUpdates updates;
   updates.add("layers.0.q_proj", random_grid(4, 20, 1), random_grid(16, 4, 2), 3.0);
   updates.add("layers.1.q_proj", axes(4, 20, 0, {9, 1, 1, 1}), turned(axes(4, 16, 0, {1, 1, 1, 1})));
-  const std::vector<CompressedModule> modules = compress(updates, {.rank = 2});
+  const std::vector<CompressedModule> modules = compress(updates, {.energy_share = 0.9});
+  ASSERT_NE(modules[0].rank, modules[1].rank);  // so that the config needs a pattern
   const io::ScratchFolder scratch;
   save_compressed(scratch / "low", modules, "base", false);
   const std::vector<ModuleSpectrum> before = measure_spectra(updates);

@@ -77,6 +77,13 @@ TEST(Decomposition, LargeDifferenceOfFullRankGivesItsTopAndItsWholeNorm) {
   }
 }
 
+TEST(MeanSpread, CountsOneValueLessInTheSpread) {
+  const MeanSpread figures = mean_spread({1, 3, 8});
+  EXPECT_DOUBLE_EQ(figures.mean, 4);
+  EXPECT_DOUBLE_EQ(figures.spread, std::sqrt((9.0 + 1 + 16) / 2));
+  EXPECT_EQ(mean_spread({5}).spread, 0.0);
+}
+
 TEST(NearTies, AreGapsBelowTheirShareOfTheLargest) {
   EXPECT_EQ(near_ties({4, 3, 2}), std::vector<Index>{});
   EXPECT_EQ(near_ties({4, 3, 3 - 5e-8, 2}), std::vector<Index>{});
@@ -125,6 +132,13 @@ TEST(TopDirections, OfAFlatRandomSpectrumAreThoseOfAWholeSvd) {
   expect_top(gaussian(430, 400), false, 4);
   expect_top(gaussian(430, 400), false, 40);
   expect_top(gaussian(300, 500), false, 16);
+}
+
+// The squares of the singular values are far from zero and close to each other, which costs orthogonality
+// first.
+TEST(TopDirections, OfAFlatSpectrumOfALongMatrixAreThoseOfAWholeSvd) {
+  expect_top(gaussian(1300, 330), false, 40);
+  expect_top(gaussian(330, 1300), true, 20);
 }
 
 TEST(TopDirections, OfTransposedAndNarrowTypesAreThoseOfAWholeSvd) {

@@ -37,6 +37,7 @@ TEST(Spectrum, DirectionsLeftOutCountInTheNorm) {
   EXPECT_DOUBLE_EQ(figures.frobenius_norm, 5.0);
   EXPECT_DOUBLE_EQ(figures.stable_rank, 25.0 / 16);
   EXPECT_DOUBLE_EQ(figures.energy[1], 20.0 / 25);
+  EXPECT_DOUBLE_EQ(figures.top_share, 16.0 / 25);
 }
 
 TEST(Spectrum, TinyUpdatesDoNotUnderflow) {
