@@ -5,6 +5,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "data/batcher.hpp"
+#include "train/diverged.hpp"
 
 namespace lorry::train {
 
@@ -23,7 +24,7 @@ Evaluation evaluate(model::Decoder& decoder, std::span<const data::Document> doc
   }
   result.loss = sum / static_cast<double>(result.tokens);
   if (!std::isfinite(result.loss)) {
-    throw Error("[eval] loss: found {}; expected a finite number: did training diverge?", result.loss);
+    throw Diverged("[eval] loss: found {}; expected a finite number: did training diverge?", result.loss);
   }
   result.perplexity = std::exp(result.loss);
   result.seconds = watch.seconds();

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "model/adapter_files.hpp"
 #include "model/model_folder.hpp"
+#include "train/diverged.hpp"
 
 namespace lorry::train {
 
@@ -74,7 +75,7 @@ Trainable Trainee::trainable() {
 void Trainee::save(const std::filesystem::path& out) const {
   for (const optim::Parameter& parameter : parameters()) {
     if (std::isfinite(inputs_.model.ops->sum_of_squares(parameter.value))) continue;
-    throw Error(
+    throw Diverged(
         "[train] {}: found NaN or infinity after the last step; expected finite numbers; try a lower --lr",
         parameter.name);
   }

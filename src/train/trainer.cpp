@@ -6,6 +6,7 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "optim/clip.hpp"
+#include "train/diverged.hpp"
 
 namespace lorry::train {
 
@@ -35,8 +36,8 @@ StepReport Trainer::step(const std::vector<data::Batch>& micro_batches) {
   report.loss = sum / static_cast<double>(report.targets);
   report.grad_norm = optim::global_norm(decoder_.ops(), trainable_.parameters);
   if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm)) {
-    throw Error("[train] step {}: loss {}, gradient norm {}; expected finite numbers; try a lower --lr",
-                report.step, report.loss, report.grad_norm);
+    throw Diverged("[train] step {}: loss {}, gradient norm {}; expected finite numbers; try a lower --lr",
+                   report.step, report.loss, report.grad_norm);
   }
   report.lr = config_.schedule.at(report.step - 1);
   optimizer_.step(report.lr, optim::clip_scale(report.grad_norm, config_.max_grad_norm));
