@@ -1,79 +1,47 @@
 #include "cli/config_file.hpp"
 
-#include <yaml-cpp/yaml.h>
-
-#include <set>
+#include <algorithm>
 
 #include "cli/suggestion.hpp"
+#include "cli/yaml_text.hpp"
 #include "core/error.hpp"
 #include "io/message_text.hpp"
-#include "io/text_file.hpp"
 
 namespace lorry::cli {
 
 namespace {
 
-constexpr Index kMaxConfigBytes = Index{1} << 20;
-
-std::string place(const std::filesystem::path& file, const YAML::Mark& mark) {
-  return fmt::format("{}:{}", file.string(), mark.line + 1);
-}
-
-YAML::Node parse(const std::filesystem::path& file) {
-  const std::string text = io::read_text_file(file, kMaxConfigBytes);
-  try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      throw Error("[config] {}: found a second document; expected one", place(file, documents[1].Mark()));
-    }
-    return documents.empty() ? YAML::Node() : documents.front();
-  } catch (const YAML::Exception& fault) {
-    throw Error("[config] {}: malformed YAML: {}", place(file, fault.mark), fault.msg);
-  }
-}
-
-/// The value as a flag would be given it.
-std::string text_of(const YAML::Node& value, const Option& option, const std::string& where) {
-  if (value.IsScalar()) return value.Scalar();
-  if (value.IsMap()) throw Error("{}: found a mapping; expected {}", where, option.binding.expected);
-  std::string list;
-  for (const YAML::Node& item : value) {
-    // A list is for options that take several names; the others refuse the text it becomes.
-    if (!item.IsScalar()) throw Error("{}: found a nested list; expected {}", where, option.binding.expected);
-    list += (list.empty() ? "" : ",") + item.Scalar();
-  }
-  return list;
+[[noreturn]] void throw_unknown(const std::string& name, const OptionTable& table,
+                                const std::vector<ConfigSection>& sections, const std::string& where) {
+  std::vector<std::string_view> names;
+  for (const Option& option : table.options()) names.push_back(option.name);
+  for (const ConfigSection& section : sections) names.push_back(section.name);
+  throw Error("{}: unknown key {}{}", where, io::in_quotes(name), suggest_option(name, names));
 }
 
 }  // namespace
 
-void read_config(const std::filesystem::path& file, OptionTable& table) {
-  const YAML::Node root = parse(file);
+void read_config(const std::filesystem::path& file, OptionTable& table,
+                 const std::vector<ConfigSection>& sections) {
+  const YAML::Node root = parse_yaml(file);
   if (root.IsNull()) return;
   if (!root.IsMap()) {
-    throw Error("[config] {}: found no mapping; expected lines of `key: value`", place(file, root.Mark()));
+    throw Error("{}: found no mapping; expected lines of `key: value`", yaml_place(file, root));
   }
-  std::set<std::string> seen;
-  for (const auto& entry : root) {
-    const YAML::Node& key = entry.first;
-    const YAML::Node& value = entry.second;
-    const std::string where = place(file, key.Mark());
-    if (!key.IsScalar()) throw Error("[config] {}: found a key that is not a word", where);
-    const std::string& name = key.Scalar();
+  for_each_key(file, root, [&](const std::string& name, const YAML::Node& value, const std::string& where) {
+    const auto section = std::find_if(sections.begin(), sections.end(),
+                                      [&](const ConfigSection& known) { return known.name == name; });
+    if (section != sections.end()) return section->read(value, where);
     Option* option = table.find(name);
-    if (option == nullptr || !option->in_config) {
-      throw Error("[config] {}: unknown key {}{}", where, io::in_quotes(name),
-                  option != nullptr ? "; expected on the command line" : suggest_option(name, table));
+    if (option == nullptr) throw_unknown(name, table, sections, where);
+    if (!option->in_config) {
+      throw Error("{}: unknown key {}; expected on the command line", where, io::in_quotes(name));
     }
-    if (!seen.insert(option->name).second) {
-      throw Error("[config] {}: key {} comes twice", where, io::in_quotes(name));
-    }
-    if (value.IsNull()) continue;
-    const std::string field = fmt::format("[config] {}: {}", where, name);
-    const std::string text = text_of(value, *option, field);
-    if (option->source == Source::kFlag) continue;
-    table.set(*option, text, Source::kConfig, field);
-  }
+    if (value.IsNull()) return;
+    const std::string field = fmt::format("{}: {}", where, name);
+    const std::string text = yaml_text(value, option->binding.expected, field);
+    if (option->source != Source::kFlag) table.set(*option, text, Source::kConfig, field);
+  });
 }
 
 }  // namespace lorry::cli

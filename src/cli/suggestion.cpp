@@ -69,11 +69,9 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-std::string suggest_option(std::string_view unknown, const OptionTable& table) {
+std::string suggest_option(std::string_view unknown, const std::vector<std::string_view>& names) {
   std::string name(unknown);
   std::replace(name.begin(), name.end(), '_', '-');
-  std::vector<std::string_view> names;
-  for (const Option& option : table.options()) names.push_back(option.name);
   const auto exists = [&](std::string_view wanted) {
     return std::find(names.begin(), names.end(), wanted) != names.end();
   };
@@ -95,6 +93,12 @@ std::string suggest_name(std::string_view unknown, std::span<const std::string_v
   }
   if (!nearest.empty()) return fmt::format("; did you mean \"{}\"?", nearest);
   return fmt::format("; expected one of {}", fmt::join(names, ", "));
+}
+
+std::string suggest_option(std::string_view unknown, const OptionTable& table) {
+  std::vector<std::string_view> names;
+  for (const Option& option : table.options()) names.push_back(option.name);
+  return suggest_option(unknown, names);
 }
 
 }  // namespace lorry::cli

@@ -3,13 +3,16 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/option_table.hpp"
 
 namespace lorry::cli {
 
-/// `; did you mean "lr"?` for a name close to an option's, or used for it by other trainers; else the list of
-/// all options. Either ends a message.
+/// `; did you mean "lr"?` for a name close to one of `names` (with dashes), or used for it by other trainers;
+/// else the list of them. Either ends a message.
+std::string suggest_option(std::string_view unknown, const std::vector<std::string_view>& names);
+/// The same for the options of a table.
 std::string suggest_option(std::string_view unknown, const OptionTable& table);
 
 /// The same for any names, without those of other trainers: commands.
