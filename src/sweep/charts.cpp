@@ -1,0 +1,184 @@
+#include "sweep/charts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "report/bar_chart.hpp"
+#include "report/line_chart.hpp"
+#include "sweep/tables.hpp"
+
+namespace lorry::sweep {
+
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr const char* kLossLabel = "held-out loss, nats per token";
+
+bool is_lora(const Row& row) {
+  return row.options.method == train::Method::kLora;
+}
+
+report::Axis axis_of(std::string label) {
+  report::Axis axis;
+  axis.label = std::move(label);
+  return axis;
+}
+
+report::Series line_of(std::string name) {
+  report::Series line;
+  line.name = std::move(name);
+  return line;
+}
+
+/// Bars whose differences are a small part of their height would all look alike from 0.
+report::Axis bar_axis(const std::vector<RowSummary>& rows) {
+  constexpr double kSmallPart = 0.5;
+  constexpr double kBelow = 0.5;  // of the range, below the lowest bar
+  double low = std::numeric_limits<double>::infinity();
+  double high = 0;
+  for (const RowSummary& row : rows) {
+    if (!row.loss) continue;
+    const double deviation = row.loss->deviation.value_or(0);
+    low = std::min(low, row.loss->mean - deviation);
+    high = std::max(high, row.loss->mean + deviation);
+  }
+  report::Axis axis = axis_of(kLossLabel);
+  if (high - low < kSmallPart * high) axis.low = std::max(0.0, low - kBelow * (high - low));
+  return axis;
+}
+
+void put(report::BarSeries& series, std::size_t group, const RowSummary& row) {
+  if (!row.loss) return;
+  series.values[group] = row.loss->mean;
+  series.spread[group] = row.loss->deviation.value_or(kNone);
+}
+
+report::BarSeries empty_bars(std::string name, std::size_t groups) {
+  return {.name = std::move(name),
+          .values = std::vector<double>(groups, kNone),
+          .spread = std::vector<double>(groups, kNone)};
+}
+
+/// Groups are rows; or, where there are several ranks, series with a bar for each rank.
+std::string bars(const Plan& plan, const std::vector<RowSummary>& rows) {
+  const std::vector<Index> ranks = ranks_of(plan);
+  report::BarChart chart;
+  chart.title = "Held-out loss after training";
+  chart.y = bar_axis(rows);
+  if (ranks.size() < 2) {
+    chart.series.push_back(empty_bars("mean over seeds", rows.size()));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      chart.groups.push_back(plan.rows[i].label);
+      put(chart.series.back(), i, rows[i]);
+    }
+    return to_svg(chart);
+  }
+  chart.groups = series_of(plan);
+  for (const Index rank : ranks) {
+    chart.series.push_back(empty_bars(fmt::format("r = {}", rank), chart.groups.size()));
+  }
+  chart.series.push_back(empty_bars("every weight", chart.groups.size()));
+  bool has_full = false;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Row& row = plan.rows[i];
+    const auto rank = std::find(ranks.begin(), ranks.end(), row.options.lora.r) - ranks.begin();
+    const auto group = std::find(chart.groups.begin(), chart.groups.end(), row.series) - chart.groups.begin();
+    has_full = has_full || !is_lora(row);
+    put(is_lora(row) ? chart.series[static_cast<std::size_t>(rank)] : chart.series.back(),
+        static_cast<std::size_t>(group), rows[i]);
+  }
+  if (!has_full) chart.series.pop_back();
+  return to_svg(chart);
+}
+
+/// A line per series; full fine-tuning, which has no rank, as a level line.
+std::string loss_by_rank(const Plan& plan, const std::vector<RowSummary>& rows) {
+  const std::vector<Index> ranks = ranks_of(plan);
+  report::LineChart chart;
+  chart.title = "Held-out loss against rank";
+  chart.x = axis_of("rank");
+  chart.x.scale = report::Scale::kLog;
+  chart.y = axis_of(kLossLabel);
+  for (const Index rank : ranks) chart.x.ticks.push_back(static_cast<double>(rank));
+  for (const std::string& name : series_of(plan)) {
+    report::Series line = line_of(name);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (plan.rows[i].series != name || !rows[i].loss) continue;
+      const bool lora = is_lora(plan.rows[i]);
+      for (const double x : lora ? std::vector<double>{static_cast<double>(plan.rows[i].options.lora.r)}
+                                 : std::vector<double>{chart.x.ticks.front(), chart.x.ticks.back()}) {
+        line.x.push_back(x);
+        line.y.push_back(rows[i].loss->mean);
+        line.spread.push_back(lora ? rows[i].loss->deviation.value_or(kNone) : kNone);
+      }
+    }
+    if (!line.x.empty()) chart.series.push_back(std::move(line));
+  }
+  return chart.series.empty() ? std::string() : to_svg(chart);
+}
+
+using Curve = std::vector<CurveSpread> RowSummary::*;
+
+/// The rows of one set of targets.
+std::string loss_over_steps(const Plan& plan, const std::vector<RowSummary>& rows, const std::string& targets,
+                            Curve curve, const char* label) {
+  report::LineChart chart;
+  chart.title = targets.empty() ? "full fine-tuning" : targets;
+  chart.x = axis_of("step");
+  chart.y = axis_of(label);
+  chart.markers = curve == &RowSummary::held_out;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (plan.rows[i].targets != targets) continue;
+    report::Series line = line_of(plan.rows[i].label);
+    line.band = true;
+    for (const CurveSpread& point : rows[i].*curve) {
+      // The loss before training stands so far above the rest that the rest would be a flat line.
+      if (point.step == 0 && (rows[i].*curve).size() > 2) continue;
+      line.x.push_back(static_cast<double>(point.step));
+      line.y.push_back(point.loss.mean);
+      line.spread.push_back(point.loss.deviation_or_nan());
+    }
+    if (!line.x.empty()) chart.series.push_back(std::move(line));
+  }
+  return chart.series.empty() ? std::string() : to_svg(chart);
+}
+
+void add(std::vector<Chart>& charts, std::string name, std::string caption, std::string svg) {
+  if (!svg.empty()) charts.push_back({std::move(name), std::move(caption), std::move(svg)});
+}
+
+}  // namespace
+
+std::vector<Chart> make_charts(const Plan& plan, const std::vector<RowSummary>& rows) {
+  std::vector<Chart> charts;
+  if (std::none_of(rows.begin(), rows.end(), [](const RowSummary& row) { return row.loss.has_value(); })) {
+    return charts;
+  }
+  add(charts, "held-out-by-row", "Mean over seeds; the error bars are one standard deviation to either side.",
+      bars(plan, rows));
+  if (ranks_of(plan).size() > 1) {
+    add(charts, "held-out-by-rank", "Mean over seeds with one standard deviation to either side.",
+        loss_by_rank(plan, rows));
+  }
+  std::vector<std::string> targets;
+  for (const Row& row : plan.rows) {
+    if (std::find(targets.begin(), targets.end(), row.targets) == targets.end())
+      targets.push_back(row.targets);
+  }
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    add(charts, fmt::format("held-out-over-steps-{}", i + 1),
+        "Held-out loss over steps, mean over seeds and one standard deviation; without that before training.",
+        loss_over_steps(plan, rows, targets[i], &RowSummary::held_out, kLossLabel));
+  }
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    add(charts, fmt::format("training-over-steps-{}", i + 1),
+        "Training loss over steps, averaged over stretches of steps; mean over seeds and one standard "
+        "deviation.",
+        loss_over_steps(plan, rows, targets[i], &RowSummary::training, "training loss, nats per token"));
+  }
+  return charts;
+}
+
+}  // namespace lorry::sweep

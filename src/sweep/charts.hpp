@@ -1,0 +1,21 @@
+// sweep/charts.hpp: the results of a sweep as pictures, each with the name of its file.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "sweep/summary.hpp"
+
+namespace lorry::sweep {
+
+struct Chart {
+  std::string name;     // of its .svg: "held-out-by-rank"
+  std::string caption;  // whole sentences
+  std::string svg;      // an <svg> element of report/
+};
+
+/// Bars with error bars for every row; loss against rank for every series; loss over steps, held-out and
+/// training, a chart for the rows of each set of targets. What has no result yet is left out, and so is a
+/// chart without any.
+std::vector<Chart> make_charts(const Plan& plan, const std::vector<RowSummary>& rows);
+
+}  // namespace lorry::sweep

@@ -1,0 +1,165 @@
+#include "sweep/plan.hpp"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "core/error.hpp"
+#include "model/adapter.hpp"
+#include "model/tensor_list.hpp"
+#include "sweep/row_names.hpp"
+
+namespace lorry::sweep {
+
+namespace {
+
+constexpr Index kMostCells = 10'000;
+constexpr double kNearBudget = 0.1;  // share of the budget by which a row may miss it without a word
+
+/// Parameters that one more rank costs, by set of targets.
+class RankCost {
+ public:
+  explicit RankCost(model::Decoder& decoder) : decoder_(decoder) {}
+
+  Index operator()(const model::TargetModules& targets) {
+    const auto key = std::pair(targets.names, targets.pattern);
+    const auto known = costs_.find(key);
+    if (known != costs_.end()) return known->second;
+    model::PeftConfig config;
+    config.r = 1;
+    config.target_modules = targets;
+    const Index cost = model::Adapter::create(config, decoder_, 0).count_parameters();
+    costs_.emplace(key, cost);
+    return cost;
+  }
+
+ private:
+  model::Decoder& decoder_;
+  std::map<std::pair<std::vector<std::string>, std::string>, Index> costs_;
+};
+
+bool is_lora(const train::TrainOptions& options) {
+  return options.method == train::Method::kLora;
+}
+
+Index budget_of(const Request& request, RankCost& cost) {
+  if (!request.budget) return 0;
+  const Budget& budget = *request.budget;
+  return budget.parameters ? *budget.parameters : budget.rank * cost(budget.target_modules);
+}
+
+/// Rank and parameters; alpha needs the first rank of all.
+void resolve_rank(const RowRequest& request, Index budget, RankCost& cost, Row& row, Plan& plan) {
+  const Index per_rank = cost(row.options.lora.target_modules);
+  if (budget > 0 && request.rank) {
+    throw Error("[sweep] budget: found with rank {} for {}; expected one of them: the budget chooses ranks",
+                *request.rank, row.targets);
+  }
+  if (request.rank) row.options.lora.r = *request.rank;
+  if (budget > 0) row.options.lora.r = rank_for_budget(budget, per_rank);
+  row.trainable_parameters = row.options.lora.r * per_rank;
+  const double share = static_cast<double>(row.trainable_parameters) / static_cast<double>(budget);
+  if (budget > 0 && std::abs(share - 1.0) > kNearBudget) {
+    plan.warnings.push_back(
+        fmt::format("{}: rank {} has {} parameters, {:.0f} % of the budget of {}; whole "
+                    "ranks come no nearer",
+                    row.targets, row.options.lora.r, row.trainable_parameters, 100.0 * share, budget));
+  }
+}
+
+Index first_rank_of(const Request& request, const std::vector<Row>& rows) {
+  if (request.budget && !request.budget->parameters) return request.budget->rank;
+  const auto first =
+      std::find_if(rows.begin(), rows.end(), [](const Row& row) { return is_lora(row.options); });
+  return first == rows.end() ? 0 : first->options.lora.r;
+}
+
+double alpha_of(const RowRequest& request, const Plan& plan, Index rank) {
+  if (request.exact_alpha) return *request.exact_alpha;
+  const auto first = static_cast<double>(plan.first_rank);
+  const double alpha = request.alpha.value_or(first);
+  return plan.alpha_rule == AlphaRule::kFixed ? alpha : alpha * static_cast<double>(rank) / first;
+}
+
+void add_cells(const Request& request, Plan& plan) {
+  const Index count = std::ssize(plan.rows) * std::ssize(request.seeds);
+  if (count > kMostCells) {
+    throw Error("[sweep] found {} rows of {} seeds, {} cells; expected at most {}", plan.rows.size(),
+                request.seeds.size(), count, kMostCells);
+  }
+  std::map<std::string, Index> names;
+  for (Index row = 0; row < std::ssize(plan.rows); ++row) {
+    for (const std::uint64_t seed : request.seeds) {
+      const Row& of = plan.rows[static_cast<std::size_t>(row)];
+      Cell cell{.name = cell_name(of, seed), .row = row, .options = of.options};
+      cell.options.seed = seed;
+      const auto [other, is_new] = names.emplace(cell.name, row);
+      if (!is_new && other->second == row) throw Error("[sweep] seed: {} comes twice", seed);
+      if (!is_new) {
+        throw Error("[sweep] rows {} and {} are the same: {}; expected each once", other->second + 1, row + 1,
+                    cell.name);
+      }
+      plan.cells.push_back(std::move(cell));
+    }
+  }
+}
+
+}  // namespace
+
+Index rank_for_budget(Index budget, Index parameters_per_rank) {
+  const Index below = budget / parameters_per_rank;
+  const Index rest = budget - below * parameters_per_rank;
+  return std::max<Index>(1, rest > parameters_per_rank - rest ? below + 1 : below);
+}
+
+Plan make_plan(const Request& request, model::Decoder& decoder) {
+  RankCost cost(decoder);
+  Plan plan{.seeds = std::ssize(request.seeds),
+            .budget = budget_of(request, cost),
+            .alpha_rule = request.alpha_rule};
+  for (const RowRequest& wanted : request.rows) {
+    Row& row =
+        plan.rows.emplace_back(Row{.label = wanted.name, .options = wanted.options, .varied = wanted.varied});
+    row.options.lr = wanted.options.learning_rate();
+    row.options.dtype = decoder.compute();
+    row.options.max_seq_length =
+        std::min(wanted.options.max_seq_length, decoder.config().max_position_embeddings);
+    if (is_lora(row.options)) {
+      row.targets =
+          wanted.targets_name.empty() ? targets_text(row.options.lora.target_modules) : wanted.targets_name;
+      resolve_rank(wanted, plan.budget, cost, row, plan);
+    } else {
+      row.trainable_parameters = model::count_weights(decoder.config());
+    }
+  }
+  plan.first_rank = first_rank_of(request, plan.rows);
+  for (std::size_t i = 0; i < plan.rows.size(); ++i) {
+    train::TrainOptions& options = plan.rows[i].options;
+    plan.alpha_given = plan.alpha_given || request.rows[i].alpha;
+    if (is_lora(options)) options.lora.lora_alpha = alpha_of(request.rows[i], plan, options.lora.r);
+  }
+  add_cells(request, plan);
+  name_rows(plan.rows);
+  return plan;
+}
+
+std::string rules_text(const Plan& plan) {
+  if (plan.first_rank == 0) return {};
+  std::string text;
+  if (plan.budget > 0) {
+    text = fmt::format("Ranks are the whole numbers that bring each row nearest to {} trainable parameters. ",
+                       plan.budget);
+  }
+  if (plan.alpha_rule == AlphaRule::kEqualScale) {
+    return text + fmt::format("Alpha grows with the rank, so that every row is scaled alike{}.",
+                              plan.alpha_given ? "" : ", by 1");
+  }
+  return text + fmt::format(
+                    "Alpha is the same for every rank{}, so the update's scale, alpha / rank, falls as "
+                    "the rank grows.",
+                    plan.alpha_given ? "" : fmt::format(": {}, the first rank tried", plan.first_rank));
+}
+
+}  // namespace lorry::sweep

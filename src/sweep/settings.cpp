@@ -1,0 +1,94 @@
+#include "sweep/settings.hpp"
+
+#include <fmt/format.h>
+
+#include "report/escape.hpp"
+#include "sweep/digest.hpp"
+#include "sweep/row_names.hpp"
+
+namespace lorry::sweep {
+
+namespace {
+
+/// A path need not be UTF-8; JSON must be.
+std::string text_of(const std::filesystem::path& path) {
+  return report::printable(path.string());
+}
+
+std::string dump(const io::OrderedJson& value) {
+  return value.dump(-1, ' ', false, io::OrderedJson::error_handler_t::replace);
+}
+
+}  // namespace
+
+io::OrderedJson settings_of(const train::TrainOptions& options) {
+  const bool lora = options.method == train::Method::kLora;
+  io::OrderedJson json = {{"method", lora ? "lora" : "full"}};
+  if (lora) {
+    json["target_modules"] = targets_text(options.lora.target_modules);
+    json["rank"] = options.lora.r;
+    json["alpha"] = options.lora.lora_alpha;
+    json["dropout"] = options.lora.lora_dropout;
+  }
+  json["lr"] = options.learning_rate();
+  json["lr_scheduler"] = optim::name_of(options.lr_scheduler);
+  json["warmup_steps"] = options.warmup_steps;
+  json["weight_decay"] = options.adamw.weight_decay;
+  json["max_grad_norm"] = options.max_grad_norm;
+  json["batch_size"] = options.batch_size;
+  json["grad_accumulation_steps"] = options.grad_accumulation_steps;
+  json["max_seq_length"] = options.max_seq_length;
+  if (options.steps) {
+    json["steps"] = *options.steps;
+  } else {
+    json["epochs"] = options.epochs;
+  }
+  json["eval_steps"] = options.eval_steps;
+  if (options.dtype) json["dtype"] = *options.dtype == DType::kBF16 ? "bf16" : "f32";
+  json["seed"] = options.seed;
+  return json;
+}
+
+io::OrderedJson inputs_of(const train::TrainOptions& options, const train::RunInputs& inputs) {
+  io::OrderedJson json = {{"model", text_of(options.model)},
+                          {"model_digest", model_digest(inputs.model)},
+                          {"data", text_of(options.data)},
+                          {"data_digest", data_digest(inputs.data)}};
+  if (!options.eval_data.empty()) json["eval_data"] = text_of(options.eval_data);
+  if (inputs.eval_data) json["eval_data_digest"] = data_digest(*inputs.eval_data);
+  return json;
+}
+
+std::string difference(const io::Json& then, const io::Json& now) {
+  constexpr std::string_view kDigest = "_digest";
+  const auto is_path = [&](const std::string& key) { return then.contains(key + std::string(kDigest)); };
+  const auto shown = [](const io::Json& from, const std::string& key) {
+    return from.contains(key) ? dump(from[key]) : "none";
+  };
+  for (const auto* side : {&now, &then}) {
+    for (const auto& [key, value] : side->items()) {
+      if (is_path(key) || (then.contains(key) && now.contains(key) && then[key] == now[key])) continue;
+      if (key.ends_with(kDigest)) {
+        return fmt::format("the content of {} has changed", key.substr(0, key.size() - kDigest.size()));
+      }
+      return fmt::format("{}: {}, now {}", key, shown(then, key), shown(now, key));
+    }
+  }
+  return {};
+}
+
+std::string train_yaml(const train::TrainOptions& options) {
+  std::string yaml = "# Repeats this cell: lorry train --config train.yaml --out NEW\n";
+  const auto line = [&](std::string_view key, const io::OrderedJson& value) {
+    yaml += fmt::format("{}: {}\n", key, dump(value));  // JSON's scalars are YAML's
+  };
+  line("model", text_of(options.model));
+  line("data", text_of(options.data));
+  if (!options.eval_data.empty()) line("eval_data", text_of(options.eval_data));
+  const io::OrderedJson settings = settings_of(options);
+  for (const auto& [key, value] : settings.items()) line(key, value);
+  if (options.grad_checkpoint) line("grad_checkpoint", true);
+  return yaml;
+}
+
+}  // namespace lorry::sweep

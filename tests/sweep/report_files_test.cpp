@@ -1,0 +1,121 @@
+// Tables, JSON and files of a sweep whose figures are known.
+#include "sweep/report_files.hpp"
+
+#include "sweep/sweep_fixture.hpp"
+#include "sweep/tables.hpp"
+
+namespace lorry::sweep {
+namespace {
+
+class SweepReportFiles : public Sweep {
+ protected:
+  /// Works out `request` and gives cell i the held-out loss 1 + i / 8.
+  void make(const Request& request) {
+    train::RunInputs inputs = open();
+    plan_ = make_plan(request, *inputs.model.decoder);
+    results_.assign(plan_.cells.size(), std::nullopt);
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+      CellResult& result = results_[i].emplace();
+      result.held_out = {{0, 4.0}, {3, 1.0 + static_cast<double>(i) / 8}};
+      result.training = {{3, 1.0}};
+      result.tokens_per_second = 1000;
+      result.seconds = 2;
+    }
+  }
+  [[nodiscard]] std::vector<RowSummary> rows() const { return summarise(plan_, results_); }
+  [[nodiscard]] Request by_rank() const {
+    return Sweep::request(
+        {lora("q_proj", 1), lora("q_proj", 4), lora("q_proj,v_proj", 1), lora("q_proj,v_proj", 4), full()},
+        {1, 2});
+  }
+
+  Plan plan_;
+  Results results_;
+};
+
+TEST_F(SweepReportFiles, RankTableIsTable6) {
+  make(by_rank());
+  const std::vector<report::Table> tables = rank_tables(plan_, rows());
+  ASSERT_EQ(tables.size(), 2U);
+  EXPECT_EQ(tables[0].to_csv(),
+            "weights,r = 1,r = 4,every weight\n"
+            "q_proj,1.0625,1.3125,\n"
+            "\"q_proj,v_proj\",1.5625,1.8125,\n"
+            "full,,,2.0625\n");
+  const std::string text = tables[0].to_text();
+  EXPECT_NE(text.find("1.062 ± 0.088 *"), std::string::npos) << text;
+  EXPECT_EQ(text.find('*'), text.rfind('*'));
+  EXPECT_EQ(tables[1].to_csv(),
+            "weights,r = 1,r = 4,every weight\n"
+            "q_proj,128,512,\n"
+            "\"q_proj,v_proj\",224,896,\n"
+            "full,,,35232\n");
+  EXPECT_FALSE(budget_table(plan_, rows()).has_value());
+}
+
+TEST_F(SweepReportFiles, BudgetTableIsTable5) {
+  Request request = Sweep::request({lora("q_proj"), lora("v_proj"), full()}, {1, 2});
+  request.budget = Budget{.parameters = 1024, .rank = 8, .target_modules = {}};
+  make(request);
+  const auto table = budget_table(plan_, rows());
+  ASSERT_TRUE(table.has_value());
+  const std::string csv = table->to_csv();
+  EXPECT_EQ(csv.substr(0, csv.find("perplexity")),
+            "weights,q_proj,v_proj,full\n"
+            "rank,8,11,\n"
+            "parameters,1024,1056,35232\n"
+            "held-out loss,1.0625,1.3125,1.5625\n");
+  EXPECT_TRUE(rank_tables(plan_, rows()).empty());
+}
+
+TEST_F(SweepReportFiles, OneSeedHasNoSpreadAndNoNumberIsNan) {
+  make(Sweep::request({lora("q_proj", 1), lora("q_proj", 4)}));
+  results_[1]->failure = "[train] step 2: loss nan";
+  const io::OrderedJson json = report_json(plan_, results_);
+  EXPECT_TRUE(json["rows"][0]["eval_loss"]["deviation"].is_null());
+  EXPECT_EQ(json["rows"][0]["eval_loss"]["mean"], 1.0);
+  EXPECT_EQ(json["rows"][0]["eval_loss"]["n"], 1);
+  EXPECT_EQ(json["rows"][0]["best"], true);
+  EXPECT_TRUE(json["rows"][1]["eval_loss"].is_null());
+  EXPECT_EQ(json["rows"][1]["diverged"], 1);
+  write_report(folder_.path(), plan_, results_);
+  for (const char* file : {"report.md", "report.csv", "cells.csv", "report.json", "report.html"}) {
+    std::string text = io::get(folder_ / file);
+    const std::size_t reason = text.find("loss nan");  // which is quoted
+    if (reason != std::string::npos) text.erase(reason, 8);
+    EXPECT_EQ(text.find("nan"), std::string::npos) << file;
+  }
+}
+
+TEST_F(SweepReportFiles, JsonHasEveryCellAndItsFigures) {
+  make(by_rank());
+  const io::OrderedJson json = report_json(plan_, results_);
+  EXPECT_EQ(json["cells"], 10);
+  EXPECT_EQ(json["finished"], 10);
+  const io::OrderedJson& row = json["rows"][1];
+  EXPECT_EQ(row["row"], "q_proj r=4");
+  EXPECT_EQ(row["settings"]["rank"], 4);
+  EXPECT_FALSE(row["settings"].contains("seed"));
+  EXPECT_EQ(row["seeds"], (io::OrderedJson{1, 2}));
+  EXPECT_EQ(row["cells"][1], "q_proj-r4-alpha1-lr0.01-seed2");
+  EXPECT_EQ(row["eval_losses"], (io::OrderedJson{1.25, 1.375}));
+  EXPECT_EQ(row["eval_curve"][0]["mean"], 4.0);
+}
+
+TEST_F(SweepReportFiles, FilesAreThereBeforeTheFirstCellAndRenewed) {
+  make(by_rank());
+  const Results all = std::exchange(results_, Results(plan_.cells.size()));
+  write_report(folder_.path(), plan_, results_);
+  EXPECT_NE(io::get(folder_ / "report.md").find("0 of 10 finished"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "held-out-by-row.svg"));
+  write_report(folder_.path(), plan_, all);
+  const std::string markdown = io::get(folder_ / "report.md");
+  EXPECT_NE(markdown.find("10 of 10 finished"), std::string::npos);
+  EXPECT_NE(markdown.find("(held-out-by-rank.svg)"), std::string::npos);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "held-out-by-row.svg"));
+  const std::string csv = io::get(folder_ / "cells.csv");
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 11);
+}
+
+}  // namespace
+}  // namespace lorry::sweep

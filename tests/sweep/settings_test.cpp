@@ -1,0 +1,64 @@
+// What is recorded of a cell, and when two records are the same.
+#include "sweep/settings.hpp"
+
+#include "cli/program.hpp"
+#include "sweep/digest.hpp"
+#include "sweep/sweep_fixture.hpp"
+
+namespace lorry::sweep {
+namespace {
+
+TEST_F(Sweep, DifferenceNamesTheFirstSettingThatChanged) {
+  const io::Json then = settings_of(options_);
+  EXPECT_EQ(difference(then, settings_of(options_)), "");
+  train::TrainOptions now = options_;
+  now.threads = 7;
+  now.out = "elsewhere";
+  now.grad_checkpoint = true;
+  EXPECT_EQ(difference(then, settings_of(now)), "");  // none of these changes a result
+  now.steps = 30;
+  EXPECT_EQ(difference(then, settings_of(now)), "steps: 3, now 30");
+  now.steps.reset();
+  now.epochs = 2;
+  EXPECT_EQ(difference(then, settings_of(now)), "epochs: none, now 2.0");
+}
+
+TEST_F(Sweep, RecordSurvivesItsFile) {
+  options_.lr = 0.1 + 0.2;  // no short decimal
+  options_.max_grad_norm = 0.1F;
+  const io::OrderedJson settings = settings_of(options_);
+  io::write_json_file(folder_ / "settings.json", settings);
+  EXPECT_EQ(difference(io::read_json_file(folder_ / "settings.json"), settings), "");
+}
+
+TEST_F(Sweep, InputsAreKnownByTheirContentNotTheirPath) {
+  const io::OrderedJson then = inputs_of(options_, open());
+  std::filesystem::rename(folder_ / "data", folder_ / "moved");
+  options_.data = folder_ / "moved";
+  EXPECT_EQ(difference(then, inputs_of(options_, open())), "");
+  const std::string records = io::get(folder_ / "moved" / "train.jsonl");
+  io::put(folder_ / "moved" / "train.jsonl", records + cli::counting_records(1));
+  EXPECT_EQ(difference(then, inputs_of(options_, open())), "the content of data has changed");
+  io::put(folder_ / "moved" / "train.jsonl", records);
+  io::put(folder_ / "moved" / "valid.jsonl", records);
+  EXPECT_EQ(difference(then, inputs_of(options_, open())), "the content of eval_data has changed");
+}
+
+TEST_F(Sweep, DigestOfTheModelSeesOneWeight) {
+  const std::string before = model_digest(open().model);
+  std::string bytes = io::get(options_.model / "model.safetensors");
+  const std::size_t header =
+      8 + static_cast<unsigned char>(bytes[0]) + 256U * static_cast<unsigned char>(bytes[1]);
+  bytes[header] = static_cast<char>(bytes[header] ^ 1);
+  io::put(options_.model / "model.safetensors", bytes);
+  EXPECT_NE(model_digest(open().model), before);
+}
+
+TEST(Digest, IsFnv1a) {
+  EXPECT_EQ(Digest().hex(), "cbf29ce484222325");
+  EXPECT_EQ(Digest().add("a").hex(), "af63dc4c8601ec8c");  // from the algorithm's own test values
+  EXPECT_EQ(Digest().add("foobar").hex(), "85944171f73967e8");
+}
+
+}  // namespace
+}  // namespace lorry::sweep
