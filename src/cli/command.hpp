@@ -21,6 +21,7 @@ struct Command {
 
 Command make_init_command();
 Command make_train_command();
+Command make_sweep_command();
 Command make_eval_command();
 Command make_generate_command();
 Command make_merge_command();

@@ -34,9 +34,10 @@ int fail(int code, std::string text) {
 }
 
 void run(int argc, char** argv) {
-  std::array<Command, 6> commands = {lorry::cli::make_init_command(),  lorry::cli::make_train_command(),
-                                     lorry::cli::make_eval_command(),  lorry::cli::make_generate_command(),
-                                     lorry::cli::make_merge_command(), lorry::cli::make_inspect_command()};
+  std::array<Command, 7> commands = {lorry::cli::make_init_command(),     lorry::cli::make_train_command(),
+                                     lorry::cli::make_sweep_command(),    lorry::cli::make_eval_command(),
+                                     lorry::cli::make_generate_command(), lorry::cli::make_merge_command(),
+                                     lorry::cli::make_inspect_command()};
   const lorry::cli::Request request = lorry::cli::parse_arguments(argc, argv, commands);
   if (request.command != nullptr) {
     request.command->run(request.command->options);
