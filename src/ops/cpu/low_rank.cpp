@@ -221,6 +221,7 @@ HWY_EXPORT(outer_add);
 namespace {
 constexpr Index kRowPiece = 24;   // rows of x or y handed to a thread at once
 constexpr Index kColPiece = 512;  // columns: p [R, 512] stays in the first two caches for any R <= 64
+constexpr Index kMinColPiece = 64;
 
 bool is_activation(DType dtype) {
   return dtype == DType::kF32 || dtype == DType::kBF16;
@@ -261,9 +262,10 @@ void low_rank_outer_add(ConstMatrixView h, ConstMatrixView x, MatrixView dp) {
   LORRY_CHECK_EQ(h.cols, dp.rows);
   LORRY_CHECK_EQ(x.cols, dp.cols);
   LORRY_CHECK(is_activation(x.dtype) && h.dtype == DType::kF32 && dp.dtype == DType::kF32);
-  parallel_for(pieces(x.cols, kColPiece), [&](Index piece) {
-    const Index col = piece * kColPiece;
-    const Index cols = std::min(kColPiece, x.cols - col);
+  const Index size = std::clamp(pieces(x.cols, 4 * kMinColPiece) * kMinColPiece, kMinColPiece, kColPiece);
+  parallel_for(pieces(x.cols, size), [&](Index piece) {
+    const Index col = piece * size;
+    const Index cols = std::min(size, x.cols - col);
     HWY_DYNAMIC_DISPATCH(outer_add)(h, x.col_range(col, cols), dp.col_range(col, cols));
   });
 }

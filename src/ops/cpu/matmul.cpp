@@ -23,10 +23,13 @@ namespace {
 constexpr Index kPanelBytes = Index{16} << 20;
 constexpr Index kPanelCols = 64;  // panels are multiples of it, as oneDNN's blocks are
 
-// Where oneDNN would cut a product by the number of threads, the largest tile of c: large enough that packing
-// the operands hardly counts, small enough that a product keeps several threads busy.
+// Where oneDNN would cut a product by the number of threads, the tiles of c: large enough that packing the
+// operands hardly counts, small enough that a product keeps several threads busy. A product of few rows is
+// cut into kSplit parts, but for parts below kFewRows.
 constexpr Index kTileRows = 512;
 constexpr Index kTileCols = 384;
+constexpr Index kFewRows = 96;
+constexpr Index kSplit = 4;
 constexpr Index kColStep = 16;  // tiles begin at whole vectors
 // There, a row's sums depend on how many rows are left over from multiples of this. Whole multiples alone
 // make a packed batch and its documents one by one the same to the bit.
@@ -138,6 +141,18 @@ void zero(MatrixView c) {
     std::fill_n(c.data + i * c.stride * size_of(c.dtype), c.cols * size_of(c.dtype), std::byte{0});
 }
 
+/// The threads that parallel loops take, oneDNN's among them, while it lives.
+class ThreadCount {
+ public:
+  explicit ThreadCount(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
+  ~ThreadCount() { omp_set_num_threads(before_); }
+  ThreadCount(const ThreadCount&) = delete;
+  ThreadCount& operator=(const ThreadCount&) = delete;
+
+ private:
+  int before_;
+};
+
 /// Few rows of one type: not worth a parallel loop.
 void copy_rows(ConstMatrixView from, MatrixView to) {
   const Index size = size_of(from.dtype);
@@ -240,21 +255,22 @@ struct Matmul::State {
   }
 
   void run_tiles(const std::vector<Tile>& tiles) const {
-    // A single tile makes no parallel loop, and oneDNN would take all threads for it.
-    const int threads = omp_get_max_threads();
-    if (tiles.size() == 1) omp_set_num_threads(1);
     parallel_for(static_cast<Index>(tiles.size()), [&](Index i) {
       const Tile& tile = tiles[static_cast<std::size_t>(i)];
       dnnl::stream own(engine);
       Scratch pad;
+      // A single tile makes no parallel loop, and oneDNN would take all threads for it.
+      const ThreadCount one(1);
       execute(*tile.primitive, own, pad, tile.a, tile.b, tile.c);
     });
-    omp_set_num_threads(threads);
   }
 
   void add_tiles(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options,
                  std::vector<Tile>& tiles) {
-    const Index tile_rows = even_side(c.rows, kTileRows, kRowStep);
+    // Primitives made for one thread: others start a team of their own at each use.
+    const ThreadCount one(1);
+    const Index most_rows = std::clamp(pieces(c.rows, kSplit), kFewRows, kTileRows);
+    const Index tile_rows = even_side(c.rows, most_rows, kRowStep);
     const Index tile_cols = even_side(c.cols, kTileCols, kColStep);
     for (Index col = 0; col < c.cols; col += tile_cols) {
       const Index cols = std::min(tile_cols, c.cols - col);
