@@ -21,17 +21,12 @@ std::string joined(const std::vector<std::string>& parts) {
   return text;
 }
 
-/// Writes one record: slots wait in `left_` until a sentence of the plan takes them.
+/// Writes one record: slots wait in `left_`, in the record's order, until a sentence of the plan takes them.
 class Writer {
  public:
   Writer(const Grammar& grammar, const Record& record, Rng& rng)
       : grammar_(grammar), record_(record), rng_(rng), expansion_(grammar, rng) {
     for (const auto& [slot, value] : record) expansion_.bind(slot, {{"name", value}});
-    if (const auto berths = record.find("berths"); berths != record.end()) {
-      const auto count = static_cast<std::size_t>(std::stol(berths->second));
-      const std::string word = rng_.next_below(3) == 0 ? berths->second : std::string(kNumberWords.at(count));
-      expansion_.bind("berths_form", {{"name", word}});
-    }
   }
 
   std::string write() {
@@ -40,9 +35,6 @@ class Writer {
     for (const auto& [slot, value] : record_) {
       const bool in_noun_phrase = noun_phrase && (slot == "kind" || slot == "hull");
       if (slot != "boat" && !in_noun_phrase) left_.push_back(slot);
-    }
-    for (std::size_t i = left_.size(); i > 1; --i) {
-      std::swap(left_[i - 1], left_[static_cast<std::size_t>(rng_.next_below(static_cast<Index>(i)))]);
     }
     std::stringstream words(plan);
     std::vector<std::string> sentence;
