@@ -19,14 +19,14 @@ struct Axis {
 
 struct Series {
   std::string name;
-  std::vector<double> x, y;         // equally long; a pair with NaN or infinity interrupts the line
-  std::vector<double> spread = {};  // empty, or half the height of each point's error bar; NaN: none
-  bool band = false;                // the spread as a band behind the line
+  std::vector<double> x = {}, y = {};  // equally long; a pair with NaN or infinity interrupts the line
+  std::vector<double> spread = {};     // empty, or half the height of each point's error bar; NaN: none
+  bool band = false;                   // the spread as a band behind the line
 };
 
 struct LineChart {
   std::string title;
-  Axis x, y;
+  Axis x = {}, y = {};
   std::vector<Series> series = {};
   bool markers = true;  // left out anyway where there are more than 100 points
 };

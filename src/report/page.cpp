@@ -7,16 +7,29 @@
 
 namespace lorry::report {
 
+namespace {
+
+// Names and values of a <dl>.
+std::string pairs_of(const std::vector<std::pair<std::string, std::string>>& pairs) {
+  std::string out;
+  for (const auto& [name, value] : pairs) {
+    out += "<div><dt>" + escaped(name) + "</dt><dd>" + escaped(value) + "</dd></div>\n";
+  }
+  return out;
+}
+
+}  // namespace
+
 void Content::paragraph(std::string_view text) {
   html_ += "<p>" + escaped(text) + "</p>\n";
 }
 
 void Content::facts(const std::vector<std::pair<std::string, std::string>>& facts) {
-  html_ += "<dl>\n";
-  for (const auto& [name, value] : facts) {
-    html_ += "<div><dt>" + escaped(name) + "</dt><dd>" + escaped(value) + "</dd></div>\n";
-  }
-  html_ += "</dl>\n";
+  html_ += "<dl>\n" + pairs_of(facts) + "</dl>\n";
+}
+
+void Content::terms(const std::vector<std::pair<std::string, std::string>>& terms) {
+  html_ += "<dl class=\"terms\">\n" + pairs_of(terms) + "</dl>\n";
 }
 
 void Content::table(const Table& table) {

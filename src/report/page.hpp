@@ -18,6 +18,8 @@ class Content {
   void paragraph(std::string_view text);
   /// Names and values, such as how the page was made.
   void facts(const std::vector<std::pair<std::string, std::string>>& facts);
+  /// Terms and what they mean: facts() in prose.
+  void terms(const std::vector<std::pair<std::string, std::string>>& terms);
   /// Sortable by a click on a title.
   void table(const Table& table);
   /// Side by side where there is room, under one caption (may be empty).

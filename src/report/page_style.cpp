@@ -30,6 +30,8 @@ dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.15rem 1.25r
 dl div{display:contents}
 dt{color:var(--quiet)}
 dd{margin:0;font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;font-size:.87rem;line-height:1.7;overflow-wrap:anywhere}
+.terms dd{font:inherit;font-size:.93rem}
+.terms dt{color:inherit}
 .scroll{overflow-x:auto;margin:.75rem 0 1.25rem}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:0 0 .4rem}
