@@ -58,7 +58,7 @@ std::unique_ptr<UpdateSource> open_updates(const std::filesystem::path& folder,
   }
   if (base.empty()) {
     throw Error(
-        "[load] {}: found a model, not an adapter; expected its base model too, to take the difference",
+        "[load] {}: found a model, not an adapter; expected its base too (--model), to take the difference",
         folder.string());
   }
   return open_difference(folder, base);

@@ -92,8 +92,9 @@ TEST(Updates, FoldersThatAreNoUpdateAreNamed) {
             "[load] X: found neither adapter_config.json nor config.json; expected an adapter folder or a "
             "tuned model");
   io::put(scratch / "x/config.json", "{}");
-  EXPECT_EQ(error_of_folder(scratch),
-            "[load] X: found a model, not an adapter; expected its base model too, to take the difference");
+  EXPECT_EQ(
+      error_of_folder(scratch),
+      "[load] X: found a model, not an adapter; expected its base too (--model), to take the difference");
 }
 
 TEST(Updates, BaseWeightsBesideAnAdaptedHeadAreNoPartOfTheUpdate) {
