@@ -133,8 +133,10 @@ Binding bind_paths(std::vector<std::filesystem::path>& to) {
           .show =
               [&to] {
                 std::string text;
-                for (const std::filesystem::path& path : to)
-                  text += (text.empty() ? "" : ",") + path.string();
+                for (const std::filesystem::path& path : to) {
+                  if (!text.empty()) text += ',';
+                  text += path.string();
+                }
                 return text;
               },
           .expected = "a path"};

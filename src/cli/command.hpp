@@ -26,5 +26,6 @@ Command make_eval_command();
 Command make_generate_command();
 Command make_merge_command();
 Command make_inspect_command();
+Command make_analyze_command();
 
 }  // namespace lorry::cli

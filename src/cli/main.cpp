@@ -10,6 +10,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/output.hpp"
+#include "cli/version.hpp"
 #include "core/error.hpp"
 #include "ops/ops.hpp"
 
@@ -34,16 +35,16 @@ int fail(int code, std::string text) {
 }
 
 void run(int argc, char** argv) {
-  std::array<Command, 7> commands = {lorry::cli::make_init_command(),     lorry::cli::make_train_command(),
+  std::array<Command, 8> commands = {lorry::cli::make_init_command(),     lorry::cli::make_train_command(),
                                      lorry::cli::make_sweep_command(),    lorry::cli::make_eval_command(),
                                      lorry::cli::make_generate_command(), lorry::cli::make_merge_command(),
-                                     lorry::cli::make_inspect_command()};
+                                     lorry::cli::make_inspect_command(),  lorry::cli::make_analyze_command()};
   const lorry::cli::Request request = lorry::cli::parse_arguments(argc, argv, commands);
   if (request.command != nullptr) {
     request.command->run(request.command->options);
   } else if (request.wants_version) {
     lorry::cli::print_out(
-        fmt::format("lorry {} ({})\n", LORRY_VERSION, lorry::ops::make_cpu_ops()->description()));
+        fmt::format("lorry {} ({})\n", lorry::cli::version(), lorry::ops::make_cpu_ops()->description()));
   } else {
     lorry::cli::print_out(request.text);
   }

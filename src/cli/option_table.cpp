@@ -49,15 +49,15 @@ void OptionTable::set(Option& option, const std::string& text, Source source, co
     throw Error("{}: found {}; expected {}", where, io::in_quotes(text), option.binding.expected);
   }
   option.source = source;
-  ++option.count;
+  option.texts.push_back(text);
 }
 
 void OptionTable::check_required() const {
   for (const Option& option : options_) {
-    if (!option.required || option.count >= option.least) continue;
+    if (!option.required || std::ssize(option.texts) >= option.least) continue;
     if (option.positional) {
       throw Error("{}: found {}; expected {}{} (see --help)", option.placeholder,
-                  option.count == 0 ? "none" : fmt::format("{}", option.count),
+                  option.texts.empty() ? "none" : fmt::format("{}", option.texts.size()),
                   option.least == 1 ? "one" : fmt::format("{}", option.least),
                   option.repeated ? " or more" : "");
     }

@@ -27,7 +27,7 @@ struct Option {
   bool positional = false;  // may be given without its flag
   bool repeated = false;    // takes any number of values on the command line: the binding is told each
   Index least = 1;          // values, where it is required and repeated
-  Index count = 0;          // values that it was given
+  std::vector<std::string> texts = {};  // that it was given
 };
 
 class OptionTable {

@@ -13,7 +13,7 @@ namespace lorry::cli {
 namespace {
 
 /// Names that users of mlx-lm, axolotl, LLaMA-Factory, torchtune and llama.cpp bring along.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 36> kForeignNames = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 37> kForeignNames = {{
     {"model-name-or-path", "model"},
     {"base-model", "model"},
     {"adapter-path", "adapter"},
@@ -31,6 +31,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 36> kForeign
     {"lora-target", "target-modules"},
     {"lora-modules", "target-modules"},
     {"lora-target-modules", "target-modules"},
+    {"target-modules", "modules"},
     {"learning-rate", "lr"},
     {"lr-schedule", "lr-scheduler"},
     {"lr-scheduler-type", "lr-scheduler"},

@@ -234,7 +234,7 @@ TEST(Program, VersionAndHelp) {
   const Outcome version = run_lorry({"--version"});
   EXPECT_EQ(version.code, 0);
   EXPECT_EQ(version.out.substr(0, 12), "lorry 0.1.0 ");
-  for (const char* command : {"init", "train", "eval", "generate", "merge", "inspect"}) {
+  for (const char* command : {"init", "train", "eval", "generate", "merge", "inspect", "analyze"}) {
     const Outcome help = run_lorry({command, "--help"});
     EXPECT_EQ(help.code, 0);
     EXPECT_NE(help.out.find(std::string("\nUsage: lorry ") + command), std::string::npos) << help.out;
@@ -242,15 +242,24 @@ TEST(Program, VersionAndHelp) {
   }
 }
 
+/// Every option of the command and of those it holds has its row.
+void expect_rows(const Command& command, const std::string& page) {
+  for (const Option& option : command.options.options()) {
+    const std::string row =
+        fmt::format("| `--{}{}{}` |", option.name, option.placeholder.empty() ? "" : " ", option.placeholder);
+    EXPECT_NE(page.find(row), std::string::npos) << command.name << ": " << row;
+  }
+  for (const Command& child : command.commands) {
+    EXPECT_NE(page.find(fmt::format("\n## lorry {} {}\n", command.name, child.name)), std::string::npos);
+    expect_rows(child, page);
+  }
+}
+
 TEST(Program, DocumentsNameEveryOption) {
-  for (const Command& command : {make_init_command(), make_train_command(), make_eval_command(),
-                                 make_generate_command(), make_merge_command(), make_inspect_command()}) {
-    const std::string page = io::get(LORRY_SOURCE_DIR "/docs/commands/" + command.name + ".md");
-    for (const Option& option : command.options.options()) {
-      const std::string row = fmt::format("| `--{}{}{}` |", option.name,
-                                          option.placeholder.empty() ? "" : " ", option.placeholder);
-      EXPECT_NE(page.find(row), std::string::npos) << command.name << ": " << row;
-    }
+  for (const Command& command :
+       {make_init_command(), make_train_command(), make_eval_command(), make_generate_command(),
+        make_merge_command(), make_inspect_command(), make_analyze_command()}) {
+    expect_rows(command, io::get(LORRY_SOURCE_DIR "/docs/commands/" + command.name + ".md"));
   }
 }
 
@@ -276,6 +285,17 @@ TEST(Program, ReadersThatLeaveDoNotEndIt) {
       "0\n");
   EXPECT_TRUE(std::filesystem::exists(scratch / "out" / "adapter_model.safetensors"));
   EXPECT_EQ(run(fmt::format("generate --model {} --prompt x --threads 1", model), "|"), "0\n");
+}
+
+TEST(Program, CommandsOfAnalyzeHaveHelp) {
+  for (const char* command : {"spectrum", "similarity", "amplification", "compress"}) {
+    const Outcome help = run_lorry({"analyze", command, "--help"});
+    EXPECT_EQ(help.code, 0);
+    EXPECT_NE(help.out.find(fmt::format("\nUsage: lorry analyze {} ADAPTER", command)), std::string::npos)
+        << help.out;
+    EXPECT_NE(help.out.find(fmt::format("\n  lorry analyze {} ", command)), std::string::npos)
+        << "an example";
+  }
 }
 
 TEST(Program, AFullOutputIsAnError) {

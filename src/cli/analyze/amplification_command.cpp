@@ -1,0 +1,118 @@
+// `lorry analyze amplification`: which of W's features has training made louder?
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/analyze/amplification_results.hpp"
+#include "cli/analyze/analyze_command.hpp"
+#include "cli/analyze/progress.hpp"
+#include "cli/output.hpp"
+
+namespace lorry::cli {
+
+namespace {
+
+constexpr const char* kName = "amplification";
+
+constexpr const char* kNotes =
+    R"(Table 7 of the LoRA paper for every adapted matrix: W projected on the directions of ΔW, on its own top ones, and on
+random ones. The factor ‖ΔW‖ / ‖UᵀWVᵀ‖ says how much louder training made directions that W has but does not emphasise.
+φ left and right are Figure 8: the share of ΔW's directions within W's top w. Several ADAPTERs are shown side by side.
+
+Examples:
+  lorry analyze amplification my-adapter --model llama-3.2-1b
+  lorry analyze amplification rank-4 rank-64 --model llama-3.2-1b --modules q_proj --html amplification.html
+  lorry analyze amplification fully-tuned --model llama-3.2-1b --rank 4 --json
+)";
+
+struct Flags {
+  SubjectFlags subjects;
+  OutputFlags outputs;
+  std::optional<Index> rank;
+  std::optional<Index> weight_rank;
+  Index seeds = 3;
+  std::uint64_t seed = 1;
+  Index threads = 0;
+};
+
+void print_tables(const std::vector<MeasuredAmplification>& all) {
+  const Index width = table_width();
+  std::string text;
+  for (const MeasuredAmplification& measured : all) {
+    text += fmt::format("{} ({})\n\n", measured.subject->name, description(*measured.subject));
+    text += tables_text(measurements_of(measured), width) + "\n";
+  }
+  text += terms_text(measurements_of(all.front())) + "\n";
+  for (const MeasuredAmplification& measured : all) {
+    text += fmt::format("{}\n{}\n", amplification_verdict(measured), work_line(measured));
+  }
+  print_out(text);
+}
+
+std::vector<MeasuredAmplification> measure_all(const std::vector<Subject>& subjects, const Flags& flags) {
+  std::vector<MeasuredAmplification> all;
+  for (const Subject& subject : subjects) {
+    ModuleProgress progress(fmt::format("measuring {}", subject.name),
+                            std::ssize(subject.updates->modules()));
+    const Stopwatch watch;
+    MeasuredAmplification measured{.subject = &subject, .all_directions = !flags.rank};
+    measured.report = analysis::measure_amplification(*subject.updates, flags.subjects.model,
+                                                      {.directions = flags.rank.value_or(0),
+                                                       .weight_directions = flags.weight_rank.value_or(0),
+                                                       .random_seeds = flags.seeds,
+                                                       .seed = flags.seed,
+                                                       .threads = flags.threads,
+                                                       .progress = progress.callback()});
+    measured.seconds = watch.seconds();
+    all.push_back(std::move(measured));
+  }
+  return all;
+}
+
+void run(const Flags& flags, const OptionTable& table) {
+  Outputs outputs(flags.outputs);
+  const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kNeeded);
+  const std::vector<MeasuredAmplification> all = measure_all(subjects, flags);
+  if (outputs.csv() != nullptr) write_amplification_csv(*outputs.csv(), all);
+  if (outputs.wants_page()) {
+    const Facts more = {{"model", flags.subjects.model.string()},
+                        {"random directions", fmt::format("{} seeds from {} on", flags.seeds, flags.seed)}};
+    outputs.write_page(amplification_page(all, subjects, command_line(kName, table), more));
+  }
+  if (outputs.wants_charts()) write_amplification_charts(outputs, all);
+  outputs.commit();
+  if (flags.outputs.json) {
+    print_amplification_json(all, flags.seed);
+  } else {
+    print_tables(all);
+    print_out(outputs.summary());
+  }
+}
+
+}  // namespace
+
+Command make_amplification_command() {
+  const auto flags = std::make_shared<Flags>();
+  Command command{.name = kName,
+                  .purpose = "Compares the update with the weights: what has training made louder?",
+                  .notes = kNotes,
+                  .has_yaml = false};
+  OptionTable& table = command.options;
+  add_subject_option(table, flags->subjects, "folder of an adapter or a fully tuned model; one or more");
+  add_model_option(table, flags->subjects, "the model that was trained: W").required = true;
+  add_modules_option(table, flags->subjects);
+  table.add("rank", "N", bind_integer(flags->rank, 1), "r: how many of ΔW's directions").default_text =
+      "all it has";
+  table
+      .add("weight-rank", "N", bind_integer(flags->weight_rank, 1),
+           "w: how many of W's directions in Figure 8")
+      .default_text = "an eighth of the smaller side, at most 64";
+  table.add("seeds", "N", bind_integer(flags->seeds, 1), "random sets of directions");
+  table.add("seed", "N", bind_seed(flags->seed), "fixes them");
+  add_threads_option(table, flags->threads);
+  add_output_options(table, flags->outputs);
+  command.run = [flags](OptionTable& options) { run(*flags, options); };
+  return command;
+}
+
+}  // namespace lorry::cli

@@ -1,0 +1,189 @@
+#include "cli/analyze/amplification_results.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "core/clock.hpp"
+
+namespace lorry::cli {
+
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+bool is_zero(const analysis::ModuleAmplification& module) {
+  return module.directions == 0;
+}
+
+/// Figures that need directions of ΔW.
+double figure(const analysis::ModuleAmplification& module, double value) {
+  return is_zero(module) ? kNone : value;
+}
+
+double factor(const analysis::ModuleAmplification& module) {
+  // Where ΔW's directions meet nothing of W there is no factor, and the module's note says so.
+  return is_zero(module) || module.projected_delta == 0 ? kNone : module.amplification;
+}
+
+/// φ(w, r): ΔW's directions within W's top w, as a whole.
+double corner(const analysis::Grid& grid) {
+  return grid.empty() ? kNone : grid.at(grid.rows - 1, grid.cols - 1);
+}
+
+double chance(const MeasuredAmplification& measured, Index dimension, const analysis::Grid& grid) {
+  if (grid.empty()) return kNone;
+  const analysis::GaussianControl* control = measured.report.controls.find(dimension, grid.rows, grid.cols);
+  return control != nullptr
+             ? corner(control->mean)
+             : static_cast<double>(std::max(grid.rows, grid.cols)) / static_cast<double>(dimension);
+}
+
+io::OrderedJson grid_or_null(const analysis::Grid& grid) {
+  return grid.empty() ? io::OrderedJson(nullptr) : json_grid(grid);
+}
+
+io::OrderedJson module_json(const MeasuredAmplification& measured,
+                            const analysis::ModuleAmplification& module) {
+  return {{"module", module.info.module},
+          {"adapter", measured.subject->path.string()},
+          {"directions", module.directions},
+          {"delta_norm", json_number(module.delta_norm)},
+          {"weight_norm", json_number(module.weight_norm)},
+          {"projected_delta", json_number(figure(module, module.projected_delta))},
+          {"projected_weight", json_number(figure(module, module.projected_weight))},
+          {"projected_random", json_number(figure(module, module.projected_random))},
+          {"projected_random_spread", json_number(figure(module, module.projected_random_spread))},
+          {"amplification", json_number(factor(module))},
+          {"phi_left", grid_or_null(module.phi_left)},
+          {"phi_right", grid_or_null(module.phi_right)},
+          {"weight_singular_values", json_numbers(module.weight_singular_values)},
+          {"weight_exact", module.weight_exact},
+          {"weight_residual", json_number(module.weight_residual)},
+          {"note", json_note(module.note)}};
+}
+
+}  // namespace
+
+Measurements measurements_of(const MeasuredAmplification& measured) {
+  Measurements result{.subject = measured.subject->name, .facts = {{"r", true}}};
+  result.measures = {{.key = "delta_norm", .title = "‖ΔW‖", .low = 0},
+                     {.key = "weight_norm", .title = "‖W‖", .low = 0},
+                     {.key = "projected_delta", .title = "W on ΔW", .low = 0},
+                     {.key = "projected_weight", .title = "W on own", .low = 0},
+                     {.key = "projected_random", .title = "W on random", .low = 0},
+                     {.key = "amplification", .title = "amplification", .scale = report::Scale::kLog},
+                     {.key = "overlap_left", .title = "φ left", .decimals = 3, .low = 0, .high = 1},
+                     {.key = "overlap_right", .title = "φ right", .decimals = 3, .low = 0, .high = 1}};
+  result.terms = {
+      {"‖ΔW‖", "Frobenius norm of what training added."},
+      {"‖W‖", "Frobenius norm of the pretrained weight."},
+      {"W on ΔW", "‖UᵀWVᵀ‖ with U, V the r directions of ΔW: how much of W lies where training pushed."},
+      {"W on own", "The same with W's own top r directions: the most that any r directions hold."},
+      {"W on random", "The same with random directions: what is there by chance."},
+      {"amplification",
+       "‖ΔW‖ / ‖UᵀWVᵀ‖: how much louder than W itself the update makes these directions (Table 7)."},
+      {"φ left", "Share of ΔW's r output directions within W's top w (Figure 8)."},
+      {"φ right", "Share of ΔW's r input directions within W's top w."}};
+  for (const analysis::ModuleAmplification& module : measured.report.modules) {
+    MeasuredModule row{.module = module.info.module, .note = module.note};
+    row.facts.emplace_back(module.directions);
+    row.values = {module.delta_norm,
+                  module.weight_norm,
+                  figure(module, module.projected_delta),
+                  figure(module, module.projected_weight),
+                  figure(module, module.projected_random),
+                  factor(module),
+                  corner(module.phi_left),
+                  corner(module.phi_right)};
+    row.chance = {kNone,
+                  kNone,
+                  kNone,
+                  kNone,
+                  kNone,
+                  kNone,
+                  chance(measured, module.info.outputs, module.phi_left),
+                  chance(measured, module.info.inputs, module.phi_right)};
+    result.modules.push_back(std::move(row));
+  }
+  return result;
+}
+
+std::vector<Measurements> measurements_of(const std::vector<MeasuredAmplification>& all) {
+  std::vector<Measurements> figures;
+  figures.reserve(all.size());
+  for (const MeasuredAmplification& measured : all) figures.push_back(measurements_of(measured));
+  return figures;
+}
+
+std::string amplification_verdict(const MeasuredAmplification& measured) {
+  const Measurements figures = measurements_of(measured);
+  const double median_factor = median(figures, 5);
+  if (!std::isfinite(median_factor)) return fmt::format("{}: ΔW is zero everywhere.", measured.subject->name);
+  const double against_random = median(figures, 2) / median(figures, 4);
+  const std::string sentence = fmt::format(
+      "{}: in the median module, ΔW is {} times as large as what W has in the same directions; that part of "
+      "W is {} "
+      "times what random directions hold and {} of what W's own top directions hold.",
+      measured.subject->name, report::format_number(median_factor, 3),
+      report::format_number(against_random, 3),
+      report::format_number(median(figures, 2) / median(figures, 3), 2));
+  // With all of a full fine-tune's directions, W is projected on nearly everything.
+  return measured.subject->full && measured.all_directions
+             ? sentence + " These are all directions of a full fine-tune; --rank 4 looks at its strongest."
+             : sentence;
+}
+
+std::string work_line(const MeasuredAmplification& measured) {
+  Index passes = 0;
+  Index columns = 0;
+  for (const analysis::ModuleAmplification& module : measured.report.modules) {
+    passes = std::max(passes, module.products.passes);
+    columns = std::max(columns, module.products.columns);
+  }
+  return fmt::format(
+      "{} of weights read and multiplied in {:.1f} s: at most {} pass{} over a matrix, {} vectors in all",
+      format_bytes(measured.report.weight_bytes), measured.seconds, passes, passes == 1 ? "" : "es", columns);
+}
+
+void print_amplification_json(const std::vector<MeasuredAmplification>& all, std::uint64_t seed) {
+  std::vector<io::OrderedJson> modules;
+  io::OrderedJson bytes = io::OrderedJson::array();
+  for (const MeasuredAmplification& measured : all) {
+    bytes.push_back(measured.report.weight_bytes);
+    for (const analysis::ModuleAmplification& module : measured.report.modules) {
+      modules.push_back(module_json(measured, module));
+    }
+  }
+  print_modules(modules, {{"weight_bytes", std::move(bytes)}, {"seed", seed}});
+}
+
+void write_amplification_csv(CsvFile& csv, const std::vector<MeasuredAmplification>& all) {
+  csv.row("adapter", "module", "layer", "type", "measure", "i", "j", "value");
+  for (const MeasuredAmplification& measured : all) {
+    const Measurements figures = measurements_of(measured);
+    for (std::size_t m = 0; m < measured.report.modules.size(); ++m) {
+      const analysis::ModuleAmplification& module = measured.report.modules[m];
+      const ModulePlace place = place_of(module.info.module);
+      const auto row = [&](const std::string& measure, const std::string& i, const std::string& j,
+                           double value) {
+        csv.row(measured.subject->path.string(), module.info.module, layer_text(place), place.type, measure,
+                i, j, value);
+      };
+      row("directions", "", "", static_cast<double>(module.directions));
+      for (std::size_t k = 0; k < figures.measures.size(); ++k) {
+        row(figures.measures[k].key, "", "", figures.modules[m].values[k]);
+      }
+      for (const auto& [name, grid] :
+           {std::pair("phi_left", &module.phi_left), {"phi_right", &module.phi_right}}) {
+        for (Index i = 0; i < grid->rows; ++i) {
+          for (Index j = 0; j < grid->cols; ++j) {
+            row(name, std::to_string(i + 1), std::to_string(j + 1), grid->at(i, j));
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace lorry::cli

@@ -1,0 +1,197 @@
+// `lorry analyze compress`: the best adapter of lower rank, from an adapter or a full fine-tune.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <optional>
+
+#include "analysis/compress.hpp"
+#include "analysis/linear_weights.hpp"
+#include "cli/analyze/analyze_command.hpp"
+#include "cli/analyze/figure_tables.hpp"
+#include "cli/analyze/outputs.hpp"
+#include "cli/analyze/progress.hpp"
+#include "cli/analyze/subjects.hpp"
+#include "cli/output.hpp"
+#include "cli/shared_options.hpp"
+#include "core/error.hpp"
+#include "model/peft_config.hpp"
+
+namespace lorry::cli {
+
+namespace {
+
+constexpr const char* kName = "compress";
+
+constexpr const char* kNotes =
+    R"(The best approximation of every ΔW by a lower rank (Eckart & Young), written as a PEFT adapter in which modules may
+differ in rank. From a fully tuned model with its base as --model, an adapter is extracted: changes of embeddings, norms
+and biases are not in it. The error is ‖ΔW - BA‖ / ‖ΔW‖; what it costs in quality, lorry eval tells.
+
+Examples:
+  lorry analyze compress my-adapter --rank 4 --out rank-4
+  lorry analyze compress my-adapter --energy 0.95 --out smaller
+  lorry analyze compress fully-tuned --model llama-3.2-1b --rank 16 --out extracted
+)";
+
+struct Flags {
+  SubjectFlags subjects;
+  std::optional<Index> rank;
+  std::optional<double> energy;
+  std::filesystem::path out;
+  Index threads = 0;
+  bool json = false;
+};
+
+/// What adapter_config.json says of the model.
+struct Base {
+  std::string name;
+  bool conv1d = false;
+};
+
+Base base_of(const Subject& subject, const std::filesystem::path& model) {
+  if (!subject.full) {
+    const model::PeftConfig config = model::load_peft_config(subject.path);
+    return {.name = config.base_model_name_or_path, .conv1d = config.fan_in_fan_out};
+  }
+  const analysis::LinearWeights weights(model);
+  return {.name = model.string(),
+          .conv1d = std::any_of(weights.all().begin(), weights.all().end(),
+                                [](const auto& w) { return w.inputs_by_outputs; })};
+}
+
+/// All modules together.
+struct Total {
+  Index before = 0;  // parameters of the factors; of the whole ΔW where it has none
+  Index after = 0;
+  double delta_norm = 0;
+  double error = 0;  // relative, of all ΔW as one
+
+  explicit Total(const std::vector<analysis::CompressedModule>& modules) {
+    double squares = 0;
+    double lost = 0;
+    for (const analysis::CompressedModule& module : modules) {
+      const analysis::UpdateInfo& info = module.info;
+      before += info.dense ? info.outputs * info.inputs : info.rank * (info.outputs + info.inputs);
+      after += module.rank * (info.outputs + info.inputs);
+      squares += module.delta_norm * module.delta_norm;
+      lost += std::pow(module.delta_norm * module.relative_error, 2);
+    }
+    delta_norm = std::sqrt(squares);
+    error = squares > 0 ? std::sqrt(lost / squares) : 0;
+  }
+};
+
+Measurements measurements_of(const Subject& subject, const std::vector<analysis::CompressedModule>& modules) {
+  Measurements result{.subject = subject.name, .facts = {{"rank before", true}, {"after", true}}};
+  result.measures = {{.key = "delta_norm", .title = "‖ΔW‖"},
+                     {.key = "error", .title = "error", .decimals = 4},
+                     {.key = "energy", .title = "energy kept", .decimals = 4}};
+  for (const analysis::CompressedModule& module : modules) {
+    MeasuredModule row{.module = module.info.module, .note = module.note};
+    row.facts = {module.info.rank, module.rank};
+    row.values = {module.delta_norm, module.relative_error, module.energy};
+    result.modules.push_back(std::move(row));
+  }
+  return result;
+}
+
+void print_json(const Flags& flags, const std::vector<analysis::CompressedModule>& modules) {
+  std::vector<io::OrderedJson> list;
+  list.reserve(modules.size());
+  for (const analysis::CompressedModule& module : modules) {
+    list.push_back({{"module", module.info.module},
+                    {"rank_before", module.info.rank},
+                    {"rank", module.rank},
+                    {"delta_norm", json_number(module.delta_norm)},
+                    {"relative_error", json_number(module.relative_error)},
+                    {"energy", json_number(module.energy)},
+                    {"note", json_note(module.note)}});
+  }
+  const Total total(modules);
+  print_modules(list, {{"out", flags.out.string()},
+                       {"parameters_before", total.before},
+                       {"parameters", total.after},
+                       {"delta_norm", json_number(total.delta_norm)},
+                       {"relative_error", json_number(total.error)}});
+}
+
+void print_tables(const Flags& flags, const Subject& subject, const Base& base,
+                  const std::vector<analysis::CompressedModule>& modules) {
+  const Total total(modules);
+  std::string text = fmt::format("{} ({})\n\n", subject.name, description(subject));
+  text += module_table(measurements_of(subject, modules), Summary::kBelow).to_text(table_width());
+  text +=
+      fmt::format("\nin total: error {:.4f} of ‖ΔW‖ = {:.4g}; {} parameters before, {} after ({:.3g} %)\n",
+                  total.error, total.delta_norm, total.before, total.after,
+                  100.0 * static_cast<double>(total.after) / static_cast<double>(total.before));
+  text += fmt::format("adapter: {}\n", flags.out.string());
+  const std::string model = subject.full        ? flags.subjects.model.string()
+                            : base.name.empty() ? std::string("MODEL")
+                                                : base.name;
+  text += fmt::format(
+      "\nWhat to try next:\n  lorry eval --model {0} --adapter {1} --data HELD_OUT.jsonl\n  lorry eval "
+      "--model {2} --data "
+      "HELD_OUT.jsonl\n",
+      model, flags.out.string(),
+      subject.full ? subject.path.string() : fmt::format("{} --adapter {}", model, subject.path.string()));
+  print_out(text);
+}
+
+void check(const Flags& flags) {
+  if (flags.rank.has_value() == flags.energy.has_value()) {
+    throw Error("[analyze] --rank, --energy: found {}; expected one of them",
+                flags.rank ? "both" : "neither");
+  }
+}
+
+void run(const Flags& flags) {
+  check(flags);
+  // Claims the place before any work; the library writes there at the end.
+  { const io::AtomicFolder place(flags.out); }
+  const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kBaseOfTuned);
+  const Subject& subject = subjects.front();
+  const Base base = base_of(subject, flags.subjects.model);
+  std::vector<analysis::CompressedModule> modules;
+  {
+    ModuleProgress progress(fmt::format("compressing {}", subject.name),
+                            std::ssize(subject.updates->modules()));
+    modules = analysis::compress(*subject.updates, {.rank = flags.rank.value_or(0),
+                                                    .energy_share = flags.energy.value_or(0),
+                                                    .threads = flags.threads,
+                                                    .progress = progress.callback()});
+  }
+  analysis::save_compressed(flags.out, modules, base.name, base.conv1d);
+  if (flags.json) {
+    print_json(flags, modules);
+  } else {
+    print_tables(flags, subject, base, modules);
+  }
+}
+
+}  // namespace
+
+Command make_compress_command() {
+  const auto flags = std::make_shared<Flags>();
+  Command command{.name = kName,
+                  .purpose = "Writes a smaller adapter that does nearly the same.",
+                  .notes = kNotes,
+                  .has_yaml = false};
+  OptionTable& table = command.options;
+  add_subject_option(table, flags->subjects, "folder of an adapter or a fully tuned model").repeated = false;
+  add_model_option(table, flags->subjects, "base of a fully tuned model");
+  add_modules_option(table, flags->subjects);
+  table.group("How small");
+  table.add("rank", "N", bind_integer(flags->rank, 1), "keep at most N directions of every module; or");
+  table.add("energy", "E", bind_number(flags->energy, {.low = 0, .high = 1, .low_open = true}),
+            "keep as many as hold this share of ‖ΔW‖², per module");
+  add_threads_option(table, flags->threads);
+  table.group("Output");
+  table.add("out", "DIR", bind_path(flags->out), "the folder to write; must be new or empty").required = true;
+  add_json_option(table, flags->json, "errors and ranks as one JSON object");
+  command.run = [flags](OptionTable&) { run(*flags); };
+  return command;
+}
+
+}  // namespace lorry::cli

@@ -1,0 +1,94 @@
+#include "cli/analyze/profiles.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+namespace lorry::cli {
+
+namespace {
+
+std::string chart_title(const Measure& measure) {
+  return measure.chart_title.empty() ? measure.title : measure.chart_title;
+}
+
+/// One point per layer; modules outside the layers have no place on the axis.
+report::Series series_of(std::string name, const ModuleGroup& group, std::size_t measure) {
+  report::Series series{.name = std::move(name)};
+  for (const MeasuredModule* module : group) {
+    const Index layer = place_of(module->module).layer;
+    if (layer < 0) continue;
+    series.x.push_back(static_cast<double>(layer));
+    series.y.push_back(value_of(*module, measure));
+  }
+  return series;
+}
+
+report::LineChart frame(const Measure& measure, std::string title, std::string y_label) {
+  return {
+      .title = std::move(title),
+      .x = {.label = "layer"},
+      .y = {.label = std::move(y_label), .scale = measure.scale, .low = measure.low, .high = measure.high}};
+}
+
+/// A point per layer that has a value.
+report::Series layer_series(std::string name, const Measurements& measurements,
+                            const std::function<double(const ModuleGroup&)>& value_of_layer) {
+  report::Series series{.name = std::move(name)};
+  for (const auto& [layer, group] : by_layer(measurements)) {
+    const double value = value_of_layer(group);
+    if (!std::isfinite(value)) continue;
+    series.x.push_back(static_cast<double>(layer));
+    series.y.push_back(value);
+  }
+  return series;
+}
+
+void add_if_any(report::LineChart& chart, report::Series series) {
+  if (!series.x.empty()) chart.series.push_back(std::move(series));
+}
+
+}  // namespace
+
+report::LineChart layer_profile(const Measurements& measurements, std::size_t measure) {
+  const Measure& shown = measurements.measures[measure];
+  report::LineChart chart = frame(shown, chart_title(shown), "");
+  const auto groups = by_type(measurements);
+  for (const auto& [type, group] : groups) {
+    add_if_any(chart, series_of(short_type(type, groups), group, measure));
+  }
+  add_if_any(chart, layer_series("random", measurements,
+                                 [&](const ModuleGroup& group) { return median_chance(group, measure); }));
+  return chart;
+}
+
+report::LineChart subject_profile(const std::vector<Measurements>& all, std::size_t measure) {
+  const Measure& shown = all.front().measures[measure];
+  report::LineChart chart = frame(shown, chart_title(shown), "");
+  for (const Measurements& measurements : all) {
+    add_if_any(chart, layer_series(measurements.subject, measurements,
+                                   [&](const ModuleGroup& group) { return median(group, measure); }));
+  }
+  return chart;
+}
+
+std::vector<report::LineChart> type_profiles(const std::vector<Measurements>& all, std::size_t measure) {
+  const Measure& shown = all.front().measures[measure];
+  std::vector<report::LineChart> charts;
+  for (const Measurements& measurements : all) {
+    for (const auto& entry : by_type(measurements)) {
+      const std::string& type = entry.first;
+      report::Series series = series_of(measurements.subject, entry.second, measure);
+      if (series.x.empty()) continue;
+      auto found = std::find_if(charts.begin(), charts.end(),
+                                [&](const report::LineChart& chart) { return chart.title == type; });
+      if (found == charts.end()) {
+        found = charts.insert(charts.end(), frame(shown, type, chart_title(shown)));
+      }
+      found->series.push_back(std::move(series));
+    }
+  }
+  return charts;
+}
+
+}  // namespace lorry::cli

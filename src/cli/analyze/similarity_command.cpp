@@ -1,0 +1,131 @@
+// `lorry analyze similarity`: do trainings use the same directions?
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "cli/analyze/analyze_command.hpp"
+#include "cli/analyze/progress.hpp"
+#include "cli/analyze/similarity_page.hpp"
+#include "cli/output.hpp"
+
+namespace lorry::cli {
+
+namespace {
+
+constexpr const char* kName = "similarity";
+
+constexpr const char* kNotes =
+    R"(φ(i, j) is how much of the space of the i leading directions of one update lies in that of the j leading directions
+of another (LoRA paper, sec. 7.2): 0 nothing, 1 all of it. Directions are those of A (inputs), B (outputs), and the
+row and column space of ΔW = (alpha / rank) B A. "top" is φ(1,1), "all" is φ(p,p) with p the smaller rank.
+
+Ways to use it: ranks 8 and 64 (is the rest of rank 64 noise?), two seeds (is what was learnt reproducible?), two
+checkpoints of one run (have the directions settled?), an adapter and a full fine-tune with its base as --model.
+With three adapters or more, every pair is compared.
+
+Examples:
+  lorry analyze similarity rank-8 rank-64 --html similarity.html
+  lorry analyze similarity seed-1 seed-2 seed-3 --modules q_proj,v_proj --csv phi.csv
+  lorry analyze similarity my-adapter fully-tuned --model llama-3.2-1b --json
+)";
+
+struct Flags {
+  SubjectFlags subjects;
+  OutputFlags outputs;
+  Index seeds = 5;
+  std::uint64_t seed = 1;
+  Index threads = 0;
+};
+
+/// How many modules both have.
+Index common_modules(const Subject& first, const Subject& second) {
+  const std::vector<analysis::UpdateInfo>& others = second.updates->modules();
+  return std::count_if(first.updates->modules().begin(), first.updates->modules().end(),
+                       [&](const auto& info) {
+                         return std::any_of(others.begin(), others.end(),
+                                            [&](const auto& other) { return other.module == info.module; });
+                       });
+}
+
+std::vector<ComparedPair> compare_all(const std::vector<Subject>& subjects, const Flags& flags) {
+  std::vector<ComparedPair> pairs;
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    for (std::size_t j = i + 1; j < subjects.size(); ++j) {
+      ComparedPair pair{.first = &subjects[i], .second = &subjects[j]};
+      ModuleProgress progress(fmt::format("comparing {}", pair.name()),
+                              common_modules(subjects[i], subjects[j]));
+      pair.report = analysis::measure_similarity(*subjects[i].updates, *subjects[j].updates,
+                                                 {.controls = flags.seeds > 0,
+                                                  .control_seeds = flags.seeds,
+                                                  .seed = flags.seed,
+                                                  .threads = flags.threads,
+                                                  .progress = progress.callback()});
+      pairs.push_back(std::move(pair));
+    }
+  }
+  return pairs;
+}
+
+void print_tables(const std::vector<ComparedPair>& pairs) {
+  const Index width = table_width();
+  std::string text;
+  for (const ComparedPair& pair : pairs) {
+    const Measurements figures = measurements_of(pair);
+    text += fmt::format("{} ({}) and {} ({})\n\n", pair.first->name, description(*pair.first),
+                        pair.second->name, description(*pair.second));
+    text += tables_text(figures, width);
+    for (const analysis::SkippedModule& module : pair.report.skipped) {
+      text += fmt::format("left out: {} ({})\n", module.module, module.reason);
+    }
+    text += "\n";
+  }
+  text += terms_text(measurements_of(pairs.front())) + "\n";
+  for (const ComparedPair& pair : pairs) text += similarity_verdict(pair) + "\n";
+  print_out(text);
+}
+
+void run(const Flags& flags, const OptionTable& table) {
+  Outputs outputs(flags.outputs);
+  const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kBaseOfTuned);
+  const std::vector<ComparedPair> pairs = compare_all(subjects, flags);
+  if (outputs.csv() != nullptr) write_similarity_csv(*outputs.csv(), pairs);
+  if (outputs.wants_page()) {
+    const std::string control = flags.seeds > 0 ? fmt::format("{} seeds from {} on", flags.seeds, flags.seed)
+                                                : std::string("by expectation, max(i, j) / d");
+    outputs.write_page(
+        similarity_page(pairs, subjects, command_line(kName, table), {{"random control", control}}));
+  }
+  if (outputs.wants_charts()) write_similarity_charts(outputs, pairs);
+  outputs.commit();
+  if (flags.outputs.json) {
+    print_similarity_json(pairs, flags.seed);
+  } else {
+    print_tables(pairs);
+    print_out(outputs.summary());
+  }
+}
+
+}  // namespace
+
+Command make_similarity_command() {
+  const auto flags = std::make_shared<Flags>();
+  Command command{.name = kName,
+                  .purpose = "Compares the directions that two trainings or more have learnt.",
+                  .notes = kNotes,
+                  .has_yaml = false};
+  OptionTable& table = command.options;
+  add_subject_option(table, flags->subjects, "folders of two adapters or more, or of fully tuned models")
+      .least = 2;
+  add_model_option(table, flags->subjects, "base of the fully tuned models among them");
+  add_modules_option(table, flags->subjects);
+  table.add("seeds", "N", bind_integer(flags->seeds, 0), "random matrices for the control; 0: none");
+  table.add("seed", "N", bind_seed(flags->seed), "fixes them");
+  add_threads_option(table, flags->threads);
+  add_output_options(table, flags->outputs);
+  command.run = [flags](OptionTable& options) { run(*flags, options); };
+  return command;
+}
+
+}  // namespace lorry::cli

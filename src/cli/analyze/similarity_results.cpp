@@ -1,0 +1,182 @@
+#include "cli/analyze/similarity_results.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+
+namespace lorry::cli {
+
+namespace {
+
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+Index smaller_rank(const analysis::SubspaceSimilarity& space) {
+  return std::min(space.phi.rows, space.phi.cols);
+}
+
+/// φ(i, i), or none where it hangs on how rounding resolved a tie.
+double diagonal(const analysis::SubspaceSimilarity& space, Index i) {
+  return space.phi.empty() || !space.determined(i, i) ? kNone : space.phi.at(i - 1, i - 1);
+}
+
+double chance(const ComparedPair& pair, const analysis::SubspaceSimilarity& space, Index i) {
+  if (space.phi.empty()) return kNone;
+  const analysis::GaussianControl* control = pair.report.control(space);
+  return control != nullptr ? control->mean.at(i - 1, i - 1)
+                            : static_cast<double>(i) / static_cast<double>(space.dimension);
+}
+
+std::string note_of(const analysis::ModuleSimilarity& module) {
+  std::string note = module.note;
+  for (const ComparedSpace& space : kComparedSpaces) {
+    const analysis::SubspaceSimilarity& found = module.*space.member;
+    const Index p = smaller_rank(found);
+    if (p == 0 || (found.determined(1, 1) && found.determined(p, p))) continue;
+    note += fmt::format("{}equal singular values in {}", note.empty() ? "" : "; ", space.title);
+  }
+  return note;
+}
+
+/// Every control once, and its place in the list.
+struct ControlList {
+  io::OrderedJson controls = io::OrderedJson::array();
+  std::map<analysis::ControlTable::Shape, Index> places = {};
+
+  io::OrderedJson place_of(const ComparedPair& pair, const analysis::SubspaceSimilarity& space) {
+    const analysis::GaussianControl* control = space.phi.empty() ? nullptr : pair.report.control(space);
+    if (control == nullptr) return nullptr;
+    const auto [found, fresh] =
+        places.try_emplace({space.dimension, space.phi.rows, space.phi.cols}, std::ssize(controls));
+    if (fresh) {
+      controls.push_back({{"dimension", control->dimension},
+                          {"seeds", control->seeds},
+                          {"mean", json_grid(control->mean)},
+                          {"spread", json_grid(control->spread)},
+                          {"expectation", json_grid(control->expectation)}});
+    }
+    return found->second;
+  }
+};
+
+analysis::Grid distances(const analysis::SubspaceSimilarity& space) {
+  analysis::Grid grid(space.phi.rows, space.phi.cols);
+  for (Index i = 0; i < grid.rows; ++i) {
+    for (Index j = 0; j < grid.cols; ++j) grid.at(i, j) = space.distance(i + 1, j + 1);
+  }
+  return grid;
+}
+
+io::OrderedJson module_json(const ComparedPair& pair, const analysis::ModuleSimilarity& module,
+                            ControlList& controls) {
+  io::OrderedJson json = {{"module", module.module},
+                          {"adapter_1", pair.first->path.string()},
+                          {"adapter_2", pair.second->path.string()},
+                          {"rank_1", module.rank_first},
+                          {"rank_2", module.rank_second}};
+  for (const ComparedSpace& space : kComparedSpaces) {
+    const analysis::SubspaceSimilarity& found = module.*space.member;
+    const auto field = [&](const char* prefix, io::OrderedJson value) {
+      json[fmt::format("{}_{}", prefix, space.key)] =
+          found.phi.empty() ? io::OrderedJson(nullptr) : std::move(value);
+    };
+    field("phi", json_grid(found.phi));
+    field("distance", json_grid(distances(found)));
+    field("ties", {{"i", found.ties_first}, {"j", found.ties_second}});
+    field("dimension", found.dimension);
+    field("control", controls.place_of(pair, found));
+  }
+  json["note"] = json_note(note_of(module));
+  return json;
+}
+
+void write_space(CsvFile& csv, const ComparedPair& pair, const analysis::ModuleSimilarity& module,
+                 const ComparedSpace& space) {
+  const ModulePlace place = place_of(module.module);
+  const analysis::SubspaceSimilarity& found = module.*space.member;
+  const analysis::GaussianControl* control = found.phi.empty() ? nullptr : pair.report.control(found);
+  for (Index i = 0; i < found.phi.rows; ++i) {
+    for (Index j = 0; j < found.phi.cols; ++j) {
+      csv.row(pair.first->path.string(), pair.second->path.string(), module.module, layer_text(place),
+              place.type, space.key, i + 1, j + 1, found.phi.at(i, j), found.distance(i + 1, j + 1),
+              found.determined(i + 1, j + 1) ? "no" : "yes",
+              control != nullptr ? control->mean.at(i, j) : kNone,
+              control != nullptr ? control->spread.at(i, j) : kNone);
+    }
+  }
+}
+
+}  // namespace
+
+Measurements measurements_of(const ComparedPair& pair) {
+  Measurements result{.subject = pair.name(), .facts = {{"ranks"}}};
+  for (const ComparedSpace& space : kComparedSpaces) {
+    result.terms.emplace_back(space.title, fmt::format("{}.", space.description));
+    for (const auto& [name, indices] : {std::pair("top", "1,1"), {"all", "p,p"}}) {
+      result.measures.push_back({.key = fmt::format("{}_{}", space.key, name),
+                                 .title = fmt::format("{} {}", space.title, name),
+                                 .chart_title = fmt::format("φ({}) of {}", indices, space.chart_title),
+                                 .decimals = 3,
+                                 .low = 0,
+                                 .high = 1});
+    }
+  }
+  result.terms.emplace_back("top", "φ(1,1): do the strongest directions agree? 0: orthogonal, 1: the same.");
+  result.terms.emplace_back("all", "φ(p,p), p the smaller rank: do the p strongest span the same space?");
+  result.terms.emplace_back("random", "what random matrices of the same shapes give.");
+  for (const analysis::ModuleSimilarity& module : pair.report.modules) {
+    MeasuredModule measured{.module = module.module, .note = note_of(module)};
+    measured.facts.emplace_back(fmt::format("{}|{}", module.rank_first, module.rank_second));
+    for (const ComparedSpace& space : kComparedSpaces) {
+      const analysis::SubspaceSimilarity& found = module.*space.member;
+      for (const Index i : {Index{1}, smaller_rank(found)}) {
+        measured.values.push_back(diagonal(found, i));
+        measured.chance.push_back(chance(pair, found, i));
+      }
+    }
+    result.modules.push_back(std::move(measured));
+  }
+  return result;
+}
+
+std::string similarity_verdict(const ComparedPair& pair) {
+  const Measurements figures = measurements_of(pair);
+  const auto sentence = [&](const char* what, std::size_t top) {
+    return fmt::format(
+        "the top {} of ΔW agrees to φ = {} (random: {}), all directions together to {} (random: {})", what,
+        in_words(median(figures, top)), in_words(median_chance(figures, top)),
+        in_words(median(figures, top + 1)), in_words(median_chance(figures, top + 1)));
+  };
+  return fmt::format("{}: in the median of {} modules, {}; {}.", pair.name(), figures.modules.size(),
+                     sentence("input direction", 4), sentence("output direction", 6));
+}
+
+void print_similarity_json(const std::vector<ComparedPair>& pairs, std::uint64_t seed) {
+  std::vector<io::OrderedJson> modules;
+  io::OrderedJson skipped = io::OrderedJson::array();
+  ControlList controls;
+  for (const ComparedPair& pair : pairs) {
+    for (const analysis::ModuleSimilarity& module : pair.report.modules) {
+      modules.push_back(module_json(pair, module, controls));
+    }
+    for (const analysis::SkippedModule& module : pair.report.skipped) {
+      skipped.push_back({{"module", module.module},
+                         {"adapter_1", pair.first->path.string()},
+                         {"adapter_2", pair.second->path.string()},
+                         {"reason", module.reason}});
+    }
+  }
+  print_modules(
+      modules, {{"controls", std::move(controls.controls)}, {"skipped", std::move(skipped)}, {"seed", seed}});
+}
+
+void write_similarity_csv(CsvFile& csv, const std::vector<ComparedPair>& pairs) {
+  csv.row("adapter_1", "adapter_2", "module", "layer", "type", "space", "i", "j", "phi", "distance", "tied",
+          "control_mean", "control_spread");
+  for (const ComparedPair& pair : pairs) {
+    for (const analysis::ModuleSimilarity& module : pair.report.modules) {
+      for (const ComparedSpace& space : kComparedSpaces) write_space(csv, pair, module, space);
+    }
+  }
+}
+
+}  // namespace lorry::cli

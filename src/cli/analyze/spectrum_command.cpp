@@ -1,0 +1,93 @@
+// `lorry analyze spectrum`: how many directions does an update really use?
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/analyze/analyze_command.hpp"
+#include "cli/analyze/progress.hpp"
+#include "cli/analyze/spectrum_results.hpp"
+#include "cli/output.hpp"
+
+namespace lorry::cli {
+
+namespace {
+
+constexpr const char* kName = "spectrum";
+
+constexpr const char* kNotes =
+    R"(Singular values of ΔW = (alpha / rank) B A, or W_tuned - W of a full fine-tune, and what they say: stable rank,
+effective rank (entropy), and the rank that would have held --energy of the update. An effective rank near the rank
+asks for a larger one; one far below allows a smaller one. Several ADAPTERs are shown side by side.
+
+Examples:
+  lorry analyze spectrum my-adapter
+  lorry analyze spectrum rank-8 rank-64 --energy 0.95 --html spectrum.html
+  lorry analyze spectrum fully-tuned --model llama-3.2-1b --modules q_proj,v_proj --json
+)";
+
+struct Flags {
+  SubjectFlags subjects;
+  OutputFlags outputs;
+  double energy = 0.9;
+  Index threads = 0;
+};
+
+void print_tables(const std::vector<MeasuredSpectra>& all) {
+  const Index width = table_width();
+  std::string text;
+  for (const MeasuredSpectra& spectra : all) {
+    text += fmt::format("{} ({})\n\n", spectra.subject->name, description(*spectra.subject));
+    text += tables_text(measurements_of(spectra), width) + "\n";
+  }
+  text += terms_text(measurements_of(all.front())) + "\n";
+  for (const MeasuredSpectra& spectra : all) text += rank_verdict(spectra) + "\n";
+  print_out(text);
+}
+
+void run(const Flags& flags, const OptionTable& table) {
+  Outputs outputs(flags.outputs);
+  const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kBaseOfTuned);
+  std::vector<MeasuredSpectra> all;
+  for (const Subject& subject : subjects) {
+    ModuleProgress progress(fmt::format("decomposing {}", subject.name),
+                            std::ssize(subject.updates->modules()));
+    all.push_back(
+        {.subject = &subject,
+         .energy_share = flags.energy,
+         .modules = analysis::measure_spectra(
+             *subject.updates,
+             {.energy_share = flags.energy, .threads = flags.threads, .progress = progress.callback()})});
+  }
+  if (outputs.csv() != nullptr) write_spectrum_csv(*outputs.csv(), all);
+  if (outputs.wants_page()) outputs.write_page(spectrum_page(all, subjects, command_line(kName, table)));
+  if (outputs.wants_charts()) write_spectrum_charts(outputs, all);
+  outputs.commit();
+  if (flags.outputs.json) {
+    print_spectrum_json(all);
+  } else {
+    print_tables(all);
+    print_out(outputs.summary());
+  }
+}
+
+}  // namespace
+
+Command make_spectrum_command() {
+  const auto flags = std::make_shared<Flags>();
+  Command command{.name = kName,
+                  .purpose = "Shows how many directions an update uses: was the rank right?",
+                  .notes = kNotes,
+                  .has_yaml = false};
+  OptionTable& table = command.options;
+  add_subject_option(table, flags->subjects, "folder of an adapter or a fully tuned model; one or more");
+  add_model_option(table, flags->subjects, "base of the fully tuned models among them");
+  add_modules_option(table, flags->subjects);
+  table.add("energy", "E", bind_number(flags->energy, {.low = 0, .high = 1, .low_open = true}),
+            "share of ‖ΔW‖² that the sufficient rank is to hold");
+  add_threads_option(table, flags->threads);
+  add_output_options(table, flags->outputs);
+  command.run = [flags](OptionTable& options) { run(*flags, options); };
+  return command;
+}
+
+}  // namespace lorry::cli

@@ -1,0 +1,161 @@
+// Every mistake that a user of `lorry analyze` can make ends with one clear line, and nothing half-written.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <memory>
+
+#include "cli/program.hpp"
+#include "cli/small_adapters.hpp"
+#include "io/io_support.hpp"
+
+namespace lorry::cli {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+constexpr const char* kQuery = "model.layers.0.self_attn.q_proj";
+
+/// Width `size` in and out, rank 1.
+SmallFactors one_direction(const std::string& module, Index size) {
+  return {.module = module, .a = {unit_row(size, 0)}, .b = unit_columns(size, {1}, {1.0F})};
+}
+
+class AnalyzeMistakes : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    scratch_ = std::make_unique<io::ScratchFolder>();
+    make_tiny_model(path("parts"), path("model"));
+    write_small_adapter(path("good"), {one_direction(kQuery, 32)});
+    write_small_adapter(path("wide"), {one_direction(kQuery, 64)});
+    write_small_adapter(path("elsewhere"), {one_direction("transformer.h.0.attn.c_attn", 32)});
+    SmallFactors broken = one_direction(kQuery, 32);
+    broken.b[3][0] = std::numeric_limits<float>::quiet_NaN();
+    write_small_adapter(path("nan"), {broken});
+  }
+  static void TearDownTestSuite() { scratch_.reset(); }
+
+  static std::string path(std::string_view name) { return *scratch_ / name; }
+
+  /// One line that holds `words`, exit code 1, nothing on standard output, and no new file.
+  static void expect_error(const Arguments& arguments, const std::string& words) {
+    Arguments all = {"analyze"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const std::vector<std::string> before = scratch_->names();
+    const Outcome outcome = run_lorry(all);
+    EXPECT_EQ(outcome.code, 1) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err.substr(0, 7), "error: ") << outcome.err;
+    EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err << "  lacks: " << words;
+    EXPECT_EQ(scratch_->names(), before) << "half-written";
+  }
+
+  static std::unique_ptr<io::ScratchFolder> scratch_;
+};
+
+std::unique_ptr<io::ScratchFolder> AnalyzeMistakes::scratch_;
+
+TEST_F(AnalyzeMistakes, AdaptersOfDifferentModels) {
+  for (const char* other : {"wide", "elsewhere"}) {
+    expect_error({"similarity", path("good"), path(other)}, "adapters of different models?");
+  }
+  expect_error({"amplification", path("wide"), "--model", path("model")}, kQuery);
+  expect_error({"amplification", path("elsewhere"), "--model", path("model")}, "transformer.h.0.attn.c_attn");
+}
+
+TEST_F(AnalyzeMistakes, NaNInATensor) {
+  const std::string words = fmt::format("{}.lora_B.weight\": found NaN or infinity", kQuery);
+  expect_error({"spectrum", path("nan"), "--html", path("page.html")}, words);
+  expect_error({"similarity", path("good"), path("nan"), "--csv", path("phi.csv")}, words);
+  expect_error({"amplification", path("nan"), "--model", path("model"), "--svg", path("charts")}, words);
+  expect_error({"compress", path("nan"), "--rank", "1", "--out", path("out")}, words);
+}
+
+TEST_F(AnalyzeMistakes, FoldersThatAreNoAdapters) {
+  expect_error({"spectrum", path("nowhere")}, path("nowhere"));
+  expect_error({"spectrum", path("parts")}, path("parts"));
+}
+
+TEST_F(AnalyzeMistakes, ATunedModelNeedsItsBaseAndNothingElseDoes) {
+  expect_error({"spectrum", path("model")}, "found a model, not an adapter; expected its base too (--model)");
+  expect_error({"spectrum", path("good"), "--model", path("model")},
+               "--model: has no effect where every ADAPTER is an adapter");
+  expect_error({"amplification", path("good")}, "--model: missing; expected --model DIR");
+}
+
+TEST_F(AnalyzeMistakes, ModulesThatDoNotExist) {
+  expect_error({"spectrum", path("good"), "--modules", "k_proj"}, "\"k_proj\"");
+  expect_error({"spectrum", path("good"), "--modules", "("}, "--modules");
+}
+
+TEST_F(AnalyzeMistakes, TooFewAdapters) {
+  expect_error({"similarity", path("good")}, "ADAPTER: found 1; expected 2 or more (see --help)");
+  expect_error({"spectrum"}, "ADAPTER: found none; expected one or more (see --help)");
+  expect_error({"compress", "--rank", "1", "--out", path("out")},
+               "ADAPTER: found none; expected one (see --help)");
+}
+
+TEST_F(AnalyzeMistakes, NumbersOutOfRange) {
+  expect_error({"spectrum", path("good"), "--energy", "0"},
+               "--energy: found \"0\"; expected a number above 0");
+  expect_error({"compress", path("good"), "--energy", "1.5", "--out", path("out")},
+               "--energy: found \"1.5\"");
+  expect_error({"compress", path("good"), "--rank", "0", "--out", path("out")}, "--rank: found \"0\"");
+  expect_error({"compress", path("good"), "--out", path("out")},
+               "--rank, --energy: found neither; expected one of them");
+  expect_error({"compress", path("good"), "--rank", "1", "--energy", "0.5", "--out", path("out")},
+               "--rank, --energy: found both; expected one of them");
+  expect_error({"similarity", path("good"), path("good"), "--seeds", "-1"}, "--seeds: found \"-1\"");
+}
+
+TEST_F(AnalyzeMistakes, ARankAboveTheDimensionKeepsWhatThereIs) {
+  const Outcome outcome = run_lorry(
+      {"analyze", "compress", path("good"), "--rank", "1000", "--out", path("as-it-was"), "--json"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find(R"("rank":1,)"), std::string::npos) << outcome.out;
+  // 40 rows of A in 32 dimensions have at most 32 directions.
+  SmallFactors tall{.module = kQuery, .a = {}, .b = {}};
+  for (Index k = 0; k < 40; ++k) tall.a.push_back(unit_row(32, k % 32, 1.0F + static_cast<float>(k)));
+  tall.b = std::vector<std::vector<float>>(32, std::vector<float>(40, 0.0F));
+  for (std::size_t k = 0; k < 40; ++k) tall.b[k % 32][k] = 1.0F + static_cast<float>(k);
+  write_small_adapter(path("tall"), {tall});
+  const Outcome spectrum = run_lorry({"analyze", "spectrum", path("tall"), "--json"});
+  EXPECT_EQ(spectrum.code, 0) << spectrum.err;
+  EXPECT_NE(spectrum.out.find(R"("rank":40,"numerical_rank":32,)"), std::string::npos) << spectrum.out;
+}
+
+TEST_F(AnalyzeMistakes, OutputsThatCannotBeWritten) {
+  // Root may write anywhere, so a file stands where a folder should be.
+  io::put(path("file"), "");
+  const std::string below = path("file") + "/x";
+  for (const char* flag : {"--csv", "--html", "--svg"}) {
+    expect_error({"spectrum", path("good"), flag, below}, below);
+  }
+  expect_error({"compress", path("good"), "--rank", "1", "--out", below}, below);
+  expect_error({"spectrum", path("good"), "--csv", path("parts")},
+               "is a folder; expected the name of a file");
+  expect_error({"spectrum", path("good"), "--svg", path("parts")}, path("parts"));
+  expect_error({"compress", path("good"), "--rank", "1", "--out", path("parts")}, path("parts"));
+  expect_error({"spectrum", path("good"), "--csv", path("same"), "--html", path("same")},
+               "--csv, --html: found " + path("same") + " for both; expected two files");
+  EXPECT_FALSE(std::filesystem::exists(path("same")));
+}
+
+TEST_F(AnalyzeMistakes, CommandsAndFlagsThatDoNotExist) {
+  const auto expect_usage = [](const Arguments& arguments, const std::string& words) {
+    const Outcome outcome = run_lorry(arguments);
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
+  };
+  expect_usage({"analyze", "spectra", path("good")},
+               R"(unknown command "analyze spectra"; did you mean "spectrum"?)");
+  expect_usage({"analyse", "spectrum"}, R"(unknown command "analyse"; did you mean "analyze"?)");
+  expect_usage({"analyze", "spectrum", path("good"), "--target-modules", "q_proj"},
+               R"(unknown flag --target-modules; did you mean "modules"?)");
+  expect_usage({"analyze", "compress", path("good"), path("good")}, "unexpected argument");
+}
+
+}  // namespace
+}  // namespace lorry::cli
