@@ -1,12 +1,11 @@
-// bench_analysis [--layers 32] [--hidden 4096] [--intermediate 11008] [--rank 8] [--other-rank 64] [--model
-// FOLDER]
-//                [--directory DIR] [--skip-similarity] [--skip-amplification] [--directions 0]
-//                [--weight-directions 0]
+// bench_analysis [--layers 32] [--hidden 4096] [--intermediate 11008] [--rank 8] [--other-rank 64]
+//                [--model FOLDER] [--directory DIR] [--keep FOLDER] [--skip-similarity]
+//                [--skip-amplification] [--directions 0] [--weight-directions 0]
 //
 // Times the analyses on adapters and bf16 weights of a Llama's shapes, random and written to a temporary
-// folder (which is removed), or on a given model folder. Prints wall and processor seconds. For amplification
-// also the floor: W read once, and its products (as many passes of the same width) with everything else left
-// out.
+// folder, which is removed, or to one that is kept, so that the program can be timed on them; or on a given
+// model folder. Prints wall and processor seconds. For amplification also the floor: W read once, and its
+// products (as many passes of the same width) with everything else left out.
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -38,6 +37,7 @@ struct Options {
   Index other_rank = 64;
   std::string model;
   std::string directory = std::filesystem::temp_directory_path().string();
+  std::string keep;
   Index directions = 0;
   Index weight_directions = 0;
   bool skip_similarity = false;
@@ -50,23 +50,30 @@ struct Shape {
   Index inputs;
 };
 
-/// Removed at the end.
-class TemporaryFolder {
+/// Removed at the end, unless it is one to keep.
+class Folder {
  public:
-  explicit TemporaryFolder(const std::string& directory) {
+  Folder(const std::string& directory, const std::string& keep) : kept_(!keep.empty()) {
+    if (kept_) {
+      path_ = keep;
+      std::filesystem::create_directories(path_);
+      return;
+    }
     std::string name = directory + "/bench-analysis-XXXXXX";
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder in " + directory);
     path_ = name;
   }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() {
+    if (kept_) return;
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }
   std::filesystem::path operator/(const char* name) const { return path_ / name; }
 
  private:
+  bool kept_;
   std::filesystem::path path_;
 };
 
@@ -234,7 +241,7 @@ void bench_amplification(const std::filesystem::path& adapter, const std::filesy
 }
 
 void run(const Options& options) {
-  const TemporaryFolder folder(options.directory);
+  const Folder folder(options.directory, options.keep);
   const std::vector<Shape> shapes = shapes_of(options);
   fmt::print("{} modules, hidden {}, intermediate {}, ranks {} and {}\n", shapes.size(), options.hidden,
              options.intermediate, options.rank, options.other_rank);
@@ -270,6 +277,7 @@ int main(int argc, char** argv) {
   app.add_option("--other-rank", options.other_rank)->check(CLI::PositiveNumber);
   app.add_option("--model", options.model, "model folder of these shapes; else a random one is made");
   app.add_option("--directory", options.directory, "where the temporary folder goes");
+  app.add_option("--keep", options.keep, "folder for the adapters and weights, which then stay");
   app.add_option("--directions", options.directions);
   app.add_option("--weight-directions", options.weight_directions);
   app.add_flag("--skip-similarity", options.skip_similarity);

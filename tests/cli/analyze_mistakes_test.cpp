@@ -8,6 +8,7 @@
 #include "cli/program.hpp"
 #include "cli/small_adapters.hpp"
 #include "io/io_support.hpp"
+#include "io/safetensors.hpp"
 
 namespace lorry::cli {
 namespace {
@@ -41,6 +42,8 @@ class AnalyzeMistakes : public testing::Test {
   static void expect_error(const Arguments& arguments, const std::string& words) {
     Arguments all = {"analyze"};
     all.insert(all.end(), arguments.begin(), arguments.end());
+    // With several threads, progress of other modules may come before the error.
+    all.insert(all.end(), {"--threads", "1"});
     const std::vector<std::string> before = scratch_->names();
     const Outcome outcome = run_lorry(all);
     EXPECT_EQ(outcome.code, 1) << outcome.err;
@@ -70,6 +73,37 @@ TEST_F(AnalyzeMistakes, NaNInATensor) {
   expect_error({"similarity", path("good"), path("nan"), "--csv", path("phi.csv")}, words);
   expect_error({"amplification", path("nan"), "--model", path("model"), "--svg", path("charts")}, words);
   expect_error({"compress", path("nan"), "--rank", "1", "--out", path("out")}, words);
+}
+
+TEST_F(AnalyzeMistakes, NaNInAWeight) {
+  std::filesystem::copy(path("model"), path("spoilt"));
+  const std::string file = path("spoilt") + "/model.safetensors";
+  std::string bytes = io::get(file);
+  const io::SafetensorsFile tensors(file);
+  const std::span<const std::byte> query = tensors.at(std::string(kQuery) + ".weight").bytes;
+  const auto at = query.data() - tensors.mapping()->bytes().data();
+  bytes.replace(static_cast<std::size_t>(at), 4, std::string(4, '\xff'));
+  io::put(file, bytes);
+  expect_error({"amplification", path("good"), "--model", path("spoilt")},
+               fmt::format("tensor \"{}.weight\": found NaN or infinity", kQuery));
+  const std::string words = fmt::format("module \"{}\": found NaN or infinity", kQuery);
+  // Of q_proj alone, so that no other module is reported before it.
+  expect_error({"spectrum", path("spoilt"), "--model", path("model"), "--modules", "q_proj"}, words);
+  expect_error({"similarity", path("model"), path("good"), "--model", path("spoilt")}, words);
+  expect_error({"compress", path("spoilt"), "--model", path("model"), "--modules", "q_proj", "--rank", "1",
+                "--out", path("out")},
+               words);
+}
+
+TEST_F(AnalyzeMistakes, HalfAModule) {
+  // lora_B renamed to a second module's lora_A: each lacks its other half.
+  std::filesystem::copy(path("good"), path("half"));
+  const std::string file = path("half") + "/adapter_model.safetensors";
+  std::string bytes = io::get(file);
+  bytes.replace(bytes.find("q_proj.lora_B"), 13, "v_proj.lora_A");
+  io::put(file, bytes);
+  expect_error({"spectrum", path("half")},
+               fmt::format("module \"{}\": found one of lora_A and lora_B; expected both", kQuery));
 }
 
 TEST_F(AnalyzeMistakes, FoldersThatAreNoAdapters) {
