@@ -7,10 +7,14 @@ namespace lorry::analysis {
 
 Basis Basis::of(Dense tall, Dense& triangle) {
   const Index k = std::min(tall.rows(), tall.cols());
-  const Eigen::HouseholderQR<Eigen::Ref<Dense>> in_place(tall);
+  // HouseholderQR's own blocks are 48 columns wide, of which a 7B model's outgrow the cache, and inside a
+  // block every reflection passes over all of it.
+  constexpr Index kBlock = 8;
+  Vector coefficients(k);
+  Eigen::internal::householder_qr_inplace_blocked<Dense, Vector>::run(tall, coefficients, kBlock);
   triangle = tall.topRows(k).triangularView<Eigen::Upper>();
   Basis basis(tall.cols() == k ? std::move(tall) : Dense(tall.leftCols(k)));
-  basis.coefficients_ = in_place.hCoeffs();
+  basis.coefficients_ = std::move(coefficients);
   return basis;
 }
 

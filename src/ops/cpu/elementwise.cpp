@@ -74,17 +74,22 @@ void check_same_shape(ConstMatrixView a, ConstMatrixView b) {
   LORRY_CHECK_EQ(a.cols, b.cols);
 }
 
-/// Bytes of one element moved as they are; the tile is converted already.
+constexpr Index kTile = 64;  // rows and columns that are transposed at once
+
+/// Bytes of one element moved as they are; the tile is converted already. It is turned in a buffer of its
+/// own: rows of `to` often lie a power of two apart, and then fall on the same few cache lines.
 template <class T>
 void transpose_elements(ConstMatrixView from, MatrixView to) {
+  alignas(64) T turned[kTile * kTile];
   for (Index i = 0; i < from.rows; ++i) {
     const T* x = from.row<T>(i);
-    for (Index j = 0; j < from.cols; ++j) to.row<T>(j)[i] = x[j];
+    for (Index j = 0; j < from.cols; ++j) turned[j * kTile + i] = x[j];
   }
+  for (Index j = 0; j < from.cols; ++j) std::copy_n(turned + j * kTile, from.rows, to.row<T>(j));
 }
 
 void transpose_tile(ConstMatrixView from, MatrixView to) {
-  constexpr Index kTileBytes = 64 * 64 * 4;
+  constexpr Index kTileBytes = kTile * kTile * 4;
   alignas(64) std::byte converted[kTileBytes];
   if (from.dtype != to.dtype) {
     const MatrixView tile = {converted, from.rows, from.cols, from.cols, to.dtype};
@@ -147,7 +152,6 @@ void add_bias_backward(ConstMatrixView dy, MatrixView dbias) {
 void transpose(ConstMatrixView from, MatrixView to) {
   LORRY_CHECK_EQ(from.rows, to.cols);
   LORRY_CHECK_EQ(from.cols, to.rows);
-  constexpr Index kTile = 64;
   const Index across = pieces(from.cols, kTile);
   parallel_for(pieces(from.rows, kTile) * across, [&](Index tile) {
     const Index row = tile / across * kTile;
