@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <array>
+
 #include "cli/analyze/amplification_results.hpp"
 #include "report/heat_map.hpp"
 
@@ -19,21 +21,32 @@ std::string figure_8(const analysis::Grid& grid, std::string title, const char* 
                                         .values = grid.values});
 }
 
-/// Left and right, each with what random directions give if `with_control`.
-std::vector<std::string> figures_8(const MeasuredAmplification& measured,
-                                   const analysis::ModuleAmplification& module, bool with_control) {
-  std::vector<std::string> charts;
-  const auto add = [&](const analysis::Grid& grid, const char* side, Index dimension) {
-    if (grid.empty()) return;
-    charts.push_back(figure_8(grid, side, "j, ΔW"));
-    const analysis::GaussianControl* control = measured.report.controls.find(dimension, grid.rows, grid.cols);
-    if (with_control && control != nullptr) {
-      charts.push_back(figure_8(control->mean, fmt::format("{}, random", side), "j, random"));
-    }
-  };
-  add(module.phi_left, "left", module.info.outputs);
-  add(module.phi_right, "right", module.info.inputs);
-  return charts;
+/// Figure 8 has two: directions of outputs and of inputs.
+struct Side {
+  const char* name;
+  const char* meaning;
+  analysis::Grid analysis::ModuleAmplification::*grid;
+  Index analysis::UpdateInfo::*dimension;
+};
+
+constexpr std::array<Side, 2> kSides = {
+    {{"left", "outputs", &analysis::ModuleAmplification::phi_left, &analysis::UpdateInfo::outputs},
+     {"right", "inputs", &analysis::ModuleAmplification::phi_right, &analysis::UpdateInfo::inputs}}};
+
+/// Empty where there is none.
+std::string side_map(const analysis::ModuleAmplification& module, const Side& side) {
+  const analysis::Grid& grid = module.*side.grid;
+  return grid.empty() ? std::string() : figure_8(grid, side.name, "j, ΔW");
+}
+
+/// The same of random directions.
+std::string control_map(const MeasuredAmplification& measured, const analysis::ModuleAmplification& module,
+                        const Side& side) {
+  const analysis::Grid& grid = module.*side.grid;
+  const analysis::GaussianControl* control =
+      measured.report.controls.find(module.info.*side.dimension, grid.rows, grid.cols);
+  return control == nullptr ? std::string()
+                            : figure_8(control->mean, fmt::format("{}, random", side.name), "j, random");
 }
 
 /// Table 7 of every module type: the module in the middle of the model, the subjects side by side.
@@ -72,8 +85,12 @@ void add_figure_8(report::Content& content, const std::vector<MeasuredAmplificat
     for (const MeasuredAmplification& measured : all) {
       for (const analysis::ModuleAmplification& module : measured.report.modules) {
         if (module.info.module != name) continue;
-        const std::vector<std::string> charts = figures_8(measured, module, true);
-        if (!charts.empty()) content.charts(charts, fmt::format("{}, {}", name, measured.subject->name));
+        for (const Side& side : kSides) {
+          std::vector<std::string> charts = {side_map(module, side), control_map(measured, module, side)};
+          std::erase(charts, "");
+          if (charts.empty()) continue;
+          content.charts(charts, fmt::format("{}, {}: {}.", name, measured.subject->name, side.meaning));
+        }
       }
     }
   }
@@ -97,7 +114,8 @@ void add_modules(report::Content& content, const MeasuredAmplification& measured
     if (std::max<Index>(place_of(module.info.module).layer, 0) % stride != 0) continue;
     report::Content details;
     if (!module.note.empty()) details.paragraph(module.note);
-    const std::vector<std::string> charts = figures_8(measured, module, false);
+    std::vector<std::string> charts = {side_map(module, kSides[0]), side_map(module, kSides[1])};
+    std::erase(charts, "");
     if (!charts.empty()) details.charts(charts);
     content.details(module.info.module, details);
   }
@@ -139,13 +157,11 @@ void write_amplification_charts(Outputs& outputs, const std::vector<MeasuredAmpl
   for (const MeasuredAmplification& measured : all) {
     const std::string prefix = all.size() > 1 ? fmt::format("{}-", measured.subject->name) : std::string();
     for (const analysis::ModuleAmplification& module : measured.report.modules) {
-      const auto write = [&](const char* key, const analysis::Grid& grid, const char* title) {
-        if (grid.empty()) return;
-        outputs.write_chart(fmt::format("{}{}-{}", prefix, module.info.module, key),
-                            figure_8(grid, title, "j, ΔW"));
-      };
-      write("phi_left", module.phi_left, "left");
-      write("phi_right", module.phi_right, "right");
+      for (const Side& side : kSides) {
+        const std::string svg = side_map(module, side);
+        if (svg.empty()) continue;
+        outputs.write_chart(fmt::format("{}{}-phi_{}", prefix, module.info.module, side.name), svg);
+      }
     }
   }
 }
