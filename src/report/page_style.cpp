@@ -62,7 +62,7 @@ svg.chart{fill:var(--ink)}
 @page{margin:14mm}
 body{font-size:10.5pt}
 main{max-width:none;padding:0}
-h2{break-after:avoid}
+h2,p:has(+.scroll),p:has(+figure){break-after:avoid}
 figure,svg,tr,dl{break-inside:avoid}
 summary{break-after:avoid;break-inside:avoid}
 details{border:0;padding:0}
