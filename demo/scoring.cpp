@@ -58,6 +58,11 @@ const List& common_words() {
   return kWords;
 }
 
+const List& denials() {
+  static const List kWords = {"no", "not", "without", "never", "lacks"};
+  return kWords;
+}
+
 bool is_slot_word(std::string_view word) {
   return std::any_of(slot_words().begin(), slot_words().end(),
                      [&](const auto& entry) { return entry.second.contains(word); });
@@ -125,6 +130,7 @@ class Judge {
     judge_list("hull", kHulls);
     judge_numbers();
     judge_engine();
+    judge_denials();
     for (const auto& [slot, list] : slot_words()) {
       if (record_.contains(slot)) continue;
       for (const Word& word : words_) {
@@ -235,18 +241,18 @@ class Judge {
     if (built != record_.end()) require("built", dated);
   }
 
+  /// "no engine", "without an engine", "does not have an engine", "never had an engine"
   void judge_engine() {
     const auto given = record_.find("engine");
     if (given == record_.end()) return;
     bool realised = false;
     for (std::size_t i = 0; i < words_.size(); ++i) {
-      if (words_[i].low != "engine") continue;
-      // "no engine", "without an engine", "does not have an engine", "never had an engine"
+      if (!is_engine(words_[i])) continue;
       bool denied = false;
-      for (std::size_t back = 1; back <= 4 && back <= i; ++back) {
+      for (std::size_t back = 1; back <= kReach && back <= i; ++back) {
         const Word& word = words_[i - back];
-        if (word.low == "and" || word.low == "but") break;
-        denied = denied || List{"no", "not", "without", "never", "lacks"}.contains(word.low);
+        if (ends_denial(word)) break;
+        denied = denied || denials().contains(word.low);
         if (word.opens_sentence) break;
       }
       if (denied == (given->second == "no")) {
@@ -257,6 +263,26 @@ class Judge {
     }
     require("engine", realised);
   }
+
+  /// Nothing but an engine can be denied: "not a red ketch" says something else than the record.
+  void judge_denials() {
+    for (std::size_t i = 0; i < words_.size(); ++i) {
+      if (words_[i].in_name || !denials().contains(words_[i].low)) continue;
+      bool of_engine = false;
+      for (std::size_t ahead = i + 1; ahead <= i + kReach && ahead < words_.size() && !of_engine; ++ahead) {
+        if (ends_denial(words_[ahead]) || words_[ahead].opens_sentence) break;
+        of_engine = is_engine(words_[ahead]);
+      }
+      if (!of_engine) invent("denial", words_[i].text);
+    }
+  }
+
+  static constexpr std::size_t kReach = 4;  // words between a denial and what it denies
+
+  static bool is_engine(const Word& word) {
+    return !word.in_name && slot_words().at("engine").contains(word.low);
+  }
+  static bool ends_denial(const Word& word) { return word.low == "and" || word.low == "but"; }
 
   const Record& record_;
   std::string_view text_;

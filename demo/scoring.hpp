@@ -21,13 +21,13 @@ struct Verdict {
 
 /// Judges one text. A slot is realised when its value stands in a form that the task uses for that slot:
 /// - boat, harbour, skipper: the exact name, the harbour behind a preposition of place, the others not;
-/// - kind, hull: the word; berths: the number, as digits or word, beside "berths", "sleeps", "room" or
-/// "people";
-///   built: the four digits behind "in" or "from" or "is"; engine: "engine", negated exactly when the value
-///   is no.
+/// - kind, hull: the word; berths: the number, as digits or word, behind "sleeps" or "for" or before "berths"
+///   or "people"; built: the four digits behind "in" or "from" or "is"; engine: "engine", "engines" or
+///   "motor", denied exactly when the value is no.
 /// Invented is: a kind, colour, number or year not given; a word of a slot that is not given ("engine",
-/// "skipper", "harbour", "berths", "built"); a capitalised word that is neither in a given name nor opens a
-/// sentence as the task's own words do; a name in the place of another.
+/// "skipper", "harbour", "berths", "built"); a denial of anything but an engine; a capitalised word that is
+/// neither in a given name nor opens a sentence as the task's own words do; a name in the place of another;
+/// any word that the task's phrasings do not use; one of the marks =|{}[]<>_.
 Verdict judge(const Record& record, std::string_view text);
 
 /// Sums over one group of records.
@@ -42,7 +42,8 @@ struct SlotTally {
   Index realised = 0;
 };
 
-/// A run's figures; groups are "all", "seen names", "unseen names", "seen slot sets", "unseen slot sets".
+/// A run's figures; groups are "all", "seen names", "unseen names", "mixed names", "seen slot
+/// sets", "unseen slot sets".
 struct Score {
   std::map<std::string, Tally> groups;
   std::map<std::string, SlotTally> slots;

@@ -126,6 +126,14 @@ TEST(Scoring, WhatTheRecordDoesNotGiveIsInvented) {
   }
 }
 
+TEST(Scoring, OnlyAnEngineCanBeDenied) {
+  EXPECT_FALSE(judge(wren(), with("is a red ketch", "is not a red ketch")).right());
+  EXPECT_FALSE(judge(wren(), with("Her skipper is", "Her skipper is not")).right());
+  EXPECT_FALSE(judge(wren(), with("has no engine.", "has no engine. She has a motor.")).right());
+  EXPECT_TRUE(judge(wren(), with("has no engine", "does not have an engine")).right());
+  EXPECT_TRUE(judge(wren(), with("has no engine", "sails without an engine")).right());
+}
+
 TEST(Scoring, CopyOfTheRecordAndCutTextFail) {
   const Record small = {{"boat", "Tamsin"}, {"kind", "yawl"}, {"hull", "red"}};
   EXPECT_FALSE(judge(small, format_prompt(small)).right());
