@@ -28,6 +28,7 @@ struct LiveMonitor::State {
     Dense left;   // [O,p]
     Dense right;  // [I,p]
   };
+  Index threads = 0;
   std::unordered_map<std::string, Directions> before;
   std::vector<std::unique_ptr<ops::Ops>> ops;  // one per thread
 };
@@ -54,19 +55,21 @@ double project(ops::Ops& ops, const LiveModule& module, const Dense& left, const
   const Dense& far = module.inputs_by_outputs ? right : left;
   const DenseF near_f = near.cast<float>();
   const Index r = near.cols();
-  Matrix image(module.weight.rows, r);  // stored * near
   if (module.weight.dtype == DType::kF16) {
     DenseF turned_image(module.weight.rows, r);
     ops.matmul(transposed_view(near_f), module.weight, transposed_view(turned_image), {.transpose_b = true});
     return (far.transpose() * turned_image.cast<double>()).norm();
   }
+  Matrix image(module.weight.rows, r);  // stored * near
   ops.low_rank_project(module.weight, transposed_view(near_f), 1.0F, image);
   return (turned(image).cast<double>() * far).norm();
 }
 
 }  // namespace
 
-LiveMonitor::LiveMonitor() : state_(std::make_unique<State>()) {}
+LiveMonitor::LiveMonitor(Index threads) : state_(std::make_unique<State>()) {
+  state_->threads = threads;
+}
 LiveMonitor::~LiveMonitor() = default;
 LiveMonitor::LiveMonitor(LiveMonitor&&) noexcept = default;
 LiveMonitor& LiveMonitor::operator=(LiveMonitor&&) noexcept = default;
@@ -74,9 +77,9 @@ LiveMonitor& LiveMonitor::operator=(LiveMonitor&&) noexcept = default;
 std::vector<LiveFigures> LiveMonitor::measure(std::span<const LiveModule> modules) {
   std::vector<LiveFigures> all(modules.size());
   std::vector<State::Directions> directions(modules.size());
-  while (static_cast<Index>(state_->ops.size()) < worker_count(0))
-    state_->ops.push_back(ops::make_cpu_ops(1));
-  for_each_parallel(static_cast<Index>(modules.size()), 0, {}, [&](Index i, Index worker) {
+  const auto wanted = std::min(worker_count(state_->threads), static_cast<Index>(modules.size()));
+  while (static_cast<Index>(state_->ops.size()) < wanted) state_->ops.push_back(ops::make_cpu_ops(1));
+  for_each_parallel(static_cast<Index>(modules.size()), state_->threads, {}, [&](Index i, Index worker) {
     const LiveModule& module = modules[static_cast<std::size_t>(i)];
     LiveFigures& figures = all[static_cast<std::size_t>(i)];
     figures.module = module.name;

@@ -42,7 +42,8 @@ struct LiveFigures {
 /// threads at once.
 class LiveMonitor {
  public:
-  LiveMonitor();
+  /// `threads` measure modules side by side; 0: one per processor.
+  explicit LiveMonitor(Index threads = 0);
   ~LiveMonitor();
   LiveMonitor(LiveMonitor&&) noexcept;
   LiveMonitor& operator=(LiveMonitor&&) noexcept;

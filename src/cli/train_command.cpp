@@ -75,7 +75,8 @@ void run(const OptionTable& table, Flags& flags) {
   TrainReport report(options);
   std::optional<train::Xray> xray;
   if (flags.xray_steps > 0) {
-    xray.emplace(flags.xray_steps, [&](const train::XrayReport& measured) { report.xray(measured); });
+    xray.emplace(
+        flags.xray_steps, [&](const train::XrayReport& measured) { report.xray(measured); }, options.threads);
   }
   train::RunObserver observer;
   observer.on_start = [&](const train::RunPlan& plan) {

@@ -135,6 +135,9 @@ std::vector<Advice> advise(std::span<const XrayReport> history, const AdviceRule
   std::vector<Advice> advice;
   if (history.empty() || history.back().modules.empty()) return advice;
   const XrayReport& last = history.back();
+  // A diverged run has nothing to say about its rank.
+  const auto finite = [](const XrayModule& module) { return module.figures.finite; };
+  if (!std::all_of(last.modules.begin(), last.modules.end(), finite)) return advice;
   for (std::optional<Advice>& found :
        std::array{find_nothing(last, rule), find_moving(last, rule), find_rank(last, rule)}) {
     if (found) advice.push_back(std::move(*found));

@@ -34,8 +34,8 @@ io::OrderedJson number_or_null(double value, bool measured) {
 
 }  // namespace
 
-Xray::Xray(Index every, std::function<void(const XrayReport&)> on_report)
-    : every_(every), on_report_(std::move(on_report)) {
+Xray::Xray(Index every, std::function<void(const XrayReport&)> on_report, Index threads)
+    : every_(every), on_report_(std::move(on_report)), monitor_(threads) {
   LORRY_CHECK(every_ >= 1);
 }
 
@@ -68,6 +68,10 @@ io::OrderedJson to_json(const XrayReport& report) {
   io::OrderedJson modules = io::OrderedJson::array();
   for (const XrayModule& module : report.modules) {
     const analysis::LiveFigures& figures = module.figures;
+    if (!figures.finite) {
+      modules.push_back({{"module", figures.module}, {"finite", false}, {"delta_norm", nullptr}});
+      continue;
+    }
     modules.push_back({{"module", figures.module},
                        {"delta_norm", figures.delta_norm},
                        {"effective_rank", figures.effective_rank},

@@ -28,8 +28,9 @@ struct XrayReport {
 /// Measures a LoRA run from inside; for RunObserver::monitor. Reads A, B and W and changes nothing.
 class Xray {
  public:
-  /// Measures after every `every` steps (at least 1) and after the last one. `on_report` may be empty.
-  Xray(Index every, std::function<void(const XrayReport&)> on_report);
+  /// Measures after every `every` steps (at least 1) and after the last one, on `threads` threads (0: one per
+  /// processor). `on_report` may be empty.
+  Xray(Index every, std::function<void(const XrayReport&)> on_report, Index threads = 0);
 
   /// Looks at the run if it is time to, writes a line to its log and calls on_report; after the last step it
   /// logs the advice too. Throws Error where the log cannot be written. The run must have an adapter.
@@ -50,7 +51,7 @@ class Xray {
 double settled(const analysis::LiveFigures& figures);
 
 /// The line of log.jsonl: {"step", "seconds", "xray": [{"module", "delta_norm", ...}]}. What was not measured
-/// is null.
+/// is null; a module whose A or B is not finite has "finite": false.
 io::OrderedJson to_json(const XrayReport& report);
 
 }  // namespace lorry::train

@@ -63,6 +63,21 @@ TEST_F(XrayRun, ChangesNothing) {
   EXPECT_EQ(get(options_.out / "adapter_model.safetensors"), without);
 }
 
+TEST(Xray, ModulesThatAreNotFiniteAreSaidAndNoAdviceIsGiven) {
+  XrayModule fine{.figures = {.module = "q_proj", .delta_norm = 1, .effective_rank = 1, .sufficient_rank = 1},
+                  .rank = 64,
+                  .inputs = 64,
+                  .outputs = 64};
+  XrayReport report{.step = 5, .modules = {fine, fine}};
+  EXPECT_TRUE(holds(advise(std::vector{report}), AdviceKind::kRankTooLarge));
+  report.modules[1].figures = {.module = "v_proj", .finite = false};
+  EXPECT_TRUE(advise(std::vector{report}).empty());
+  const io::OrderedJson line = to_json(report);
+  EXPECT_EQ(line.at("xray")[1].at("finite"), false);
+  EXPECT_TRUE(line.at("xray")[1].at("delta_norm").is_null());
+  EXPECT_EQ(line.at("xray")[0].at("delta_norm"), 1.0);
+}
+
 TEST_F(XrayRun, DirectionsStillMoveAtAConstantRateAndSettleAsItFalls) {
   options_.steps = 40;
   options_.lr_scheduler = optim::ScheduleKind::kConstant;
