@@ -6,8 +6,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <cmath>
+#include <csignal>
+#include <limits>
 #include <nlohmann/json.hpp>
 
+#include "core/clock.hpp"
 #include "io/io_support.hpp"
 
 namespace lorry::cli {
@@ -36,6 +40,19 @@ constexpr const char* kTinyConfig = R"({
   ::dup2(::open(err.c_str(), flags, 0600), STDERR_FILENO);
   ::execv(program.c_str(), pointers.data());
   ::_exit(127);
+}
+
+/// Waits for the end of `child`, or ends it after `seconds`; its status.
+int wait_for(pid_t child, double seconds) {
+  int status = 0;
+  const Stopwatch watch;
+  while (std::isfinite(seconds) && watch.seconds() < seconds) {
+    if (::waitpid(child, &status, WNOHANG) == child) return status;
+    ::usleep(100);
+  }
+  if (std::isfinite(seconds)) ::kill(child, SIGKILL);
+  ::waitpid(child, &status, 0);
+  return status;
 }
 
 /// The character that stands for a byte in byte-level vocabularies: itself where it is printable, else the
@@ -89,13 +106,16 @@ Json tiny_tokenizer() {
 }  // namespace
 
 Outcome run_lorry(const std::vector<std::string>& arguments) {
+  return run_lorry(arguments, std::numeric_limits<double>::infinity());
+}
+
+Outcome run_lorry(const std::vector<std::string>& arguments, double seconds) {
   const io::ScratchFolder scratch;
   const std::string out = scratch / "out";
   const std::string err = scratch / "err";
   const pid_t child = ::fork();
   if (child == 0) become(arguments, out, err);
-  int status = 0;
-  ::waitpid(child, &status, 0);
+  const int status = wait_for(child, seconds);
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), io::get(out), io::get(err)};
 }
 

@@ -14,6 +14,8 @@ struct Outcome {
 
 /// Runs build/lorry in the current directory. `--threads 1` is the caller's to add: tests run side by side.
 Outcome run_lorry(const std::vector<std::string>& arguments);
+/// The same, killed by SIGKILL where it takes longer than `seconds`.
+Outcome run_lorry(const std::vector<std::string>& arguments, double seconds);
 
 /// A folder with `config` and a byte-level tokenizer of 258 tokens (<s>, </s>, one per byte), written as
 /// FOLDER/config.json and FOLDER/tokenizer.json: what `lorry init` makes a tiny model from.

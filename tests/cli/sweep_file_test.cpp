@@ -106,6 +106,13 @@ TEST_F(SweepFile, RowsComeAfterTheGrid) {
   EXPECT_EQ(options_.method, train::Method::kLora);
 }
 
+TEST_F(SweepFile, AlphasOfTheGridFollowTheRule) {
+  const sweep::Request request = read("grid: {rank: [1, 2], alpha: [8, 16]}\n");
+  EXPECT_EQ(lines(request), (Lines{"all-linear r1 a8 lr-", "all-linear r1 a16 lr-", "all-linear r2 a8 lr-",
+                                   "all-linear r2 a16 lr-"}));
+  for (const sweep::RowRequest& row : request.rows) EXPECT_FALSE(row.exact_alpha.has_value());
+}
+
 TEST_F(SweepFile, RowsAloneNeedNoGridAndSeedsAloneAreOneRow) {
   EXPECT_EQ(lines(read("grid: {seed: [1, 2]}\nrows: [{lr: 1}, {lr: 2}]\n")),
             (Lines{"all-linear r- a- lr1", "all-linear r- a- lr2"}));

@@ -2,6 +2,7 @@
 #include "sweep/run.hpp"
 
 #include "io/interruption.hpp"
+#include "model/initialize.hpp"
 #include "sweep/settings.hpp"
 #include "sweep/sweep_fixture.hpp"
 
@@ -105,6 +106,27 @@ TEST_F(SweepRun, GoesOnAfterAKill) {
   const Plan plan = make_plan(request, *inputs.model.decoder);
   EXPECT_EQ(io::get(third / kAdapter), alone(plan.cells[2].options, kAdapter));
 }
+
+#ifndef LORRY_SANITIZED  // there freed memory stays resident
+TEST_F(SweepRun, CellsShareOneCopyOfTheWeightsAndLeaveNothingBehind) {
+  const fs::path file = options_.model / kModel;
+  io::Json config = io::read_json_file(options_.model / "config.json");
+  config["hidden_size"] = 256;
+  config["intermediate_size"] = 1536;
+  io::put(options_.model / "config.json", config.dump());
+  model::write_random_weights(file, model::load_model_config(options_.model), 0.05F, DType::kF32, 3,
+                              [](Index, Index) {});
+  const auto weights = static_cast<Index>(fs::file_size(file));
+  ASSERT_GT(weights, 10'000'000);
+  options_.steps = 1;
+  options_.batch_size = 1;
+  for (const Request& request : {Sweep::request({lora("q_proj", 1), lora("v_proj", 1)}, {1, 2}),
+                                 Sweep::request({full()}, {1, 2, 3})}) {
+    const Results results = sweep(request);
+    EXPECT_LT(results.back()->peak_rss_bytes - results.front()->peak_rss_bytes, weights / 4);
+  }
+}
+#endif
 
 TEST_F(SweepRun, OtherRowsMayComeAndGo) {
   sweep(Sweep::request({lora("q_proj", 2), lora("v_proj", 2)}));
