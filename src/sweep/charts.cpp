@@ -121,28 +121,51 @@ std::string loss_by_rank(const Plan& plan, const std::vector<RowSummary>& rows) 
 
 using Curve = std::vector<CurveSpread> RowSummary::*;
 
-/// The rows of one set of targets.
-std::string loss_over_steps(const Plan& plan, const std::vector<RowSummary>& rows, const std::string& targets,
+/// The rows of one set of targets, or all.
+struct RowGroup {
+  std::string title;
+  std::vector<std::size_t> rows;  // in Plan::rows
+};
+
+/// As many lines as one chart can show go into one; more of them are parted by what they adapt.
+std::vector<RowGroup> row_groups(const Plan& plan) {
+  constexpr std::size_t kMostLines = 8;
+  std::vector<RowGroup> groups;
+  for (std::size_t i = 0; i < plan.rows.size(); ++i) {
+    std::string title;
+    if (plan.rows.size() > kMostLines) {
+      title = is_lora(plan.rows[i]) ? plan.rows[i].targets : "full fine-tuning";
+    }
+    auto group = std::find_if(groups.begin(), groups.end(),
+                              [&](const RowGroup& known) { return known.title == title; });
+    if (group == groups.end()) group = groups.insert(groups.end(), RowGroup{.title = title, .rows = {}});
+    group->rows.push_back(i);
+  }
+  return groups;
+}
+
+/// The loss before training is left out: it stands so far above the rest that the rest would be a flat line.
+std::string loss_over_steps(const Plan& plan, const std::vector<RowSummary>& rows, const RowGroup& group,
                             Curve curve, const char* label) {
   report::LineChart chart;
-  chart.title = targets.empty() ? "full fine-tuning" : targets;
+  chart.title = group.title;
   chart.x = axis_of("step");
   chart.y = axis_of(label);
   chart.markers = curve == &RowSummary::held_out;
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (plan.rows[i].targets != targets) continue;
+  bool is_curve = false;
+  for (const std::size_t i : group.rows) {
     report::Series line = line_of(plan.rows[i].label);
     line.band = true;
     for (const CurveSpread& point : rows[i].*curve) {
-      // The loss before training stands so far above the rest that the rest would be a flat line.
-      if (point.step == 0 && (rows[i].*curve).size() > 2) continue;
+      if (point.step == 0) continue;
       line.x.push_back(static_cast<double>(point.step));
       line.y.push_back(point.loss.mean);
       line.spread.push_back(point.loss.deviation_or_nan());
     }
+    is_curve = is_curve || line.x.size() > 1;
     if (!line.x.empty()) chart.series.push_back(std::move(line));
   }
-  return chart.series.empty() ? std::string() : to_svg(chart);
+  return is_curve ? to_svg(chart) : std::string();
 }
 
 void add(std::vector<Chart>& charts, std::string name, std::string caption, std::string svg) {
@@ -162,22 +185,21 @@ std::vector<Chart> make_charts(const Plan& plan, const std::vector<RowSummary>& 
     add(charts, "held-out-by-rank", "Mean over seeds with one standard deviation to either side.",
         loss_by_rank(plan, rows));
   }
-  std::vector<std::string> targets;
-  for (const Row& row : plan.rows) {
-    if (std::find(targets.begin(), targets.end(), row.targets) == targets.end())
-      targets.push_back(row.targets);
-  }
-  for (std::size_t i = 0; i < targets.size(); ++i) {
-    add(charts, fmt::format("held-out-over-steps-{}", i + 1),
-        "Held-out loss over steps, mean over seeds and one standard deviation; without that before training.",
-        loss_over_steps(plan, rows, targets[i], &RowSummary::held_out, kLossLabel));
-  }
-  for (std::size_t i = 0; i < targets.size(); ++i) {
-    add(charts, fmt::format("training-over-steps-{}", i + 1),
-        "Training loss over steps, averaged over stretches of steps; mean over seeds and one standard "
-        "deviation.",
-        loss_over_steps(plan, rows, targets[i], &RowSummary::training, "training loss, nats per token"));
-  }
+  const std::vector<RowGroup> groups = row_groups(plan);
+  const auto add_curves = [&](const char* name, const char* caption, Curve curve, const char* label) {
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      add(charts, groups.size() == 1 ? name : fmt::format("{}-{}", name, i + 1), caption,
+          loss_over_steps(plan, rows, groups[i], curve, label));
+    }
+  };
+  add_curves(
+      "held-out-over-steps",
+      "Held-out loss over steps, mean over seeds and one standard deviation; without that before training.",
+      &RowSummary::held_out, kLossLabel);
+  add_curves("training-over-steps",
+             "Training loss over steps, averaged over stretches of steps; mean over seeds and one standard "
+             "deviation.",
+             &RowSummary::training, "training loss, nats per token");
   return charts;
 }
 

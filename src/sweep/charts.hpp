@@ -14,8 +14,8 @@ struct Chart {
 };
 
 /// Bars with error bars for every row; loss against rank for every series; loss over steps, held-out and
-/// training, a chart for the rows of each set of targets. What has no result yet is left out, and so is a
-/// chart without any.
+/// training, in one chart or, of many rows, in one for each set of targets. What has no result yet is left
+/// out, and so is a chart without any, or of single points.
 std::vector<Chart> make_charts(const Plan& plan, const std::vector<RowSummary>& rows);
 
 }  // namespace lorry::sweep

@@ -1,6 +1,7 @@
 // Tables, JSON and files of a sweep whose figures are known.
 #include "sweep/report_files.hpp"
 
+#include "sweep/charts.hpp"
 #include "sweep/sweep_fixture.hpp"
 #include "sweep/tables.hpp"
 
@@ -100,6 +101,28 @@ TEST_F(SweepReportFiles, JsonHasEveryCellAndItsFigures) {
   EXPECT_EQ(row["cells"][1], "q_proj-r4-alpha1-lr0.01-seed2");
   EXPECT_EQ(row["eval_losses"], (io::OrderedJson{1.25, 1.375}));
   EXPECT_EQ(row["eval_curve"][0]["mean"], 4.0);
+}
+
+TEST_F(SweepReportFiles, CurvesOfFewRowsShareAChartAndSinglePointsAreNone) {
+  const auto names = [&] {
+    std::vector<std::string> all;
+    for (const Chart& chart : make_charts(plan_, rows())) all.push_back(chart.name);
+    return all;
+  };
+  using Names = std::vector<std::string>;
+  make(by_rank());
+  EXPECT_EQ(names(), (Names{"held-out-by-row", "held-out-by-rank"}));
+  for (auto& result : results_) {
+    result->held_out = {{0, 4.0}, {2, 2.0}, {3, 1.0}};
+    result->training = {{1, 3.0}, {3, 1.0}};
+  }
+  EXPECT_EQ(names(),
+            (Names{"held-out-by-row", "held-out-by-rank", "held-out-over-steps", "training-over-steps"}));
+  make(Sweep::request({lora("q_proj", 1), lora("q_proj", 2), lora("q_proj", 3), lora("q_proj", 4),
+                       lora("v_proj", 1), lora("v_proj", 2), lora("v_proj", 3), lora("v_proj", 4), full()}));
+  for (auto& result : results_) result->training = {{1, 3.0}, {3, 1.0}};
+  EXPECT_EQ(names(), (Names{"held-out-by-row", "held-out-by-rank", "training-over-steps-1",
+                            "training-over-steps-2", "training-over-steps-3"}));
 }
 
 TEST_F(SweepReportFiles, FilesAreThereBeforeTheFirstCellAndRenewed) {
