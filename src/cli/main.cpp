@@ -12,6 +12,7 @@
 #include "cli/output.hpp"
 #include "cli/version.hpp"
 #include "core/error.hpp"
+#include "core/idle_threads.hpp"
 #include "ops/ops.hpp"
 
 namespace {
@@ -61,6 +62,7 @@ void hold_standard_streams() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  lorry::let_idle_threads_sleep(argv);
   hold_standard_streams();
   // A reader that leaves early must not kill a run that has hours behind it.
   std::signal(SIGPIPE, SIG_IGN);
