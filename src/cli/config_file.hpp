@@ -7,7 +7,7 @@
 
 #include "cli/option_table.hpp"
 
-namespace YAML {
+namespace YAML {  // NOLINT(readability-identifier-naming): the library's own name
 class Node;
 }
 

@@ -85,7 +85,7 @@ void name_rows(std::vector<Row>& rows) {
     for (const auto& [key, value] : row.varied) rest += fmt::format(" {}={}", key, value);
     const std::string what = is_lora(row) ? row.targets : "full";
     row.series = row.label.empty() ? what + rest : row.label;
-    if (row.label.empty()) row.label = what + rank + rest;
+    if (row.label.empty()) row.label = fmt::format("{}{}{}", what, rank, rest);
     if (!labels.insert(row.label).second) {
       throw Error("[sweep] two rows are called \"{}\"; expected names of their own", row.label);
     }

@@ -24,6 +24,7 @@ std::vector<CurveSpread> curve_over(const Cells& cells, std::vector<CurvePoint> 
     for (const CurvePoint& point : cell->*curve) losses[point.step].push_back(point.loss);
   }
   std::vector<CurveSpread> spreads;
+  spreads.reserve(losses.size());
   for (const auto& [step, values] : losses) spreads.push_back({step, *spread_of(values)});
   return spreads;
 }
