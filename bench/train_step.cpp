@@ -87,7 +87,7 @@ void run(const Options& options) {
                          {.parameters = adapter.parameters(),
                           .zero_gradients = [&] { adapter.zero_gradients(); },
                           .after_update = {}},
-                         {.adamw = {},
+                         {.optimizer = {},
                           .schedule = {optim::ScheduleKind::kConstant, 1e-4, options.steps + 1, 0},
                           .total_steps = options.steps + 1,
                           .grad_checkpoint = options.grad_checkpoint});

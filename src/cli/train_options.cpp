@@ -50,7 +50,7 @@ void add_optimizer_options(OptionTable& table, train::TrainOptions& options) {
             "constant, linear or cosine: how the rate falls to 0 after the warm-up");
   table.add("warmup-steps", "N", bind_integer(options.warmup_steps, 0),
             "steps over which the rate rises from 0");
-  table.add("weight-decay", "X", bind_number(options.adamw.weight_decay, {.low = 0}),
+  table.add("weight-decay", "X", bind_number(options.optimizer.weight_decay, {.low = 0}),
             "decoupled weight decay");
   table.add("max-grad-norm", "X", bind_number(options.max_grad_norm, {.low = 0}),
             "longer gradients are scaled down to this norm; 0: never");

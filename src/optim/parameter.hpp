@@ -9,9 +9,10 @@ namespace lorry::optim {
 /// Borrows a trained matrix and its gradient; both must outlive whoever holds this.
 struct Parameter {
   std::string name;
-  MatrixView value;     // [R,C] F32, contiguous
-  MatrixView gradient;  // [R,C] F32, contiguous; d(loss)/d(value), accumulated by the backward pass
-  bool decay = true;    // whether weight decay applies
+  MatrixView value;      // [R,C] F32, contiguous
+  MatrixView gradient;   // [R,C] F32, contiguous; d(loss)/d(value), accumulated by the backward pass
+  bool decay = true;     // whether weight decay applies
+  double lr_factor = 1;  // multiplies the learning rate
 };
 
 }  // namespace lorry::optim

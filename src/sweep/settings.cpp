@@ -33,7 +33,7 @@ io::OrderedJson settings_of(const train::TrainOptions& options) {
   json["lr"] = options.learning_rate();
   json["lr_scheduler"] = optim::name_of(options.lr_scheduler);
   json["warmup_steps"] = options.warmup_steps;
-  json["weight_decay"] = options.adamw.weight_decay;
+  json["weight_decay"] = options.optimizer.weight_decay;
   json["max_grad_norm"] = options.max_grad_norm;
   json["batch_size"] = options.batch_size;
   json["grad_accumulation_steps"] = options.grad_accumulation_steps;

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "model/peft_config.hpp"
-#include "optim/adamw.hpp"
+#include "optim/optimizer_config.hpp"
 #include "optim/schedule.hpp"
 
 namespace lorry::train {
@@ -37,7 +37,7 @@ struct TrainOptions {
   std::optional<double> lr;  // default: 2e-4 for LoRA, 2e-5 for full
   optim::ScheduleKind lr_scheduler = optim::ScheduleKind::kLinear;
   Index warmup_steps = 0;
-  optim::AdamWConfig adamw{.weight_decay = 0.0};
+  optim::OptimizerConfig optimizer{.weight_decay = 0.0};
   float max_grad_norm = 1.0F;  // 0: no clipping
 
   Index batch_size = 1;               // sequences of a micro-batch

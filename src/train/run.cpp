@@ -73,7 +73,7 @@ RunPlan make_plan(const RunInputs& inputs, const Trainee& trainee, Index steps) 
 }
 
 TrainerConfig trainer_config(const TrainOptions& options, Index steps) {
-  return {.adamw = options.adamw,
+  return {.optimizer = options.optimizer,
           .schedule = {options.lr_scheduler, options.learning_rate(), steps, options.warmup_steps},
           .max_grad_norm = options.max_grad_norm,
           .total_steps = steps,

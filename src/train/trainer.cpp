@@ -14,7 +14,7 @@ Trainer::Trainer(model::Decoder& decoder, Trainable trainable, TrainerConfig con
     : decoder_(decoder),
       trainable_(std::move(trainable)),
       config_(config),
-      optimizer_(decoder.ops(), trainable_.parameters, config_.adamw) {}
+      optimizer_(decoder.ops(), trainable_.parameters, config_.optimizer) {}
 
 StepReport Trainer::step(const std::vector<data::Batch>& micro_batches) {
   const Stopwatch watch;

@@ -5,7 +5,7 @@
 
 #include "data/batcher.hpp"
 #include "model/decoder.hpp"
-#include "optim/adamw.hpp"
+#include "optim/optimizer.hpp"
 #include "optim/schedule.hpp"
 
 namespace lorry::train {
@@ -29,7 +29,7 @@ struct Trainable {
 };
 
 struct TrainerConfig {
-  optim::AdamWConfig adamw;
+  optim::OptimizerConfig optimizer;
   optim::LearningRateSchedule schedule;
   float max_grad_norm = 1.0F;  // 0: no clipping
   Index total_steps = 1;
@@ -48,13 +48,14 @@ class Trainer {
   StepReport step(const std::vector<data::Batch>& micro_batches);
 
   [[nodiscard]] Index steps_done() const noexcept { return optimizer_.steps(); }
+  [[nodiscard]] optim::Optimizer& optimizer() noexcept { return optimizer_; }
   [[nodiscard]] model::Decoder::Workspace& workspace() noexcept { return workspace_; }
 
  private:
   model::Decoder& decoder_;
   Trainable trainable_;
   TrainerConfig config_;
-  optim::AdamW optimizer_;
+  optim::Optimizer optimizer_;
   model::Decoder::Workspace workspace_;
   Index micro_steps_ = 0;
 };

@@ -8,7 +8,7 @@
 
 #include "generate/generator.hpp"
 #include "model/golden_case.hpp"
-#include "optim/adamw.hpp"
+#include "optim/optimizer.hpp"
 
 namespace lorry::model {
 namespace {
@@ -103,7 +103,7 @@ TEST_P(Families, TwentyAdamWStepsMatchPeft) {
   GoldenCase golden(GetParam());
   Adapter adapter = golden.adapter();
   adapter.attach(golden.decoder());
-  optim::AdamW optimizer(golden.ops(), adapter.parameters(), {.weight_decay = 0.01});
+  optim::Optimizer optimizer(golden.ops(), adapter.parameters(), {.weight_decay = 0.01});
   const Matrix losses = golden.tensor("train.losses");
   Decoder::Workspace workspace;
   for (Index step = 0; step < losses.cols(); ++step) {

@@ -6,7 +6,7 @@
 #include "io/tensor_folder.hpp"
 #include "model/golden_case.hpp"
 #include "model/model_folder.hpp"
-#include "optim/adamw.hpp"
+#include "optim/optimizer.hpp"
 #include "support/random_matrix.hpp"
 
 namespace lorry::model {
@@ -37,7 +37,7 @@ TEST_P(FullFineTuning, TwentyStepsGiveTheSameLosses) {
   full.attach(decoder);
   std::vector<optim::Parameter> parameters = full.parameters();
   for (optim::Parameter& parameter : parameters) parameter.decay = true;  // as the reference does
-  optim::AdamW optimizer(golden.ops(), parameters, {.weight_decay = 0.01});
+  optim::Optimizer optimizer(golden.ops(), parameters, {.weight_decay = 0.01});
   const Matrix losses = golden.tensor("full_train.losses");
   Decoder::Workspace workspace;
   for (Index step = 0; step < losses.cols(); ++step) {

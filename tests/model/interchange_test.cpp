@@ -8,7 +8,7 @@
 #include "io/safetensors_writer.hpp"
 #include "model/golden_case.hpp"
 #include "model/merge.hpp"
-#include "optim/adamw.hpp"
+#include "optim/optimizer.hpp"
 #include "support/random_matrix.hpp"
 
 namespace lorry::model {
@@ -55,7 +55,7 @@ Adapter train_adapter(GoldenCase& golden, std::string_view name) {
   if (name == "mistral") config.init_lora_weights = LoraInit::kGaussian;
   Adapter adapter = Adapter::create(config, golden.decoder(), 7);
   adapter.attach(golden.decoder());
-  optim::AdamW optimizer(golden.ops(), adapter.parameters(), {});
+  optim::Optimizer optimizer(golden.ops(), adapter.parameters(), {});
   Decoder::Workspace workspace;
   for (Index step = 0; step < 10; ++step) {
     const data::Batch batch = pack(golden.training_documents(step));

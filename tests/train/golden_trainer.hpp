@@ -18,7 +18,7 @@ inline Trainable trainable_of(model::Adapter& adapter, std::vector<optim::Parame
 }
 
 inline TrainerConfig constant_rate(float lr, Index steps = 100) {
-  return {.adamw = {.weight_decay = 0.0F},
+  return {.optimizer = {.weight_decay = 0.0F},
           .schedule = {optim::ScheduleKind::kConstant, lr, steps, 0},
           .max_grad_norm = 0.0F,
           .total_steps = steps};

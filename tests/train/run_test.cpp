@@ -117,7 +117,7 @@ TEST_F(Run, OptionsReachTheSteps) {
   EXPECT_EQ(log()[1]["lr"], 0.0);
   EXPECT_NEAR(log()[2]["lr"], 2.5e-3, 1e-8);
   EXPECT_NEAR(log()[3]["lr"], 5e-3, 1e-8);
-  options_.adamw.weight_decay = 0.5;
+  options_.optimizer.weight_decay = 0.5;
   const std::string decayed = bytes_of("decayed");
   EXPECT_NE(decayed, cosine);
   options_.max_grad_norm = 1e-6F;

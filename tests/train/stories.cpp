@@ -60,7 +60,7 @@ Trainer Stories::make_trainer(Index steps) {
           {.parameters = adapter.parameters(),
            .zero_gradients = [&adapter] { adapter.zero_gradients(); },
            .after_update = {}},
-          {.adamw = {.weight_decay = 0.0},
+          {.optimizer = {.weight_decay = 0.0},
            .schedule = {optim::ScheduleKind::kConstant, 1e-3, steps, 0},
            .max_grad_norm = 0.0F,
            .total_steps = steps}};

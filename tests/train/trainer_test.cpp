@@ -112,7 +112,7 @@ TEST(Trainer, GradientThatIsNotFiniteIsAnErrorAndChangesNothing) {
 TEST(Trainer, ClipsByTheNormItReports) {
   // With a large epsilon an AdamW update is proportional to the gradient, so that clipping shows.
   TrainerConfig config = constant_rate(1.0F);
-  config.adamw.eps = 100.0;
+  config.optimizer.eps = 100.0;
   GoldenTrainer whole("llama", config);
   const std::vector<float> start = whole.values();
   const double norm = whole.trainer->step({whole.batch(0)}).grad_norm;

@@ -1,0 +1,77 @@
+#include "optim/optimizer.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <utility>
+
+#include "core/check.hpp"
+#include "core/error.hpp"
+#include "optim/adamw.hpp"
+
+namespace lorry::optim {
+namespace {
+
+std::unique_ptr<UpdateRule> make_rule(const OptimizerConfig& config) {
+  switch (config.kind) {
+    case OptimizerKind::kAdamW:
+      return make_adamw(config);
+  }
+  LORRY_CHECK(false);
+}
+
+}  // namespace
+
+Optimizer::Optimizer(ops::Ops& ops, std::vector<Parameter> parameters, const OptimizerConfig& config)
+    : ops_(ops),
+      parameters_(std::move(parameters)),
+      weight_decay_(config.weight_decay),
+      rule_(make_rule(config)) {
+  if (!(weight_decay_ >= 0) || !std::isfinite(weight_decay_)) {
+    throw Error("[train] --weight-decay: found {}; expected a finite number, at least 0", weight_decay_);
+  }
+  state_.reserve(parameters_.size());
+  for (const Parameter& parameter : parameters_) {
+    LORRY_CHECK_EQ(parameter.gradient.rows, parameter.value.rows);
+    LORRY_CHECK_EQ(parameter.gradient.cols, parameter.value.cols);
+    state_.push_back(rule_->start(parameter));
+  }
+}
+
+void Optimizer::step(double lr, float gradient_scale) {
+  ++steps_;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Parameter& parameter = parameters_[i];
+    rule_->apply(ops_, parameter,
+                 {.lr = lr * parameter.lr_factor,
+                  .weight_decay = parameter.decay ? weight_decay_ : 0.0,
+                  .step = steps_,
+                  .gradient_scale = gradient_scale},
+                 state_[i]);
+  }
+}
+
+void Optimizer::set_steps(Index steps) {
+  LORRY_CHECK(steps >= 0);
+  steps_ = steps;
+}
+
+std::vector<StateTensor> Optimizer::state() {
+  std::vector<StateTensor> all;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    for (StatePart& part : state_[i]) {
+      all.push_back({fmt::format("{}.{}", parameters_[i].name, part.name), part.value});
+    }
+  }
+  return all;
+}
+
+Index Optimizer::state_bytes() const {
+  Index bytes = 0;
+  for (const std::vector<StatePart>& parts : state_) {
+    for (const StatePart& part : parts) bytes += part.value.bytes();
+  }
+  return bytes;
+}
+
+}  // namespace lorry::optim
