@@ -59,6 +59,30 @@ struct AdamWOptions {
   float gradient_scale = 1.0F;  // multiplies the gradient first (clipping)
 };
 
+struct SgdOptions {
+  double lr = 1e-2;
+  double momentum = 0.0;
+  bool nesterov = false;
+  double weight_decay = 0.0;  // added to the gradient, as in torch
+  float gradient_scale = 1.0F;
+};
+
+struct LionOptions {
+  double lr = 1e-4;
+  double beta1 = 0.9;
+  double beta2 = 0.99;
+  double weight_decay = 0.0;  // decoupled
+  float gradient_scale = 1.0F;
+};
+
+/// A matrix in 8 bits per element and one float32 per kQuantBlock elements of the flat row-major order:
+/// element = map[code] * absmax of its block, map by ops/dynamic_map.hpp.
+struct Quantized {
+  MatrixView codes;   // [R,C] U8, contiguous
+  MatrixView absmax;  // [1, ceil(R*C / kQuantBlock)] F32
+};
+inline constexpr Index kQuantBlock = 256;  // of bitsandbytes
+
 class Ops {
  public:
   virtual ~Ops() = default;
@@ -170,6 +194,18 @@ class Ops {
   /// as torch.optim.AdamW does it.
   virtual void adamw(ConstMatrixView gradient, const AdamWOptions& options, MatrixView weight,
                      MatrixView first_moment, MatrixView second_moment) = 0;
+  /// The same with moments of 8 bits (Dettmers et al. 2021, arXiv:2110.02861): each block is read, updated in
+  /// float32 with its weights, and rounded to the nearest code again. first: the signed map, second: the
+  /// unsigned one, in which what is above 0 stays above 0.
+  virtual void adamw_8bit(ConstMatrixView gradient, const AdamWOptions& options, MatrixView weight,
+                          Quantized first_moment, Quantized second_moment) = 0;
+  /// One update as torch.optim.SGD with dampening 0 does it. momentum: F32, or empty where options.momentum
+  /// is 0.
+  virtual void sgd(ConstMatrixView gradient, const SgdOptions& options, MatrixView weight,
+                   MatrixView momentum) = 0;
+  /// One update of Lion (Chen et al. 2023, arXiv:2302.06675, algorithm 2). mean: F32.
+  virtual void lion(ConstMatrixView gradient, const LionOptions& options, MatrixView weight,
+                    MatrixView mean) = 0;
 };
 
 /// The CPU implementation: oneDNN matrix products, Highway kernels chosen at run time, OpenMP threads.

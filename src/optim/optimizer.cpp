@@ -2,22 +2,30 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <utility>
 
 #include "core/check.hpp"
-#include "core/error.hpp"
 #include "optim/adamw.hpp"
+#include "optim/adamw_8bit.hpp"
+#include "optim/lion.hpp"
+#include "optim/sgd.hpp"
 
 namespace lorry::optim {
 namespace {
 
 std::unique_ptr<UpdateRule> make_rule(const OptimizerConfig& config) {
+  check_config(config);
   switch (config.kind) {
     case OptimizerKind::kAdamW:
       return make_adamw(config);
+    case OptimizerKind::kAdamW8bit:
+      return make_adamw_8bit(config);
+    case OptimizerKind::kSgd:
+      return make_sgd(config);
+    case OptimizerKind::kLion:
+      return make_lion(config);
   }
-  LORRY_CHECK(false);
+  check_failed(__FILE__, __LINE__, "an unknown optimiser");
 }
 
 }  // namespace
@@ -27,9 +35,6 @@ Optimizer::Optimizer(ops::Ops& ops, std::vector<Parameter> parameters, const Opt
       parameters_(std::move(parameters)),
       weight_decay_(config.weight_decay),
       rule_(make_rule(config)) {
-  if (!(weight_decay_ >= 0) || !std::isfinite(weight_decay_)) {
-    throw Error("[train] --weight-decay: found {}; expected a finite number, at least 0", weight_decay_);
-  }
   state_.reserve(parameters_.size());
   for (const Parameter& parameter : parameters_) {
     LORRY_CHECK_EQ(parameter.gradient.rows, parameter.value.rows);

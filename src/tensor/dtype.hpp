@@ -62,5 +62,9 @@ template <>
 struct DTypeOf<F16> {
   static constexpr DType value = DType::kF16;
 };
+template <>
+struct DTypeOf<std::uint8_t> {
+  static constexpr DType value = DType::kU8;
+};
 
 }  // namespace lorry

@@ -59,6 +59,62 @@ TEST(AdamW, MatchesDoubleReferenceOverManySteps) {
   EXPECT_TRUE(near(second, want_second, {.max_rel = 1e-6, .cosine = 1e-12}));
 }
 
+TEST(Sgd, MatchesDoubleReferenceOverManySteps) {
+  for (const bool nesterov : {false, true}) {
+    for (const double momentum : {0.0, 0.9}) {
+      if (nesterov && momentum == 0) continue;
+      constexpr Index kCols = 33003;  // more than one piece of work, and a tail
+      Matrix weight = random_matrix(1, kCols, DType::kF32, 1);
+      Matrix buffer(1, kCols);
+      Dense<double> want = dense<double>(weight);
+      Dense<double> want_buffer(1, kCols);
+      for (Index step = 1; step <= 10; ++step) {
+        const Matrix gradient = random_matrix(1, kCols, DType::kF32, 100 + static_cast<std::uint64_t>(step));
+        const SgdOptions options = {.lr = 1e-2,
+                                    .momentum = momentum,
+                                    .nesterov = nesterov,
+                                    .weight_decay = 0.05,
+                                    .gradient_scale = 0.5F};
+        sgd(gradient, options, weight, momentum > 0 ? buffer.view() : MatrixView{});
+        reference::sgd(dense<double>(gradient), options, want, want_buffer);
+      }
+      EXPECT_TRUE(near(weight, want, {.max_rel = 1e-6, .cosine = 1e-12}));
+      if (momentum > 0) {
+        EXPECT_TRUE(near(buffer, want_buffer, {.max_rel = 1e-6, .cosine = 1e-12}));
+      }
+    }
+  }
+}
+
+TEST(Lion, MatchesDoubleReferenceOverManySteps) {
+  constexpr Index kCols = 33003;
+  Matrix weight = random_matrix(1, kCols, DType::kF32, 1);
+  Matrix mean(1, kCols);
+  Dense<double> want = dense<double>(weight);
+  Dense<double> want_mean(1, kCols);
+  for (Index step = 1; step <= 10; ++step) {
+    const Matrix gradient = random_matrix(1, kCols, DType::kF32, 100 + static_cast<std::uint64_t>(step));
+    const LionOptions options = {.lr = 1e-2, .weight_decay = 0.05, .gradient_scale = 0.5F};
+    lion(gradient, options, weight, mean);
+    reference::lion(dense<double>(gradient), options, want, want_mean);
+  }
+  EXPECT_TRUE(near(weight, want, {.max_rel = 1e-6, .cosine = 1e-12}));
+  EXPECT_TRUE(near(mean, want_mean, {.max_rel = 1e-6, .cosine = 1e-12}));
+}
+
+TEST(Lion, StandsStillWhereThereIsNoSign) {
+  Matrix weight(1, 3);
+  Matrix gradient(1, 3);
+  Matrix mean(1, 3);
+  std::fill_n(weight.row<float>(0), 3, 2.0F);
+  gradient.row<float>(0)[0] = -1e-30F;
+  gradient.row<float>(0)[2] = 1e-30F;
+  lion(gradient, {.lr = 0.5}, weight, mean);
+  EXPECT_EQ(weight.row<float>(0)[0], 2.5F);
+  EXPECT_EQ(weight.row<float>(0)[1], 2.0F);
+  EXPECT_EQ(weight.row<float>(0)[2], 1.5F);
+}
+
 // torch 2.15.0, torch.optim.AdamW([w], lr=1e-2, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1,
 // foreach=False) on the CPU, float32, three steps with the gradients below; values printed with 9 digits.
 TEST(AdamW, MatchesTorch) {

@@ -4,9 +4,8 @@
 
 #include <cstring>
 
-#include "core/error.hpp"
 #include "optim/two_parameters.hpp"
-#include "support/near.hpp"
+#include "support/random_matrix.hpp"
 
 namespace lorry::optim {
 namespace {
@@ -21,13 +20,16 @@ void copy_bytes(const StateTensor& from, const StateTensor& to) {
 
 TEST(Optimizer, ContinuesFromItsSavedStateBitForBit) {
   const auto ops = ops::make_cpu_ops(1);
-  for (const OptimizerKind kind : {OptimizerKind::kAdamW}) {
+  OptimizerConfig momentum = {.kind = OptimizerKind::kSgd, .momentum = 0.9};
+  for (const OptimizerConfig& config : {OptimizerConfig{}, OptimizerConfig{.kind = OptimizerKind::kAdamW8bit},
+                                        OptimizerConfig{.kind = OptimizerKind::kSgd}, momentum,
+                                        OptimizerConfig{.kind = OptimizerKind::kLion}}) {
     TwoParameters whole;
-    Optimizer optimizer(*ops, whole.list(), {.kind = kind});
+    Optimizer optimizer(*ops, whole.list(), config);
     train(whole, optimizer, *ops, 0, 2);
 
     TwoParameters resumed;
-    Optimizer other(*ops, resumed.list(), {.kind = kind});
+    Optimizer other(*ops, resumed.list(), config);
     for (std::size_t p = 0; p < 2; ++p) {
       ops->copy(optimizer.parameters()[p].value, other.parameters()[p].value);
     }
@@ -71,9 +73,24 @@ TEST(Optimizer, CountsTheBytesOfItsState) {
   EXPECT_EQ(Optimizer(*ops, parameters.list(), {}).state_bytes(), (6 + 2) * 2 * 4);
 }
 
-TEST(Optimizer, RefusesANegativeWeightDecay) {
+TEST(Optimizer, EightBitStateOfLargeParametersGoesOnBitForBit) {
   const auto ops = ops::make_cpu_ops(1);
-  EXPECT_THROW(Optimizer(*ops, {}, {.weight_decay = -1.0}), Error);
+  const OptimizerConfig config = {.kind = OptimizerKind::kAdamW8bit};
+  Matrix whole = testing::random_matrix(70, 100, DType::kF32, 1);
+  Matrix gradient = testing::random_matrix(70, 100, DType::kF32, 2);
+  Optimizer optimizer(*ops, {{"w", whole, gradient}}, config);
+  for (int i = 0; i < 3; ++i) optimizer.step(1e-2);
+  Matrix resumed(70, 100);
+  ops->copy(whole, resumed);
+  Optimizer other(*ops, {{"w", resumed, gradient}}, config);
+  const std::vector<StateTensor> saved = optimizer.state();
+  const std::vector<StateTensor> restored = other.state();
+  ASSERT_EQ(saved.size(), 4);
+  for (std::size_t i = 0; i < saved.size(); ++i) copy_bytes(saved[i], restored[i]);
+  other.set_steps(3);
+  optimizer.step(1e-2);
+  other.step(1e-2);
+  EXPECT_TRUE(testing::same_bits(whole, resumed));
 }
 
 }  // namespace

@@ -185,5 +185,22 @@ void CpuOps::adamw(ConstMatrixView gradient, const AdamWOptions& options, Matrix
   cpu::adamw(gradient, options, weight, first_moment, second_moment);
 }
 
+void CpuOps::adamw_8bit(ConstMatrixView gradient, const AdamWOptions& options, MatrixView weight,
+                        Quantized first_moment, Quantized second_moment) {
+  enter();
+  cpu::adamw_8bit(gradient, options, weight, first_moment, second_moment);
+}
+
+void CpuOps::sgd(ConstMatrixView gradient, const SgdOptions& options, MatrixView weight,
+                 MatrixView momentum) {
+  enter();
+  cpu::sgd(gradient, options, weight, momentum);
+}
+
+void CpuOps::lion(ConstMatrixView gradient, const LionOptions& options, MatrixView weight, MatrixView mean) {
+  enter();
+  cpu::lion(gradient, options, weight, mean);
+}
+
 }  // namespace cpu
 }  // namespace lorry::ops

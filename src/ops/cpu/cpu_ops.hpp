@@ -51,6 +51,12 @@ class CpuOps final : public Ops {
   double sum_of_squares(ConstMatrixView x) override;
   void adamw(ConstMatrixView gradient, const AdamWOptions& options, MatrixView weight,
              MatrixView first_moment, MatrixView second_moment) override;
+  void adamw_8bit(ConstMatrixView gradient, const AdamWOptions& options, MatrixView weight,
+                  Quantized first_moment, Quantized second_moment) override;
+  void sgd(ConstMatrixView gradient, const SgdOptions& options, MatrixView weight,
+           MatrixView momentum) override;
+  void lion(ConstMatrixView gradient, const LionOptions& options, MatrixView weight,
+            MatrixView mean) override;
 
  private:
   /// Makes OpenMP, and with it oneDNN, use threads_ on the calling thread. OpenMP keeps that number per

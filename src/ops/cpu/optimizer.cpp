@@ -8,9 +8,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <vector>
 
+#include "ops/cpu/adamw-inl.hpp"
 #include "ops/cpu/parallel.hpp"
 #include "ops/cpu/simd-inl.hpp"
 
@@ -41,45 +41,45 @@ double squares_of_row(ConstMatrixView x) {
   return total;
 }
 
-/// The numbers of one step, rounded to float32 where torch rounds them: on their way into the kernel.
-struct AdamWStep {
-  float gradient_scale;
-  float decay;           // 1 - lr * weight_decay
-  float one_less_beta1;  // weight of the new gradient
-  float beta2;
-  float one_less_beta2;
-  float root_correction2;  // sqrt(1 - beta2^step)
-  float eps;
-  float step_size;  // lr / (1 - beta1^step)
-};
-
-AdamWStep step_of(const AdamWOptions& o) {
-  const auto step = static_cast<double>(o.step);
-  return {.gradient_scale = o.gradient_scale,
-          .decay = static_cast<float>(1.0 - o.lr * o.weight_decay),
-          .one_less_beta1 = static_cast<float>(1.0 - o.beta1),
-          .beta2 = static_cast<float>(o.beta2),
-          .one_less_beta2 = static_cast<float>(1.0 - o.beta2),
-          .root_correction2 = static_cast<float>(std::sqrt(1.0 - std::pow(o.beta2, step))),
-          .eps = static_cast<float>(o.eps),
-          .step_size = static_cast<float>(o.lr / (1.0 - std::pow(o.beta1, step)))};
+void update_adamw(const float* gradient, const AdamWOptions& options, Index n, float* weight, float* first,
+                  float* second) {
+  adamw_elements(gradient, step_of(options), n, weight, first, second);
 }
 
-void update(const float* gradient, const AdamWOptions& options, Index n, float* weight, float* first,
-            float* second) {
-  const AdamWStep s = step_of(options);
+/// torch.optim.SGD: weight decay is a part of the gradient. momentum: null without.
+void update_sgd(const float* gradient, const SgdOptions& options, Index n, float* weight, float* momentum) {
+  const FloatVec scale = splat(options.gradient_scale);
+  const FloatVec decay = splat(static_cast<float>(options.weight_decay));
+  const FloatVec keep = splat(static_cast<float>(options.momentum));
+  const FloatVec rate = splat(static_cast<float>(options.lr));
   for_each_vector(n, [&](Index i, Index count) HWY_ATTR {
-    const FloatVec g = hn::Mul(load(gradient + i, count), splat(s.gradient_scale));
-    FloatVec w = hn::Mul(load(weight + i, count), splat(s.decay));
-    FloatVec m = load(first + i, count);
-    m = hn::MulAdd(splat(s.one_less_beta1), hn::Sub(g, m), m);
-    FloatVec v = hn::Mul(load(second + i, count), splat(s.beta2));
-    v = hn::MulAdd(hn::Mul(splat(s.one_less_beta2), g), g, v);
-    const FloatVec denominator = hn::Add(hn::Div(hn::Sqrt(v), splat(s.root_correction2)), splat(s.eps));
-    w = hn::Sub(w, hn::Mul(splat(s.step_size), hn::Div(m, denominator)));
-    store(w, weight + i, count);
-    store(m, first + i, count);
-    store(v, second + i, count);
+    const FloatVec w = load(weight + i, count);
+    FloatVec g = hn::MulAdd(decay, w, hn::Mul(load(gradient + i, count), scale));
+    if (momentum != nullptr) {
+      const FloatVec m = hn::MulAdd(keep, load(momentum + i, count), g);
+      store(m, momentum + i, count);
+      g = options.nesterov ? hn::MulAdd(keep, m, g) : m;
+    }
+    store(hn::NegMulAdd(rate, g, w), weight + i, count);
+  });
+}
+
+void update_lion(const float* gradient, const LionOptions& options, Index n, float* weight, float* mean) {
+  const FloatVec zero = splat(0.0F);
+  const FloatVec scale = splat(options.gradient_scale);
+  const FloatVec decay = splat(static_cast<float>(1.0 - options.lr * options.weight_decay));
+  const FloatVec rate = splat(static_cast<float>(options.lr));
+  const FloatVec new1 = splat(static_cast<float>(1.0 - options.beta1));
+  const FloatVec new2 = splat(static_cast<float>(1.0 - options.beta2));
+  for_each_vector(n, [&](Index i, Index count) HWY_ATTR {
+    const FloatVec g = hn::Mul(load(gradient + i, count), scale);
+    const FloatVec m = load(mean + i, count);
+    const FloatVec change = hn::Sub(g, m);
+    const FloatVec c = hn::MulAdd(new1, change, m);
+    const FloatVec step =
+        hn::IfThenElse(hn::Gt(c, zero), rate, hn::IfThenElseZero(hn::Lt(c, zero), hn::Neg(rate)));
+    store(hn::Sub(hn::Mul(load(weight + i, count), decay), step), weight + i, count);
+    store(hn::MulAdd(new2, change, m), mean + i, count);
   });
 }
 
@@ -91,13 +91,25 @@ HWY_AFTER_NAMESPACE();
 namespace lorry::ops::cpu {
 
 HWY_EXPORT(squares_of_row);
-HWY_EXPORT(update);
+HWY_EXPORT(update_adamw);
+HWY_EXPORT(update_sgd);
+HWY_EXPORT(update_lion);
 
 namespace {
 constexpr Index kPiece = Index{1} << 15;
 
 bool is_contiguous_f32(ConstMatrixView x, ConstMatrixView like) {
   return x.dtype == DType::kF32 && x.stride == x.cols && x.rows == like.rows && x.cols == like.cols;
+}
+
+/// Calls body(first, count) for runs of elements that cover the matrix, on all threads.
+template <class Body>
+void for_each_piece(ConstMatrixView matrix, Body&& body) {
+  if (matrix.rows == 0 || matrix.cols == 0) return;
+  parallel_for(pieces(matrix.size(), kPiece), [&](Index piece) {
+    const Index first = piece * kPiece;
+    body(first, std::min(kPiece, matrix.size() - first));
+  });
 }
 }  // namespace
 
@@ -120,12 +132,30 @@ void adamw(ConstMatrixView gradient, const AdamWOptions& options, MatrixView wei
   LORRY_CHECK(is_contiguous_f32(weight, weight) && is_contiguous_f32(gradient, weight));
   LORRY_CHECK(is_contiguous_f32(first_moment, weight) && is_contiguous_f32(second_moment, weight));
   LORRY_CHECK(options.step >= 1);
-  if (weight.rows == 0 || weight.cols == 0) return;
-  parallel_for(pieces(weight.size(), kPiece), [&](Index piece) {
-    const Index first = piece * kPiece;
-    HWY_DYNAMIC_DISPATCH(update)
-    (gradient.row<float>(0) + first, options, std::min(kPiece, weight.size() - first),
-     weight.row<float>(0) + first, first_moment.row<float>(0) + first, second_moment.row<float>(0) + first);
+  for_each_piece(weight, [&](Index first, Index count) {
+    HWY_DYNAMIC_DISPATCH(update_adamw)
+    (gradient.row<float>(0) + first, options, count, weight.row<float>(0) + first,
+     first_moment.row<float>(0) + first, second_moment.row<float>(0) + first);
+  });
+}
+
+void sgd(ConstMatrixView gradient, const SgdOptions& options, MatrixView weight, MatrixView momentum) {
+  LORRY_CHECK(is_contiguous_f32(weight, weight) && is_contiguous_f32(gradient, weight));
+  LORRY_CHECK(momentum.empty() ? options.momentum == 0 : is_contiguous_f32(momentum, weight));
+  for_each_piece(weight, [&](Index first, Index count) {
+    HWY_DYNAMIC_DISPATCH(update_sgd)
+    (gradient.row<float>(0) + first, options, count, weight.row<float>(0) + first,
+     momentum.empty() ? nullptr : momentum.row<float>(0) + first);
+  });
+}
+
+void lion(ConstMatrixView gradient, const LionOptions& options, MatrixView weight, MatrixView mean) {
+  LORRY_CHECK(is_contiguous_f32(weight, weight) && is_contiguous_f32(gradient, weight));
+  LORRY_CHECK(is_contiguous_f32(mean, weight));
+  for_each_piece(weight, [&](Index first, Index count) {
+    HWY_DYNAMIC_DISPATCH(update_lion)
+    (gradient.row<float>(0) + first, options, count, weight.row<float>(0) + first,
+     mean.row<float>(0) + first);
   });
 }
 

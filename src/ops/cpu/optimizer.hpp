@@ -12,4 +12,14 @@ double sum_of_squares(ConstMatrixView x);
 void adamw(ConstMatrixView gradient, const AdamWOptions& options, MatrixView weight, MatrixView first_moment,
            MatrixView second_moment);
 
+/// One update of SGD, by torch's formula.
+void sgd(ConstMatrixView gradient, const SgdOptions& options, MatrixView weight, MatrixView momentum);
+
+/// One update of Lion.
+void lion(ConstMatrixView gradient, const LionOptions& options, MatrixView weight, MatrixView mean);
+
+/// One AdamW update with quantised moments (optimizer_8bit.cpp).
+void adamw_8bit(ConstMatrixView gradient, const AdamWOptions& options, MatrixView weight,
+                Quantized first_moment, Quantized second_moment);
+
 }  // namespace lorry::ops::cpu
