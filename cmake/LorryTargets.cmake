@@ -4,6 +4,10 @@ include(GoogleTest)
 add_library(lorry_flags INTERFACE)
 target_include_directories(lorry_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_compile_options(lorry_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow)
+if(LORRY_UNITY)
+  # g++ takes a source that another file includes for a header.
+  target_compile_options(lorry_flags INTERFACE -Wno-subobject-linkage)
+endif()
 if(LORRY_WERROR)
   target_compile_options(lorry_flags INTERFACE -Werror)
 endif()
@@ -17,11 +21,15 @@ if(LORRY_SANITIZE)
   target_compile_definitions(lorry_flags INTERFACE LORRY_SANITIZED)
 endif()
 
-# lorry_library(<folder> SOURCES <files...> [LINK <libraries...>]): one static library per folder of src/.
+# lorry_library(<folder> SOURCES <files...> [ALONE <files...>] [LINK <libraries...>]): one static library per folder of
+# src/. With LORRY_UNITY its files are compiled several at once, so no two of them may use one name in their unnamed
+# namespaces; files under ALONE may.
 function(lorry_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
-  add_library(lorry_${name} STATIC ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "" "" "SOURCES;ALONE;LINK" ${ARGN})
+  add_library(lorry_${name} STATIC ${ARG_SOURCES} ${ARG_ALONE})
   target_link_libraries(lorry_${name} PUBLIC lorry_flags ${ARG_LINK})
+  set_target_properties(lorry_${name} PROPERTIES UNITY_BUILD ${LORRY_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
 
 # lorry_test(<folder> SOURCES <files...> [LINK <libraries...>]): one GoogleTest program per folder of tests/.

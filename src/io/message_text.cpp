@@ -1,7 +1,8 @@
 #include "io/message_text.hpp"
 
-#include <nlohmann/json.hpp>
 #include <system_error>
+
+#include "io/json_file.hpp"
 
 namespace lorry::io {
 
@@ -9,7 +10,6 @@ std::string in_quotes(std::string_view text) {
   constexpr std::size_t kLongest = 100;
   std::string shown(text.substr(0, kLongest));
   if (text.size() > kLongest) shown += "...";
-  using Json = nlohmann::json;
   return Json(std::move(shown)).dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "io/message_text.hpp"
+#include "model/name_pattern.hpp"
 
 namespace lorry::model {
 
@@ -50,10 +51,6 @@ T most_frequent(const std::vector<T>& values) {
   return std::max_element(counts.begin(), counts.end(),
                           [](const auto& a, const auto& b) { return a.second < b.second; })
       ->first;
-}
-
-std::string last_part(const std::string& module) {
-  return module.substr(module.rfind('.') + 1);
 }
 
 /// Keys for every module whose value is not `usual`: "c_attn" where all of that name agree, else full names.

@@ -62,4 +62,8 @@ bool NamePattern::matches(const std::string& name) const {
                      compiled_->match.get(), nullptr) >= 0;
 }
 
+std::string last_part(const std::string& module) {
+  return module.substr(module.rfind('.') + 1);
+}
+
 }  // namespace lorry::model

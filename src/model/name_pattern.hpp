@@ -29,4 +29,7 @@ class NamePattern {
   std::unique_ptr<Compiled, Free> compiled_;
 };
 
+/// "q_proj" of "model.layers.0.self_attn.q_proj".
+std::string last_part(const std::string& module);
+
 }  // namespace lorry::model

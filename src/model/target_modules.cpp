@@ -16,10 +16,6 @@ bool name_matches(const std::string& module, const std::string& name) {
   return module == name || module.ends_with("." + name);
 }
 
-std::string last_part(const std::string& module) {
-  return module.substr(module.rfind('.') + 1);
-}
-
 [[noreturn]] void fail(std::string_view where, std::string_view what,
                        const std::vector<std::string>& modules) {
   std::set<std::string> parts;

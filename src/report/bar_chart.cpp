@@ -20,7 +20,7 @@ namespace {
 
 constexpr double kGroupShare = 0.76;  // of a group's width that bars fill
 constexpr double kWidestBar = 44.0;
-constexpr double kLine = 18.0;
+constexpr double kTitleLine = 18.0;
 
 // Besides colour, the strength of the filling tells series apart in grey print; all have a full outline.
 std::string filling(Index index) {
@@ -120,7 +120,7 @@ std::string to_svg(const BarChart& chart) {
   for (Index g = 0; g < std::ssize(chart.groups); ++g) {
     x_axis += names.at(g, frame.left + (static_cast<double>(g) + 0.5) * step, frame.bottom);
   }
-  const double below = names.height() + (chart.x_label.empty() ? 0.0 : kLine);
+  const double below = names.height() + (chart.x_label.empty() ? 0.0 : kTitleLine);
   if (!chart.x_label.empty()) {
     x_axis += text_at(frame.left + area / 2, frame.bottom + below - 4, Anchor::kMiddle,
                       label_of(chart.x_label, area));

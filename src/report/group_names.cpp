@@ -10,7 +10,7 @@ namespace lorry::report {
 namespace {
 
 constexpr double kLongest = 150.0;  // of a name that stands upright
-constexpr double kLine = 16.0;
+constexpr double kNameLine = 16.0;
 constexpr std::size_t kMostLines = 3;
 
 // Broken at spaces so that lines stay below `most` where words do.
@@ -46,7 +46,7 @@ GroupNames::GroupNames(const std::vector<std::string>& names, double most) : nam
 }
 
 double GroupNames::height() const {
-  return upright_ ? widest_ + 12.0 : kLine * static_cast<double>(most_lines_) + 6.0;
+  return upright_ ? widest_ + 12.0 : kNameLine * static_cast<double>(most_lines_) + 6.0;
 }
 
 std::string GroupNames::at(Index group, double middle, double top) const {
@@ -55,7 +55,7 @@ std::string GroupNames::at(Index group, double middle, double top) const {
   std::string out;
   double baseline = top + 2.0;
   for (const std::string& line : lines_[which]) {
-    baseline += kLine;
+    baseline += kNameLine;
     out += text_at(middle, baseline, Anchor::kMiddle, {escaped(line), text_width(line)});
   }
   return out;

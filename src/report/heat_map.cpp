@@ -18,7 +18,7 @@ namespace {
 constexpr double kExtent = 240.0;      // wanted of the grid, in pixels
 constexpr double kLargestCell = 22.0;  // a small grid stays small
 constexpr double kGap = 6.0;           // between a grid and what is written beside it
-constexpr double kLine = 16.0;         // height of a line of text
+constexpr double kTextLine = 16.0;     // height of a line of text
 constexpr double kBarWidth = 10.0;
 constexpr double kLongestName = 130.0;  // of a named row or column
 constexpr double kShortName = 30.0;     // needs no turning
@@ -84,8 +84,9 @@ struct Layout {
 Layout layout_of(const HeatMap& map) {
   Layout at{};
   at.cols = drawn_columns(map);
-  at.cells.left = widest_label(map.y_ticks, map.rows) + kGap + 2 + (map.y_label.empty() ? 0.0 : kLine + 2);
-  at.cells.top = kLine + 8;
+  at.cells.left =
+      widest_label(map.y_ticks, map.rows) + kGap + 2 + (map.y_label.empty() ? 0.0 : kTextLine + 2);
+  at.cells.top = kTextLine + 8;
   at.cells.width = cell_size(at.cols);
   at.cells.height = cell_size(map.rows);
   at.width = at.cells.width * static_cast<double>(at.cols);
@@ -93,37 +94,37 @@ Layout layout_of(const HeatMap& map) {
   const double names = widest_label(map.x_ticks, at.cols);
   // Short ones, numbers mostly, are thinned out instead.
   at.x_upright = names > kShortName && names + kGap > at.cells.width;
-  at.x_label_height = at.x_upright ? names + kGap : kLine;
+  at.x_label_height = at.x_upright ? names + kGap : kTextLine;
   return at;
 }
 
 std::string y_axis(const HeatMap& map, const Layout& at) {
   std::string out;
   const double left = at.cells.left;
-  for (const Index i : labelled(!map.y_ticks.empty(), map.rows, at.cells.height, kLine + 2)) {
+  for (const Index i : labelled(!map.y_ticks.empty(), map.rows, at.cells.height, kTextLine + 2)) {
     const double y = at.cells.top + (static_cast<double>(i) + 0.5) * at.cells.height;
     out += axis_line(left - 3, y, left, y) +
            text_at(left - kGap, y + 4, Anchor::kEnd, tick_label(map.y_ticks, i));
   }
   if (map.y_label.empty()) return out;
   return out + upward_text_at(kTitleSize - 1, at.cells.top + at.height / 2, Anchor::kMiddle,
-                              label_of(map.y_label, at.height + 2 * kLine));
+                              label_of(map.y_label, at.height + 2 * kTextLine));
 }
 
 std::string x_axis(const HeatMap& map, const Layout& at) {
   std::string out;
   const double bottom = at.cells.top + at.height;
-  const double space = at.x_upright ? kLine - 2 : widest_label(map.x_ticks, at.cols) + kGap;
+  const double space = at.x_upright ? kTextLine - 2 : widest_label(map.x_ticks, at.cols) + kGap;
   for (const Index i : labelled(!map.x_ticks.empty(), at.cols, at.cells.width, space)) {
     const double x = at.cells.left + (static_cast<double>(i) + 0.5) * at.cells.width;
     const Label label = tick_label(map.x_ticks, i);
     out += axis_line(x, bottom, x, bottom + 3);
     out += at.x_upright ? upward_text_at(x + 4, bottom + kGap, Anchor::kEnd, label)
-                        : text_at(x, bottom + kLine, Anchor::kMiddle, label);
+                        : text_at(x, bottom + kTextLine, Anchor::kMiddle, label);
   }
   if (map.x_label.empty()) return out;
-  return out + text_at(at.cells.left + at.width / 2, bottom + at.x_label_height + kLine + 2, Anchor::kMiddle,
-                       label_of(map.x_label, at.cells.left + at.width));
+  return out + text_at(at.cells.left + at.width / 2, bottom + at.x_label_height + kTextLine + 2,
+                       Anchor::kMiddle, label_of(map.x_label, at.cells.left + at.width));
 }
 
 // Written beside the colour bar at its low end, middle and high end.
@@ -172,7 +173,7 @@ std::string to_svg(const HeatMap& map) {
   const double bar_left = at.cells.left + at.width + 14;
   const double bar_height = std::max(at.height, kLeastBar);
   const double width = std::max(bar_left + kBarWidth + kGap + bar_label_width(map) + 2, kLeastWidth);
-  const double below = at.x_label_height + kGap + (map.x_label.empty() ? 0.0 : kLine);
+  const double below = at.x_label_height + kGap + (map.x_label.empty() ? 0.0 : kTextLine);
   const double height = at.cells.top + std::max(at.height + below, bar_height + kGap);
   std::string out =
       open_svg(width, height,

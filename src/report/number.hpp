@@ -1,10 +1,13 @@
 // report/number.hpp: numbers as people read them. A missing value is a dash, never "nan".
 #pragma once
+#include <limits>
 #include <string>
 #include <string_view>
 
 namespace lorry::report {
 
+/// No value.
+inline constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 /// What stands where there is no value.
 inline constexpr std::string_view kMissing = "-";
 

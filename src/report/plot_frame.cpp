@@ -15,7 +15,7 @@ namespace {
 constexpr double kWidth = 520.0;       // of the whole chart
 constexpr double kAreaHeight = 230.0;  // of the data
 constexpr double kMargin = 12.0;       // right of the area, so that a last tick's label fits
-constexpr double kLine = 18.0;         // height of a line of the legend
+constexpr double kLegendLine = 18.0;   // height of a line of the legend
 constexpr double kEntryGap = 16.0;
 constexpr double kLongestName = 320.0;
 
@@ -78,7 +78,7 @@ void PlotFrame::add_legend(const std::vector<LegendEntry>& legend, double& basel
   for (std::size_t i = 0; i < legend.size(); ++i) {
     const double width = one_row ? kSwatchWidth + 6.0 + names[i].width + kEntryGap : widest;
     if (i == 0 || at + width - kEntryGap > right) {
-      baseline += kLine;
+      baseline += kLegendLine;
       at = left;
     }
     legend_markup_ += fmt::format(R"svg(<g transform="translate({} {})">{}</g>)svg", px(at), px(baseline - 4),

@@ -16,10 +16,6 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr const char* kLossLabel = "held-out loss, nats per token";
 
-bool is_lora(const Row& row) {
-  return row.options.method == train::Method::kLora;
-}
-
 report::Axis axis_of(std::string label) {
   report::Axis axis;
   axis.label = std::move(label);

@@ -40,10 +40,6 @@ class RankCost {
   std::map<std::pair<std::vector<std::string>, std::string>, Index> costs_;
 };
 
-bool is_lora(const train::TrainOptions& options) {
-  return options.method == train::Method::kLora;
-}
-
 Index budget_of(const Request& request, RankCost& cost) {
   if (!request.budget) return 0;
   const Budget& budget = *request.budget;

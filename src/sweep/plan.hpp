@@ -21,6 +21,13 @@ struct Row {
   std::vector<std::pair<std::string, std::string>> varied = {};  // as in RowRequest
 };
 
+inline bool is_lora(const train::TrainOptions& options) {
+  return options.method == train::Method::kLora;
+}
+inline bool is_lora(const Row& row) {
+  return is_lora(row.options);
+}
+
 /// One training run.
 struct Cell {
   std::string name;  // of its folder; made of what the row varies, so that it stays when other rows change

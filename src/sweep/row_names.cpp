@@ -15,10 +15,6 @@ namespace {
 constexpr std::size_t kLongestPart = 60;   // of a name, per option
 constexpr std::size_t kLongestName = 200;  // of the 255 bytes that Linux allows; a temporary name adds some
 
-bool is_lora(const Row& row) {
-  return row.options.method == train::Method::kLora;
-}
-
 /// `text` as a part of a file name; what cannot stand there is replaced, and a digest keeps it unique.
 std::string file_part(const std::string& text, std::size_t longest) {
   constexpr std::string_view kAllowed = "._=+-";

@@ -14,10 +14,6 @@ namespace {
 
 using Shown = report::Cell;  // of a table, not of the sweep
 
-bool is_lora(const Row& row) {
-  return row.options.method == train::Method::kLora;
-}
-
 Shown missing() {
   return {std::string()};
 }

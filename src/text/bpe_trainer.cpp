@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr Index kBytes = 256;
+constexpr Index kByteValues = 256;
 
 constexpr std::string_view kLlama3Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
@@ -48,7 +48,7 @@ Trained train(const StringMap<std::int64_t>& words, const BpeTrainer::Config& co
   Trained result;
   StringMap<bool> taken;  // spellings that no merge may make a second time
   for (const std::string& token : config.special_tokens) taken.emplace(token, true);
-  for (Index b = 0; b < kBytes; ++b) result.tokens.emplace_back(1, static_cast<char>(b));
+  for (Index b = 0; b < kByteValues; ++b) result.tokens.emplace_back(1, static_cast<char>(b));
   const Index wanted = config.vocab_size - std::ssize(config.special_tokens);
   while (std::ssize(result.tokens) < wanted) {
     const auto pair = merger.pop_best(std::max<Index>(1, config.min_count));
@@ -141,7 +141,7 @@ void write_file(const std::filesystem::path& path, const std::string& text) {
 
 BpeTrainer::BpeTrainer(Config config)
     : config_(std::move(config)), word_pattern_(pattern_text(config_.pattern)) {
-  const Index least = std::ssize(config_.special_tokens) + kBytes;
+  const Index least = std::ssize(config_.special_tokens) + kByteValues;
   if (config_.vocab_size < least || config_.vocab_size > kMaxTokenId) {
     throw Error(
         "[train tokenizer] vocabulary size: {}; expected {} to {} (special tokens and 256 bytes at least)",

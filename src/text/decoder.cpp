@@ -9,7 +9,6 @@ namespace lorry::text {
 
 namespace {
 
-constexpr int kMaxDepth = 16;                // nested Sequences; files have one level
 constexpr Index kMaxStrip = Index{1} << 20;  // characters
 
 using Tokens = std::vector<std::string>;
@@ -106,7 +105,7 @@ Decoder::Decoder(const JsonField& field) {
 }
 
 void Decoder::append(const JsonField& field, int depth) {
-  if (depth > kMaxDepth) field.fail_because("Sequences are nested too deeply");
+  if (depth > kMaxNesting) field.fail_because("Sequences are nested too deeply");
   const std::string type = field.at("type").string();
   if (type == "Sequence") {
     const JsonField parts = field.at("decoders");

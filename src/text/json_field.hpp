@@ -9,6 +9,9 @@
 
 namespace lorry::text {
 
+/// Lists of steps may hold lists of steps, in tokenizer.json; real files have one level.
+inline constexpr int kMaxNesting = 16;
+
 /// A borrowed value and where it stands. The document and the file name must outlive it.
 class JsonField {
  public:

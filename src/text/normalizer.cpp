@@ -9,8 +9,6 @@ namespace lorry::text {
 
 namespace {
 
-constexpr int kMaxDepth = 16;  // nested Sequences; files have one level
-
 std::string strip(const std::string& text, bool left, bool right) {
   Index first = std::ssize(text);  // of the first and behind the last character that is not white space
   Index last = 0;
@@ -49,7 +47,7 @@ Normalizer::Normalizer(const JsonField& field) {
 }
 
 void Normalizer::append(const JsonField& field, int depth) {
-  if (depth > kMaxDepth) field.fail_because("Sequences are nested too deeply");
+  if (depth > kMaxNesting) field.fail_because("Sequences are nested too deeply");
   const std::string type = field.at("type").string();
   if (type == "Sequence") {
     const JsonField parts = field.at("normalizers");

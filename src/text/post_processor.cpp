@@ -6,18 +6,14 @@
 
 namespace lorry::text {
 
-namespace {
-
-constexpr int kMaxDepth = 16;  // nested Sequences; files have one level
-
-}  // namespace
+namespace {}  // namespace
 
 PostProcessor::PostProcessor(const JsonField& field, Index vocab_size) {
   if (!field.is_null()) append(field, vocab_size, 0);
 }
 
 void PostProcessor::append(const JsonField& field, Index vocab_size, int depth) {
-  if (depth > kMaxDepth) field.fail_because("Sequences are nested too deeply");
+  if (depth > kMaxNesting) field.fail_because("Sequences are nested too deeply");
   const std::string type = field.at("type").string();
   if (type == "Sequence") {
     const JsonField parts = field.at("processors");

@@ -9,8 +9,6 @@ namespace lorry::text {
 
 namespace {
 
-constexpr int kMaxDepth = 16;  // nested Sequences; files have one level
-
 // Whitespace comes from another engine, whose \w has the two joiners.
 constexpr std::string_view kWordPattern = R"([\w\x{200c}\x{200d}]+|[^\w\x{200c}\x{200d}\s]+)";
 
@@ -112,7 +110,7 @@ PreTokenizer::PreTokenizer(const JsonField& field) {
 }
 
 void PreTokenizer::append(const JsonField& field, int depth) {
-  if (depth > kMaxDepth) field.fail_because("Sequences are nested too deeply");
+  if (depth > kMaxNesting) field.fail_because("Sequences are nested too deeply");
   const std::string type = field.at("type").string();
   if (type == "Sequence") {
     const JsonField parts = field.at("pretokenizers");

@@ -10,29 +10,27 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
 bool is_zero(const analysis::ModuleAmplification& module) {
   return module.directions == 0;
 }
 
 /// Figures that need directions of ΔW.
 double figure(const analysis::ModuleAmplification& module, double value) {
-  return is_zero(module) ? kNone : value;
+  return is_zero(module) ? report::kNone : value;
 }
 
 double factor(const analysis::ModuleAmplification& module) {
   // Where ΔW's directions meet nothing of W there is no factor, and the module's note says so.
-  return is_zero(module) || module.projected_delta == 0 ? kNone : module.amplification;
+  return is_zero(module) || module.projected_delta == 0 ? report::kNone : module.amplification;
 }
 
 /// φ(w, r): ΔW's directions within W's top w, as a whole.
 double corner(const analysis::Grid& grid) {
-  return grid.empty() ? kNone : grid.at(grid.rows - 1, grid.cols - 1);
+  return grid.empty() ? report::kNone : grid.at(grid.rows - 1, grid.cols - 1);
 }
 
 double chance(const MeasuredAmplification& measured, Index dimension, const analysis::Grid& grid) {
-  if (grid.empty()) return kNone;
+  if (grid.empty()) return report::kNone;
   const analysis::GaussianControl* control = measured.report.controls.find(dimension, grid.rows, grid.cols);
   return control != nullptr
              ? corner(control->mean)
@@ -96,12 +94,12 @@ Measurements measurements_of(const MeasuredAmplification& measured) {
                   factor(module),
                   corner(module.phi_left),
                   corner(module.phi_right)};
-    row.chance = {kNone,
-                  kNone,
-                  kNone,
-                  kNone,
-                  kNone,
-                  kNone,
+    row.chance = {report::kNone,
+                  report::kNone,
+                  report::kNone,
+                  report::kNone,
+                  report::kNone,
+                  report::kNone,
                   chance(measured, module.info.outputs, module.phi_left),
                   chance(measured, module.info.inputs, module.phi_right)};
     result.modules.push_back(std::move(row));

@@ -11,8 +11,6 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
 report::Cell shown(const Measure& measure, double value) {
   if (measure.decimals == kSignificant) return {report::format_number(value), value};
   return {report::format_fixed(value, measure.decimals), value};
@@ -42,7 +40,7 @@ report::Table module_table(const Measurements& measurements, Summary summary) {
   for (const MeasuredModule& module : measurements.modules) {
     const ModulePlace place = place_of(module.module);
     std::vector<report::Cell> row = {
-        {layer_text(place), place.layer < 0 ? kNone : static_cast<double>(place.layer)}, place.type};
+        {layer_text(place), place.layer < 0 ? report::kNone : static_cast<double>(place.layer)}, place.type};
     row.insert(row.end(), module.facts.begin(), module.facts.end());
     for (std::size_t k = 0; k < measurements.measures.size(); ++k) {
       row.push_back(shown(measurements.measures[k], value_of(module, k)));

@@ -7,10 +7,8 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
 double value_of(const std::vector<double>& values, std::size_t measure) {
-  return measure < values.size() ? values[measure] : kNone;
+  return measure < values.size() ? values[measure] : report::kNone;
 }
 
 }  // namespace
@@ -29,7 +27,7 @@ double value_of(const MeasuredModule& module, std::size_t measure) {
 
 double median(std::vector<double> values) {
   std::erase_if(values, [](double value) { return !std::isfinite(value); });
-  if (values.empty()) return kNone;
+  if (values.empty()) return report::kNone;
   std::sort(values.begin(), values.end());
   const std::size_t half = values.size() / 2;
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;

@@ -4,15 +4,12 @@
 
 #include <algorithm>
 #include <array>
-#include <limits>
 
 #include "report/heat_map.hpp"
 
 namespace lorry::cli {
 
 namespace {
-
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 /// More cells than this would make a page that browsers are slow to open.
 constexpr Index kMostCells = 1'000'000;
@@ -36,7 +33,7 @@ analysis::Grid determined_phi(const analysis::SubspaceSimilarity& space) {
   analysis::Grid grid = space.phi;
   for (Index i = 0; i < grid.rows; ++i) {
     for (Index j = 0; j < grid.cols; ++j) {
-      if (!space.determined(i + 1, j + 1)) grid.at(i, j) = kNone;
+      if (!space.determined(i + 1, j + 1)) grid.at(i, j) = report::kNone;
     }
   }
   return grid;

@@ -8,19 +8,17 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
 Index smaller_rank(const analysis::SubspaceSimilarity& space) {
   return std::min(space.phi.rows, space.phi.cols);
 }
 
 /// φ(i, i), or none where it hangs on how rounding resolved a tie.
 double diagonal(const analysis::SubspaceSimilarity& space, Index i) {
-  return space.phi.empty() || !space.determined(i, i) ? kNone : space.phi.at(i - 1, i - 1);
+  return space.phi.empty() || !space.determined(i, i) ? report::kNone : space.phi.at(i - 1, i - 1);
 }
 
 double chance(const ComparedPair& pair, const analysis::SubspaceSimilarity& space, Index i) {
-  if (space.phi.empty()) return kNone;
+  if (space.phi.empty()) return report::kNone;
   const analysis::GaussianControl* control = pair.report.control(space);
   return control != nullptr ? control->mean.at(i - 1, i - 1)
                             : static_cast<double>(i) / static_cast<double>(space.dimension);
@@ -99,8 +97,8 @@ void write_space(CsvFile& csv, const ComparedPair& pair, const analysis::ModuleS
       csv.row(pair.first->path.string(), pair.second->path.string(), module.module, layer_text(place),
               place.type, space.key, i + 1, j + 1, found.phi.at(i, j), found.distance(i + 1, j + 1),
               found.determined(i + 1, j + 1) ? "no" : "yes",
-              control != nullptr ? control->mean.at(i, j) : kNone,
-              control != nullptr ? control->spread.at(i, j) : kNone);
+              control != nullptr ? control->mean.at(i, j) : report::kNone,
+              control != nullptr ? control->spread.at(i, j) : report::kNone);
     }
   }
 }

@@ -8,11 +8,9 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-
 /// Figures of a ΔW without directions say nothing.
 double figure(const analysis::ModuleSpectrum& module, double value) {
-  return module.singular_values.empty() ? kNone : value;
+  return module.singular_values.empty() ? report::kNone : value;
 }
 
 std::string note_of(const analysis::ModuleSpectrum& module) {
@@ -68,7 +66,7 @@ Measurements measurements_of(const MeasuredSpectra& spectra) {
     MeasuredModule measured{.module = module.info.module, .note = note_of(module)};
     measured.facts.emplace_back(module.info.rank);
     measured.values = {figures.frobenius_norm,
-                       module.singular_values.empty() ? kNone : module.singular_values.front(),
+                       module.singular_values.empty() ? report::kNone : module.singular_values.front(),
                        figure(module, figures.stable_rank),
                        figure(module, figures.effective_rank),
                        figure(module, figures.top_share),
