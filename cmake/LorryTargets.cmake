@@ -2,14 +2,18 @@
 include(GoogleTest)
 
 add_library(lorry_flags INTERFACE)
-target_include_directories(lorry_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
-target_compile_options(lorry_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow)
+# Installed headers are <lorry/train/run.hpp>, and include each other as "train/run.hpp".
+target_include_directories(
+  lorry_flags INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src> $<INSTALL_INTERFACE:include>
+                        $<INSTALL_INTERFACE:include/lorry>)
+target_compile_features(lorry_flags INTERFACE cxx_std_20)
+target_compile_options(lorry_flags INTERFACE $<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic;-Wshadow>)
 if(LORRY_UNITY)
   # g++ takes a source that another file includes for a header.
-  target_compile_options(lorry_flags INTERFACE -Wno-subobject-linkage)
+  target_compile_options(lorry_flags INTERFACE $<BUILD_INTERFACE:-Wno-subobject-linkage>)
 endif()
 if(LORRY_WERROR)
-  target_compile_options(lorry_flags INTERFACE -Werror)
+  target_compile_options(lorry_flags INTERFACE $<BUILD_INTERFACE:-Werror>)
 endif()
 if(LORRY_SANITIZE)
   target_compile_options(lorry_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
