@@ -1,7 +1,5 @@
 #include "cli/shared_options.hpp"
 
-#include <fmt/ranges.h>
-
 #include "core/check.hpp"
 
 namespace lorry::cli {
@@ -30,15 +28,14 @@ void add_json_option(OptionTable& table, bool& json, std::string help) {
 }
 
 Binding bind_targets(model::TargetModules& to) {
-  return {
-      .read =
-          [&to](const std::string& text) {
-            if (text.empty()) return false;
-            to = model::parse_target_modules(text);
-            return true;
-          },
-      .show = [&to] { return to.pattern.empty() ? fmt::format("{}", fmt::join(to.names, ",")) : to.pattern; },
-      .expected = "all-linear, module names or a regular expression"};
+  return {.read =
+              [&to](const std::string& text) {
+                if (text.empty()) return false;
+                to = model::parse_target_modules(text);
+                return true;
+              },
+          .show = [&to] { return model::format_target_modules(to); },
+          .expected = "all-linear, module names or a regular expression"};
 }
 
 std::string_view dtype_word(DType dtype) {

@@ -7,7 +7,6 @@
 
 #include "cli/output.hpp"
 #include "report/table.hpp"
-#include "sweep/settings.hpp"
 #include "sweep/tables.hpp"
 
 namespace lorry::cli {
@@ -105,7 +104,7 @@ io::OrderedJson plan_json(const sweep::Plan& plan, const sweep::Results& results
     const sweep::Row& row = plan.rows[static_cast<std::size_t>(cell.row)];
     json["cells"].push_back({{"cell", cell.name},
                              {"row", row.label},
-                             {"settings", sweep::settings_of(cell.options)},
+                             {"settings", train::settings_of(cell.options)},
                              {"trainable_parameters", row.trainable_parameters},
                              {"finished", results[i].has_value()}});
   }

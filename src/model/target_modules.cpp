@@ -41,6 +41,10 @@ TargetModules parse_target_modules(std::string_view text) {
   return targets;
 }
 
+std::string format_target_modules(const TargetModules& targets) {
+  return targets.pattern.empty() ? fmt::format("{}", fmt::join(targets.names, ",")) : targets.pattern;
+}
+
 std::vector<std::string> match_modules(const TargetModules& targets, const std::vector<std::string>& modules,
                                        std::string_view head, std::string_view where,
                                        UnmatchedName unmatched) {

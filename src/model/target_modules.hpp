@@ -18,6 +18,9 @@ struct TargetModules {
 /// holds a character that no module name has).
 TargetModules parse_target_modules(std::string_view text);
 
+/// "q_proj,v_proj", or the pattern: what parse_target_modules takes back.
+std::string format_target_modules(const TargetModules& targets);
+
 /// All linear maps but the head: the default, and "all-linear" in PEFT.
 inline constexpr std::string_view kAllLinear = "all-linear";
 

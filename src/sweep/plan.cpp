@@ -123,8 +123,9 @@ Plan make_plan(const Request& request, model::Decoder& decoder) {
     row.options.max_seq_length =
         std::min(wanted.options.max_seq_length, decoder.config().max_position_embeddings);
     if (is_lora(row.options)) {
-      row.targets =
-          wanted.targets_name.empty() ? targets_text(row.options.lora.target_modules) : wanted.targets_name;
+      row.targets = wanted.targets_name.empty()
+                        ? model::format_target_modules(row.options.lora.target_modules)
+                        : wanted.targets_name;
       resolve_rank(wanted, plan.budget, cost, row, plan);
     } else {
       row.trainable_parameters = model::count_weights(decoder.config());

@@ -9,7 +9,6 @@
 #include "report/page.hpp"
 #include "report/svg_file.hpp"
 #include "sweep/charts.hpp"
-#include "sweep/settings.hpp"
 #include "sweep/tables.hpp"
 
 namespace lorry::sweep {
@@ -39,14 +38,14 @@ Facts facts_of(const Plan& plan, const Results& results) {
   for (Index i = 0; i < plan.seeds; ++i) {
     seeds.push_back(plan.cells[static_cast<std::size_t>(i)].options.seed);
   }
-  const io::OrderedJson first = settings_of(plan.rows.front().options);
+  const io::OrderedJson first = train::settings_of(plan.rows.front().options);
   const train::TrainOptions& options = plan.rows.front().options;
   facts.emplace_back("model", options.model.string());
   facts.emplace_back("data", options.data.string());
   for (const auto& [key, value] : first.items()) {
     const bool shared =
         std::all_of(plan.rows.begin(), plan.rows.end(), [&, &name = key, &text = value](const Row& row) {
-          const io::OrderedJson settings = settings_of(row.options);
+          const io::OrderedJson settings = train::settings_of(row.options);
           return settings.contains(name) && settings[name] == text;
         });
     if (!shared || key == "seed") continue;
@@ -97,7 +96,7 @@ io::OrderedJson curve_json(const std::vector<CurveSpread>& curve) {
 
 io::OrderedJson row_json(const Plan& plan, std::size_t index, const RowSummary& summary) {
   const Row& row = plan.rows[index];
-  io::OrderedJson settings = settings_of(row.options);
+  io::OrderedJson settings = train::settings_of(row.options);
   settings.erase("seed");
   io::OrderedJson cells = io::OrderedJson::array();
   io::OrderedJson seeds = io::OrderedJson::array();

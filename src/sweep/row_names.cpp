@@ -6,7 +6,7 @@
 #include <set>
 
 #include "core/error.hpp"
-#include "sweep/digest.hpp"
+#include "train/digest.hpp"
 
 namespace lorry::sweep {
 
@@ -30,7 +30,7 @@ std::string file_part(const std::string& text, std::size_t longest) {
   if (part == text && part.size() <= longest) return part;
   constexpr std::size_t kDigits = 8;
   return fmt::format("{}-{}", part.substr(0, longest - kDigits - 1),
-                     Digest().add(text).hex().substr(0, kDigits));
+                     train::Digest().add(text).hex().substr(0, kDigits));
 }
 
 std::string target_part(const model::TargetModules& targets) {
@@ -49,10 +49,6 @@ bool tells_apart(const std::vector<Row>& rows, const Row& row, Value value) {
 }
 
 }  // namespace
-
-std::string targets_text(const model::TargetModules& targets) {
-  return targets.pattern.empty() ? fmt::format("{}", fmt::join(targets.names, ",")) : targets.pattern;
-}
 
 std::string cell_name(const Row& row, std::uint64_t seed) {
   const train::TrainOptions& options = row.options;

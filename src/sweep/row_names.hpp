@@ -8,9 +8,6 @@
 
 namespace lorry::sweep {
 
-/// "q_proj,v_proj", or the pattern.
-std::string targets_text(const model::TargetModules& targets);
-
 /// A folder's name of letters, digits and "._=+-", at most 200 bytes:
 /// "q_proj+v_proj-r4-alpha8-lr0.002-seed1". Everything that can differ between the rows of a file is in it.
 std::string cell_name(const Row& row, std::uint64_t seed);

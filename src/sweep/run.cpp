@@ -8,8 +8,9 @@
 #include "core/error.hpp"
 #include "io/atomic_folder.hpp"
 #include "io/text_file.hpp"
-#include "sweep/settings.hpp"
+#include "sweep/cell_yaml.hpp"
 #include "train/diverged.hpp"
+#include "train/settings.hpp"
 
 namespace lorry::sweep {
 
@@ -100,13 +101,13 @@ Results find_finished(const Plan& plan, const train::RunInputs& inputs, const Ce
                       ChangedCells changed) {
   Results results(plan.cells.size());
   if (plan.cells.empty()) return results;
-  const io::Json now = inputs_of(plan.cells.front().options, inputs);
+  const io::Json now = train::inputs_of(plan.cells.front().options, inputs);
   for (std::size_t i = 0; i < plan.cells.size(); ++i) {
     const Cell& cell = plan.cells[i];
     std::optional<CellResult> found = store.find(cell.name);
     if (!found) continue;
-    std::string what = difference(found->inputs, now);
-    if (what.empty()) what = difference(found->settings, settings_of(cell.options));
+    std::string what = train::difference(found->inputs, now);
+    if (what.empty()) what = train::difference(found->settings, train::settings_of(cell.options));
     if (what.empty()) {
       results[i] = std::move(found);
     } else if (changed == ChangedCells::kRefuse) {
@@ -123,7 +124,7 @@ void run_cells(const Plan& plan, train::RunInputs& inputs, const CellStore& stor
                const SweepObserver& observer, Results& results) {
   const auto first = std::find(results.begin(), results.end(), std::nullopt);
   if (first == results.end()) return;
-  const io::OrderedJson read = inputs_of(plan.cells.front().options, inputs);
+  const io::OrderedJson read = train::inputs_of(plan.cells.front().options, inputs);
   for (std::size_t i = 0; i < plan.cells.size(); ++i) {
     if (results[i]) continue;
     const Cell& cell = plan.cells[i];
@@ -134,7 +135,7 @@ void run_cells(const Plan& plan, train::RunInputs& inputs, const CellStore& stor
     // What is there was refused already, or is to be replaced.
     io::AtomicFolder folder(store.folder(cell.name), io::ExistingFolder::kReplace);
     CellResult result = train_cell(index, cell, inputs, folder.path(), observer);
-    result.settings = settings_of(cell.options);
+    result.settings = train::settings_of(cell.options);
     result.inputs = read;
     io::write_text_file(folder.path() / "train.yaml", train_yaml(cell.options));
     io::write_json_file(folder.path() / kResultFile, to_json(result, cell.name));

@@ -3,7 +3,6 @@
 
 #include "io/interruption.hpp"
 #include "model/initialize.hpp"
-#include "sweep/settings.hpp"
 #include "sweep/sweep_fixture.hpp"
 
 namespace lorry::sweep {

@@ -1,12 +1,18 @@
 // What is recorded of a cell, and when two records are the same.
-#include "sweep/settings.hpp"
+#include "train/settings.hpp"
 
 #include "cli/program.hpp"
-#include "sweep/digest.hpp"
 #include "sweep/sweep_fixture.hpp"
+#include "train/digest.hpp"
 
 namespace lorry::sweep {
 namespace {
+
+using train::difference;
+using train::Digest;
+using train::inputs_of;
+using train::model_digest;
+using train::settings_of;
 
 TEST_F(Sweep, DifferenceNamesTheFirstSettingThatChanged) {
   const io::Json then = settings_of(options_);

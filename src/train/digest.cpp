@@ -1,10 +1,10 @@
-#include "sweep/digest.hpp"
+#include "train/digest.hpp"
 
 #include <fmt/format.h>
 
 #include "model/tensor_list.hpp"
 
-namespace lorry::sweep {
+namespace lorry::train {
 
 Digest& Digest::add(std::span<const std::byte> bytes) {
   for (const std::byte byte : bytes) {
@@ -36,4 +36,4 @@ std::string data_digest(const data::Dataset& data) {
   return digest.hex();
 }
 
-}  // namespace lorry::sweep
+}  // namespace lorry::train

@@ -1,12 +1,11 @@
-#include "sweep/settings.hpp"
+#include "train/settings.hpp"
 
 #include <fmt/format.h>
 
 #include "report/escape.hpp"
-#include "sweep/digest.hpp"
-#include "sweep/row_names.hpp"
+#include "train/digest.hpp"
 
-namespace lorry::sweep {
+namespace lorry::train {
 
 namespace {
 
@@ -21,11 +20,11 @@ std::string dump(const io::OrderedJson& value) {
 
 }  // namespace
 
-io::OrderedJson settings_of(const train::TrainOptions& options) {
-  const bool lora = options.method == train::Method::kLora;
+io::OrderedJson settings_of(const TrainOptions& options) {
+  const bool lora = options.method == Method::kLora;
   io::OrderedJson json = {{"method", lora ? "lora" : "full"}};
   if (lora) {
-    json["target_modules"] = targets_text(options.lora.target_modules);
+    json["target_modules"] = model::format_target_modules(options.lora.target_modules);
     json["rank"] = options.lora.r;
     json["alpha"] = options.lora.lora_alpha;
     json["dropout"] = options.lora.lora_dropout;
@@ -49,7 +48,7 @@ io::OrderedJson settings_of(const train::TrainOptions& options) {
   return json;
 }
 
-io::OrderedJson inputs_of(const train::TrainOptions& options, const train::RunInputs& inputs) {
+io::OrderedJson inputs_of(const TrainOptions& options, const RunInputs& inputs) {
   io::OrderedJson json = {{"model", text_of(options.model)},
                           {"model_digest", model_digest(inputs.model)},
                           {"data", text_of(options.data)},
@@ -77,18 +76,4 @@ std::string difference(const io::Json& then, const io::Json& now) {
   return {};
 }
 
-std::string train_yaml(const train::TrainOptions& options) {
-  std::string yaml = "# Repeats this cell: lorry train --config train.yaml --out NEW\n";
-  const auto line = [&](std::string_view key, const io::OrderedJson& value) {
-    yaml += fmt::format("{}: {}\n", key, dump(value));  // JSON's scalars are YAML's
-  };
-  line("model", text_of(options.model));
-  line("data", text_of(options.data));
-  if (!options.eval_data.empty()) line("eval_data", text_of(options.eval_data));
-  const io::OrderedJson settings = settings_of(options);
-  for (const auto& [key, value] : settings.items()) line(key, value);
-  if (options.grad_checkpoint) line("grad_checkpoint", true);
-  return yaml;
-}
-
-}  // namespace lorry::sweep
+}  // namespace lorry::train

@@ -1,4 +1,4 @@
-// sweep/digest.hpp: a short number for long content: has the data behind a finished cell changed?
+// train/digest.hpp: a short number for long content: has what an earlier run was made from changed?
 #pragma once
 #include <cstdint>
 #include <span>
@@ -7,7 +7,7 @@
 
 #include "train/run_inputs.hpp"
 
-namespace lorry::sweep {
+namespace lorry::train {
 
 /// FNV-1a of 64 bits over what is added, in order. Finds accidents, not attacks.
 class Digest {
@@ -29,4 +29,4 @@ std::string model_digest(const model::LoadedModel& model);
 /// Every token and what is learnt of it, so that it follows tokenizer and cutting too.
 std::string data_digest(const data::Dataset& data);
 
-}  // namespace lorry::sweep
+}  // namespace lorry::train
