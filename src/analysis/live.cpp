@@ -119,4 +119,20 @@ std::vector<LiveFigures> LiveMonitor::measure(std::span<const LiveModule> module
   return all;
 }
 
+std::vector<LiveDirections> LiveMonitor::directions() const {
+  std::vector<LiveDirections> all;
+  for (const auto& [module, directions] : state_->before) {
+    all.push_back({module, to_grid(directions.left), to_grid(directions.right)});
+  }
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.module < b.module; });
+  return all;
+}
+
+void LiveMonitor::set_directions(const std::vector<LiveDirections>& directions) {
+  state_->before.clear();
+  for (const LiveDirections& one : directions) {
+    state_->before[one.module] = {as_eigen(one.left), as_eigen(one.right)};
+  }
+}
+
 }  // namespace lorry::analysis

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/grid.hpp"
 #include "tensor/matrix.hpp"
 
 namespace lorry::analysis {
@@ -38,6 +39,13 @@ struct LiveFigures {
   bool finite = true;          // false: A or B holds NaN or infinity; the figures are 0
 };
 
+/// Where the update of one module pointed at a measurement: orthonormal columns.
+struct LiveDirections {
+  std::string module;
+  Grid left;   // [O,p]
+  Grid right;  // [I,p]
+};
+
 /// Measures all modules in parallel, and remembers their directions for the next call. Not for several
 /// threads at once.
 class LiveMonitor {
@@ -50,6 +58,11 @@ class LiveMonitor {
 
   /// In the order of `modules`. Directions are matched to the previous call's by module name.
   std::vector<LiveFigures> measure(std::span<const LiveModule> modules);
+
+  /// What the next call compares with, sorted by module; set_directions makes a monitor go on where another
+  /// one was, to the bit.
+  [[nodiscard]] std::vector<LiveDirections> directions() const;
+  void set_directions(const std::vector<LiveDirections>& directions);
 
  private:
   struct State;

@@ -1,5 +1,5 @@
 // The program: reads the command line, runs one command, turns every failure into one line and an exit code:
-// 1 for errors, 2 for a wrong command line.
+// 1 for errors, 2 for a wrong command line, 128 + N for work that signal N asked to stop.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -10,6 +10,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/output.hpp"
+#include "cli/stop_signals.hpp"
 #include "cli/version.hpp"
 #include "core/error.hpp"
 #include "core/idle_threads.hpp"
@@ -73,6 +74,8 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const lorry::cli::OutputClosed&) {
     return 0;
+  } catch (const lorry::cli::Interrupted& interrupted) {
+    return 128 + interrupted.signal;
   } catch (const lorry::cli::UsageError& error) {
     return fail(2, std::string(error.what()) + " (lorry --help, lorry COMMAND --help)");
   } catch (const std::bad_alloc&) {

@@ -8,6 +8,7 @@
 #include "cli/output.hpp"
 #include "report/table.hpp"
 #include "sweep/tables.hpp"
+#include "train/settings.hpp"
 
 namespace lorry::cli {
 

@@ -87,6 +87,23 @@ void add_train_options(OptionTable& table, train::TrainOptions& options, std::st
   add_compute(table, options);
 }
 
+void add_checkpoint_options(OptionTable& table, train::TrainOptions& options) {
+  table.group("Checkpoints");
+  table.add("save-steps", "N", bind_integer(options.save_steps, 0),
+            "writes OUT/checkpoint-STEP every N steps; 0: only where Ctrl-C or SIGTERM stops the run");
+  table.add("save-total-limit", "N", bind_integer(options.save_total_limit, 0),
+            "checkpoints that stay: the newest N, and the best one; 0: all");
+  table.add("resume", "", bind_switch(options.resume),
+            "goes on from the last checkpoint in --out, to the same bits as without the stop; starts afresh "
+            "where there is none; does nothing where the run is finished");
+  table.add(
+      "early-stopping-patience", "N", bind_integer(options.early_stopping_patience, 0),
+      "stops after N evaluations in a row without a lower held-out loss (needs --eval-steps); 0: never");
+  table.add("load-best-model-at-end", "", bind_switch(options.load_best_model_at_end),
+            "the result is that of the evaluation with the lowest held-out loss, not of the last step (needs "
+            "--eval-steps)");
+}
+
 void choose_duration(const OptionTable& table, train::TrainOptions& options) {
   const Source steps = table.source("steps");
   const Source epochs = table.source("epochs");

@@ -13,6 +13,9 @@ inline constexpr const char* kLoraGroup = "LoRA";
 /// Adds all but the model and the adapter to start from. Borrows the options.
 void add_train_options(OptionTable& table, train::TrainOptions& options, std::string out_help);
 
+/// Adds what goes with checkpoints: for runs that are alone in their folder.
+void add_checkpoint_options(OptionTable& table, train::TrainOptions& options);
+
 /// Of --steps and --epochs one counts: a flag rather than the file. Throws Error for both from one place.
 void choose_duration(const OptionTable& table, train::TrainOptions& options);
 

@@ -47,6 +47,7 @@ std::string evaluation_line(const train::Evaluation& evaluation) {
 
 void TrainReport::start(const train::RunPlan& plan) {
   total_steps_ = plan.steps;
+  first_step_ = plan.first_step;
   const auto line = [](std::string_view name, std::string_view value) {
     print_note(fmt::format("{:<10}{}", name, value));
   };
@@ -57,7 +58,13 @@ void TrainReport::start(const train::RunPlan& plan) {
   line("computing", fmt::format("{}, {}", dtype_word(plan.dtype), plan.cpu));
   line("schedule", schedule_line(options_, plan));
   for (const std::string& warning : plan.warnings) line("warning", warning);
-  if (!plan.eval_data) progress_ = std::make_unique<Progress>("step", total_steps_);
+  if (first_step_ > 0) line("resuming", fmt::format("after step {} of {}", first_step_, total_steps_));
+  // Else when the first held-out loss is there.
+  if (!plan.eval_data || first_step_ > 0) start_progress();
+}
+
+void TrainReport::start_progress() {
+  progress_ = std::make_unique<Progress>("step", total_steps_, first_step_);
 }
 
 void TrainReport::step(const train::StepReport& report) {
@@ -74,7 +81,7 @@ void TrainReport::evaluation(Index step, const train::Evaluation& evaluation) {
     progress_->print(line);
   } else {
     print_note(line);
-    progress_ = std::make_unique<Progress>("step", total_steps_);
+    start_progress();
   }
 }
 
@@ -84,13 +91,31 @@ void TrainReport::xray(const train::XrayReport& report) {
   for (std::string line; std::getline(lines, line);) progress_->print(line);
 }
 
+std::string interrupted_line(const train::RunResult& result) {
+  if (result.checkpoint.empty()) return "stopped before the first step; there is nothing to save";
+  return fmt::format("stopped after step {}; {} holds its state, and the same command with --resume goes on",
+                     result.steps, result.checkpoint.string());
+}
+
 std::string train_summary(const train::TrainOptions& options, const train::RunResult& result) {
-  std::string text = fmt::format("loss {:.4f} after {} steps in {}, {:.0f} tokens/s, peak memory {}\n",
-                                 result.loss, result.steps, format_duration(result.seconds),
-                                 result.tokens_per_second, format_bytes(result.peak_rss_bytes));
+  std::string text;
+  if (result.end == train::RunEnd::kFinishedEarlier) text = "already finished; nothing was done\n";
+  text += fmt::format("loss {:.4f} after {} steps in {}, {:.0f} tokens/s, peak memory {}\n", result.loss,
+                      result.steps, format_duration(result.seconds), result.tokens_per_second,
+                      format_bytes(result.peak_rss_bytes));
   if (result.first_evaluation && result.last_evaluation) {
     text += fmt::format("held-out loss before {:.4f}, after {:.4f} nats per token\n",
                         result.first_evaluation->loss, result.last_evaluation->loss);
+  }
+  if (result.end == train::RunEnd::kStoppedEarly) {
+    text += fmt::format("stopped early: the held-out loss has not fallen for {} evaluations\n",
+                        options.early_stopping_patience);
+  }
+  if (options.keeps_best() && result.best) {
+    text += fmt::format("lowest held-out loss {:.4f} after step {}{}\n", result.best->loss, result.best->step,
+                        options.load_best_model_at_end
+                            ? ": that is the result"
+                            : fmt::format(", kept as checkpoint-{}", result.best->step));
   }
   const std::string out = options.out.string();
   const std::string model = options.model.string();
@@ -115,6 +140,12 @@ io::OrderedJson train_json(const train::TrainOptions& options, const train::RunR
                           {"trainable_parameters", result.trainable_parameters}};
   if (result.first_evaluation) json["eval_loss_before"] = result.first_evaluation->loss;
   if (result.last_evaluation) json["eval_loss"] = result.last_evaluation->loss;
+  if (result.best) {
+    json["best_step"] = result.best->step;
+    json["best_eval_loss"] = result.best->loss;
+  }
+  if (result.end == train::RunEnd::kStoppedEarly) json["stopped_early"] = true;
+  if (result.end == train::RunEnd::kFinishedEarlier) json["already_finished"] = true;
   json["out"] = options.out.string();
   return json;
 }

@@ -25,13 +25,18 @@ class TrainReport {
   void finish() { progress_.reset(); }
 
  private:
+  void start_progress();
+
   const train::TrainOptions& options_;
   Index total_steps_ = 0;
+  Index first_step_ = 0;
   std::unique_ptr<Progress> progress_;  // made when the first step begins: its rate is that of the steps
   double tokens_ = 0;
   double seconds_ = 0;
 };
 
+/// Why there is no result yet, and what to do about it.
+std::string interrupted_line(const train::RunResult& result);
 /// Result, paths and what to try next, for people.
 std::string train_summary(const train::TrainOptions& options, const train::RunResult& result);
 /// The same as one object.

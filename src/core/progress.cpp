@@ -20,8 +20,8 @@ void show(const std::string& text) {
 
 }  // namespace
 
-Progress::Progress(std::string what, Index total)
-    : what_(std::move(what)), total_(total), terminal_(isatty(STDERR_FILENO) == 1) {}
+Progress::Progress(std::string what, Index total, Index first)
+    : what_(std::move(what)), total_(total), first_(first), terminal_(isatty(STDERR_FILENO) == 1) {}
 
 Progress::~Progress() {
   finish();
@@ -32,7 +32,7 @@ void Progress::update(Index done, std::string_view detail) {
   const bool last = total_ > 0 && done >= total_;
   if (!last && now - last_shown_ < (terminal_ ? kTerminalInterval : kPlainInterval)) return;
   last_shown_ = now;
-  const double rate = now > 0 ? static_cast<double>(done) / now : 0;
+  const double rate = now > 0 ? static_cast<double>(done - first_) / now : 0;
   std::string line = fmt::format("{} {}", what_, done);
   if (total_ > 0) line += fmt::format("/{}", total_);
   line += fmt::format("  {:.3g}/s", rate);

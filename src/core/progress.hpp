@@ -12,8 +12,9 @@ namespace lorry {
 /// Reports to standard error. Not for several threads at once.
 class Progress {
  public:
-  /// `what`: a short verb phrase ("merging"); `total`: units of work, 0 when unknown.
-  Progress(std::string what, Index total);
+  /// `what`: a short verb phrase ("merging"); `total`: units of work, 0 when unknown; `first`: of these, done
+  /// before.
+  Progress(std::string what, Index total, Index first = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -28,6 +29,7 @@ class Progress {
  private:
   std::string what_;
   Index total_;
+  Index first_;
   bool terminal_;
   bool drawn_ = false;
   double last_shown_ = -1e9;

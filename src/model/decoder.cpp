@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "tensor/finite.hpp"
 
 namespace lorry::model {
 
@@ -220,6 +221,23 @@ double Decoder::loss_and_gradient(const data::Batch& batch, const PassOptions& o
                               workspace.head, blocks_train ? workspace.d_final.view() : MatrixView{});
   if (blocks_train) backward(pass, batch, lowest, options.grad_checkpoint, workspace);
   return loss;
+}
+
+std::string Decoder::first_non_finite(const Workspace& workspace) const {
+  const Index layers = config_.num_hidden_layers;
+  const Index lowest = lowest_trained();
+  const ModuleNames& names = config_.names;
+  // residuals[i] is the input of block lowest + i, and so the output of the one before it.
+  for (Index layer = lowest; layer <= layers; ++layer) {
+    if (all_finite(workspace.residuals[static_cast<std::size_t>(layer - lowest)])) continue;
+    if (layer == 0) return names.root + names.embedding;
+    const auto block = [this](Index number) {
+      const std::string prefix = config_.block_name(number);
+      return prefix.substr(0, prefix.size() - 1);  // without the dot
+    };
+    return layer == lowest ? "a layer below " + block(layer) : block(layer - 1);
+  }
+  return all_finite(workspace.final_normed) ? names.head : names.root + names.final_norm;
 }
 
 void Decoder::logits(const data::Batch& batch, Workspace& workspace, MatrixView logits) {

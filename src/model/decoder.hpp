@@ -67,6 +67,9 @@ class Decoder {
   double loss(const data::Batch& batch, Workspace& workspace);
   /// The same, and adds gradient_scale * its gradient to the gradients of everything that trains.
   double loss_and_gradient(const data::Batch& batch, const PassOptions& options, Workspace& workspace);
+  /// After loss_and_gradient came to no finite number: the first part whose output was not finite, such as
+  /// "model.layers.3". Of the blocks below the lowest one that trains it only tells that it was among them.
+  [[nodiscard]] std::string first_non_finite(const Workspace& workspace) const;
   /// logits [N,V] F32 of every row: for tests and small inputs, since it is large.
   void logits(const data::Batch& batch, Workspace& workspace, MatrixView logits);
 

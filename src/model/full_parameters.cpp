@@ -1,7 +1,12 @@
 #include "model/full_parameters.hpp"
 
-#include <algorithm>
+#include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cstring>
+
+#include "core/error.hpp"
+#include "io/safetensors.hpp"
 #include "io/safetensors_writer.hpp"
 
 namespace lorry::model {
@@ -87,6 +92,19 @@ void FullParameters::save(const std::filesystem::path& file, DType dtype) const 
     writer.write(entry->spec.name, {converted.view().data, static_cast<std::size_t>(converted.bytes())});
   }
   writer.finish();
+}
+
+void FullParameters::load(const std::filesystem::path& file) {
+  const io::SafetensorsFile stored(file);
+  for (auto& entry : entries_) {
+    const io::TensorView& tensor = stored.at(entry->spec.name);
+    if (tensor.dtype != DType::kF32 || tensor.shape != entry->spec.shape) {
+      throw Error("[load] {}: tensor \"{}\" is {} [{}]; expected F32 [{}]", file.string(), tensor.name,
+                  name_of(tensor.dtype), fmt::join(tensor.shape, ","), fmt::join(entry->spec.shape, ","));
+    }
+    std::memcpy(entry->master.view().data, tensor.bytes.data(), tensor.bytes.size());
+  }
+  refresh();
 }
 
 }  // namespace lorry::model

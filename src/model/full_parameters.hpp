@@ -30,6 +30,8 @@ class FullParameters {
   /// Streams a Hugging Face model folder's model.safetensors in `dtype` (F32, F16 or BF16), tensor by tensor,
   /// atomically.
   void save(const std::filesystem::path& file, DType dtype) const;
+  /// Takes all values from a file that save wrote in F32. Throws Error where it is not of this model.
+  void load(const std::filesystem::path& file);
 
  private:
   struct Entry {

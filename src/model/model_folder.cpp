@@ -17,7 +17,9 @@ namespace {
 bool is_side_file(const std::filesystem::path& path) {
   constexpr std::array<std::string_view, 4> kEndings = {".json", ".txt", ".jinja", ".model"};
   const std::string name = path.filename().string();
-  if (name == io::kModelIndexFile || name.starts_with("adapter_")) return false;
+  // Nor the state of the training that the folder came from.
+  if (name == io::kModelIndexFile || name == "trainer_state.json" || name.starts_with("adapter_"))
+    return false;
   for (const std::string_view ending : kEndings) {
     if (name.ends_with(ending)) return true;
   }

@@ -10,6 +10,7 @@
 #include "report/svg_file.hpp"
 #include "sweep/charts.hpp"
 #include "sweep/tables.hpp"
+#include "train/settings.hpp"
 
 namespace lorry::sweep {
 

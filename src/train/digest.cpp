@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "io/mapped_file.hpp"
+#include "model/peft_config.hpp"
 #include "model/tensor_list.hpp"
 
 namespace lorry::train {
@@ -32,6 +34,14 @@ std::string data_digest(const data::Dataset& data) {
   Digest digest;
   for (const data::Document& document : data.documents) {
     digest.add(document.targets_from).add(document.size()).add(std::as_bytes(std::span(document.ids)));
+  }
+  return digest.hex();
+}
+
+std::string adapter_digest(const std::filesystem::path& folder) {
+  Digest digest;
+  for (const char* name : {model::kAdapterConfigFile, model::kAdapterWeightsFile}) {
+    digest.add(io::MappedFile(folder / name).bytes());
   }
   return digest.hex();
 }

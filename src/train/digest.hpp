@@ -1,6 +1,7 @@
 // train/digest.hpp: a short number for long content: has what an earlier run was made from changed?
 #pragma once
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,5 +29,8 @@ std::string model_digest(const model::LoadedModel& model);
 
 /// Every token and what is learnt of it, so that it follows tokenizer and cutting too.
 std::string data_digest(const data::Dataset& data);
+
+/// Both files of a PEFT adapter, whole. Throws Error where one cannot be read.
+std::string adapter_digest(const std::filesystem::path& folder);
 
 }  // namespace lorry::train

@@ -49,8 +49,17 @@ struct TrainOptions {
   std::optional<DType> dtype;         // default: BF16 where the CPU has it, else F32
   bool grad_checkpoint = false;
   std::uint64_t seed = 0;
-  Index threads = 0;  // 0: all
+  Index threads = 0;     // 0: all
+  Index xray_steps = 0;  // measure what the adapter learns every so many steps (train/xray.hpp); 0: never
 
+  Index save_steps = 0;                 // a checkpoint every so many steps; 0: only where the run is stopped
+  Index save_total_limit = 0;           // newest checkpoints that stay, beside the best one; 0: all
+  bool resume = false;                  // go on from the last checkpoint in out
+  Index early_stopping_patience = 0;    // evaluations in a row without a lower held-out loss that end the run
+  bool load_best_model_at_end = false;  // the result is that of the lowest held-out loss, not the last one
+
+  /// Whether the checkpoint with the lowest held-out loss so far is kept.
+  [[nodiscard]] bool keeps_best() const { return load_best_model_at_end || early_stopping_patience > 0; }
   [[nodiscard]] double learning_rate() const { return lr.value_or(method == Method::kLora ? 2e-4 : 2e-5); }
 };
 

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "train/checkpoints.hpp"
+#include "train/run_state.hpp"
 
 namespace lorry::train {
 
@@ -15,6 +17,14 @@ namespace {
 bool same_folder(const std::filesystem::path& a, const std::filesystem::path& b) {
   std::error_code failure;
   return !b.empty() && std::filesystem::equivalent(a, b, failure);
+}
+
+/// The name of a file of weights in `folder`; empty if there is none.
+std::string weights_in(const std::filesystem::path& folder) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".safetensors") return entry.path().filename().string();
+  }
+  return {};
 }
 
 /// The descriptor that a lock hangs on.
@@ -42,11 +52,17 @@ OutputFolder::OutputFolder(const TrainOptions& options) : OutputFolder(options.o
   if (same_folder(folder_, options.model) || same_folder(folder_, options.adapter)) {
     throw Error("[train] --out {}: is what the run starts from; expected a new folder", folder_.string());
   }
-  for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
-    if (entry.path().extension() != ".safetensors") continue;
+  const std::string weights = weights_in(folder_);
+  if (!weights.empty()) {
+    finished_ = options.resume && std::filesystem::exists(folder_ / kStateFile);
+    if (finished_) return;
     throw Error("[train] --out {}: already holds {}; expected a new folder (or remove that one first)",
-                folder_.string(), entry.path().filename().string());
+                folder_.string(), weights);
   }
+  const std::vector<Index> checkpoints = find_checkpoints(folder_);
+  if (options.resume || checkpoints.empty()) return;
+  throw Error("[train] --out {}: holds {} of a run that is not finished; expected --resume, or a new folder",
+              folder_.string(), checkpoint_folder(folder_, checkpoints.back()).filename().string());
 }
 
 OutputFolder::~OutputFolder() {

@@ -4,7 +4,12 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "train/checkpoints.hpp"
+#include "train/diverged.hpp"
+#include "train/loop.hpp"
 #include "train/output_folder.hpp"
+#include "train/resume.hpp"
+#include "train/settings.hpp"
 #include "train/trainee.hpp"
 
 namespace lorry::train {
@@ -46,14 +51,6 @@ Index count_steps(const TrainOptions& options, const data::Batcher& batcher) {
   return steps;
 }
 
-std::vector<data::Batch> next_micro_batches(data::Batcher& batcher, Index count) {
-  std::vector<data::Batch> batches;
-  do {
-    batches.push_back(batcher.next());
-  } while (static_cast<Index>(batches.size()) < count && !batcher.at_epoch_end());
-  return batches;
-}
-
 RunPlan make_plan(const RunInputs& inputs, const Trainee& trainee, Index steps) {
   RunPlan plan{.steps = steps,
                .max_seq_length = inputs.max_seq_length,
@@ -81,82 +78,143 @@ TrainerConfig trainer_config(const TrainOptions& options, Index steps) {
           .dropout_seed = options.seed};
 }
 
-/// Everything that the loop goes through.
-struct Loop {
-  const RunInputs& inputs;
-  const TrainOptions& options;
-  const RunObserver& observer;
-  const Trainee& trainee;
-  Trainer& trainer;
-  data::Batcher& batcher;
-  Index steps = 0;
-  LogFile& log;
-};
-
-void evaluate_at(Index step, const Loop& loop, RunResult& result) {
-  if (!loop.inputs.eval_data) return;
-  const Evaluation evaluation = evaluate(loop.trainee.decoder(), loop.inputs.eval_data->documents,
-                                         loop.inputs.max_seq_length, loop.trainer.workspace());
-  if (step == 0) result.first_evaluation = evaluation;
-  result.last_evaluation = evaluation;
-  loop.log.write(step, evaluation);
-  if (loop.observer.on_evaluation) loop.observer.on_evaluation(step, evaluation);
-}
-
-void monitor_at(Index step, const Loop& loop) {
-  if (!loop.observer.monitor) return;
-  loop.observer.monitor({.step = step,
-                         .total_steps = loop.steps,
-                         .adapter = loop.trainee.adapter(),
-                         .decoder = loop.trainee.decoder(),
-                         .log = loop.log});
-}
-
-/// Steps, evaluations, log.
-RunResult train(const Loop& loop) {
-  const TrainOptions& options = loop.options;
-  RunResult result{.steps = loop.steps};
-  Index tokens = 0;
-  evaluate_at(0, loop, result);
-  monitor_at(0, loop);
-  for (Index step = 1; step <= loop.steps; ++step) {
-    const StepReport report =
-        loop.trainer.step(next_micro_batches(loop.batcher, options.grad_accumulation_steps));
-    result.loss = report.loss;
-    result.seconds += report.seconds;
-    tokens += report.tokens;
-    loop.log.write(report);
-    if (loop.observer.on_step) loop.observer.on_step(report);
-    monitor_at(step, loop);
-    const bool due = options.eval_steps > 0 && step % options.eval_steps == 0;
-    if (due || step == loop.steps) evaluate_at(step, loop, result);
+/// What cannot be said before the inputs are open.
+void check_stopping(const TrainOptions& options, const RunInputs& inputs) {
+  if (!options.keeps_best()) return;
+  const char* flag =
+      options.load_best_model_at_end ? "--load-best-model-at-end" : "--early-stopping-patience";
+  if (!inputs.eval_data) {
+    throw Error(
+        "[train] {}: found without held-out data; expected --eval-data, or valid.jsonl in a --data folder",
+        flag);
   }
-  result.tokens_per_second = result.seconds > 0 ? static_cast<double>(tokens) / result.seconds : 0;
+  if (options.eval_steps == 0) {
+    throw Error("[train] {}: found without --eval-steps; expected held-out losses on the way to choose from",
+                flag);
+  }
+}
+
+/// What a run is known by when it goes on.
+RunRecord make_record(const RunInputs& inputs, const TrainOptions& options) {
+  TrainOptions resolved = options;
+  resolved.max_seq_length = inputs.max_seq_length;
+  resolved.dtype = inputs.model.decoder->compute();
+  return {.state = {},
+          .settings = settings_of(resolved),
+          .inputs = inputs_of(options, inputs),
+          .cpu = inputs.model.ops->description()};
+}
+
+/// The last checkpoint of an earlier start of this run; nothing for a run that starts afresh. Throws Error
+/// where it is one of another run.
+std::optional<RunRecord> find_start(const TrainOptions& options, const RunRecord& now) {
+  const std::vector<Index> steps = options.resume ? find_checkpoints(options.out) : std::vector<Index>();
+  if (steps.empty()) return std::nullopt;
+  const std::filesystem::path folder = checkpoint_folder(options.out, steps.back());
+  RunRecord then = read_run_record(folder);
+  check_same_run(folder, then, now);
+  if (then.state.step != steps.back()) {
+    throw Error("[train] --resume: {}: holds the state after step {}; expected the folder under its own name",
+                folder.string(), then.state.step);
+  }
+  return then;
+}
+
+RunResult make_result(const RunState& state, RunEnd end) {
+  return {.end = end,
+          .steps = state.step,
+          .loss = state.loss,
+          .tokens_per_second = state.seconds > 0 ? static_cast<double>(state.tokens) / state.seconds : 0,
+          .seconds = state.seconds,
+          .peak_rss_bytes = state.peak_rss_bytes,
+          .trainable_parameters = state.trainable_parameters,
+          .first_evaluation = state.first_evaluation,
+          .last_evaluation = state.last_evaluation,
+          .best = state.best};
+}
+
+/// Writes the result, or that of the best checkpoint.
+void save_result(const Loop& loop, const RunState& state, Trainee& trainee) {
+  const TrainOptions& options = loop.options;
+  if (options.load_best_model_at_end && state.best) {
+    const std::filesystem::path best = checkpoint_folder(options.out, state.best->step);
+    if (state.best->step != state.step) trainee.load_checkpoint(best);
+    loop.log.write(
+        {{"step", state.step}, {"best_step", state.best->step}, {"best_eval_loss", state.best->loss}});
+  }
+  loop.log.sync();
+  trainee.save(options.out);
+}
+
+/// What the loop and its checkpoints come to. `record`: null for a run that keeps none.
+RunResult run_to_end(Loop& loop, RunState& state, RunRecord* record, const RunParts& parts) {
+  const TrainOptions& options = loop.options;
+  if (record != nullptr) {
+    loop.save = [&, record] {
+      loop.log.sync();
+      record->state = state;
+      save_checkpoint(options.out, *record, parts);
+      const bool keep_best = options.keeps_best() && state.best;
+      rotate_checkpoints(options.out, options.save_total_limit,
+                         keep_best ? std::optional(state.best->step) : std::nullopt);
+    };
+  }
+  const RunEnd end = run_steps(loop, state);
+  RunResult result = make_result(state, end);
+  if (end == RunEnd::kInterrupted) {
+    if (record != nullptr && state.step > 0) result.checkpoint = checkpoint_folder(options.out, state.step);
+    return result;
+  }
+  if (record != nullptr) {
+    record->state = state;
+    write_run_record(options.out, *record);  // before the weights, which make the run a finished one
+  }
+  save_result(loop, state, parts.trainee);
   return result;
 }
 
-/// A run whose output folder is held already.
-RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObserver& observer) {
+/// A run whose output folder is held already. `record`: null for a run that keeps no checkpoints.
+RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObserver& observer,
+                   RunRecord* record) {
+  check_stopping(options, inputs);
+  const std::optional<RunRecord> start = record != nullptr ? find_start(options, *record) : std::nullopt;
+  RunState state = start ? start->state : RunState{};
   Trainee trainee(inputs, options);
   data::Batcher batcher(
       inputs.data.documents,
       {.batch_size = options.batch_size, .max_seq_length = inputs.max_seq_length, .seed = options.seed});
   const Index steps = count_steps(options, batcher);
   Trainer trainer(trainee.decoder(), trainee.trainable(), trainer_config(options, steps));
-  LogFile log(options.out / "log.jsonl");
-  if (observer.on_start) observer.on_start(make_plan(inputs, trainee, steps));
-  RunResult result = train({.inputs = inputs,
-                            .options = options,
-                            .observer = observer,
-                            .trainee = trainee,
-                            .trainer = trainer,
-                            .batcher = batcher,
-                            .steps = steps,
-                            .log = log});
-  trainee.save(options.out);
-  result.trainable_parameters = trainee.count_parameters();
-  result.peak_rss_bytes = peak_rss_bytes();
-  return result;
+  const RunParts parts = {.trainee = trainee, .trainer = trainer, .batcher = batcher, .observer = observer};
+  if (start) load_checkpoint(checkpoint_folder(options.out, state.step), state, parts);
+  state.trainable_parameters = trainee.count_parameters();
+  LogFile log(options.out / kLogFile, state.log_bytes);
+  if (observer.on_start) {
+    RunPlan plan = make_plan(inputs, trainee, steps);
+    plan.first_step = state.step;
+    if (start && start->cpu != plan.cpu) {
+      plan.warnings.push_back(fmt::format(
+          "the run began on other hardware ({}); numbers may differ in the last bits", start->cpu));
+    }
+    observer.on_start(plan);
+  }
+  Loop loop = {.inputs = inputs,
+               .options = options,
+               .observer = observer,
+               .trainee = trainee,
+               .trainer = trainer,
+               .batcher = batcher,
+               .log = log,
+               .steps = steps};
+  try {
+    return run_to_end(loop, state, record, parts);
+  } catch (const Diverged& diverged) {
+    const std::vector<Index> saved = find_checkpoints(options.out);
+    if (saved.empty()) throw;
+    throw Diverged("{}; the last good state is {} (a new run goes on from it with --{})", diverged.what(),
+                   checkpoint_folder(options.out, saved.back()).string(),
+                   options.method == Method::kFull ? "model" : "adapter");
+  }
 }
 
 }  // namespace
@@ -165,13 +223,21 @@ RunResult run_training(const TrainOptions& options, const RunObserver& observer)
   check_options(options);
   const OutputFolder held(options);
   RunInputs inputs = open_inputs(options);
-  return run_held(inputs, options, observer);
+  RunRecord record = make_record(inputs, options);
+  if (held.finished()) {
+    const RunRecord then = read_run_record(options.out);
+    check_same_run(options.out, then, record);
+    return make_result(then.state, RunEnd::kFinishedEarlier);
+  }
+  remove_unfinished_checkpoints(options.out);
+  return run_held(inputs, options, observer, &record);
 }
 
 RunResult run_on(RunInputs& inputs, const TrainOptions& options, const RunObserver& observer) {
+  LORRY_CHECK(!options.resume && options.save_steps == 0 && !options.keeps_best());
   check_options(options);
   const OutputFolder held(options);
-  return run_held(inputs, options, observer);
+  return run_held(inputs, options, observer, nullptr);
 }
 
 }  // namespace lorry::train

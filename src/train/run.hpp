@@ -10,6 +10,7 @@
 #include "train/log_file.hpp"
 #include "train/options.hpp"
 #include "train/run_inputs.hpp"
+#include "train/run_state.hpp"
 #include "train/trainer.hpp"
 
 namespace lorry::train {
@@ -22,7 +23,8 @@ struct RunPlan {
   Index model_parameters = 0;
   Index adapted_modules = 0;
   DType dtype = DType::kF32;
-  std::string cpu;  // Ops::description
+  std::string cpu;       // Ops::description
+  Index first_step = 0;  // done already: that of the checkpoint from which the run goes on
   data::Statistics data;
   std::optional<data::Statistics> eval_data = std::nullopt;
   std::vector<std::string> warnings;  // "the rank is above the smaller side of 4 layers (...)"
@@ -32,6 +34,7 @@ struct RunPlan {
 struct LiveRun {
   Index step = 0;  // optimiser steps done
   Index total_steps = 0;
+  bool last = false;                        // no step follows: the last one, or the run stops early
   const model::Adapter* adapter = nullptr;  // as it is now; null with the full method
   model::Decoder& decoder;                  // the adapter's maps with their frozen weights, and the operators
   LogFile& log;                             // log.jsonl: takes lines of its own kind
@@ -44,11 +47,25 @@ struct RunObserver {
   std::function<void(Index step, const Evaluation&)> on_evaluation = {};
   /// Called before the first step and after each one, once that step is logged and reported. What it does is
   /// not part of the steps' time; it must leave the decoder as it is.
+  /// A run that stops early calls it once more for its last step, with LiveRun::last.
   std::function<void(const LiveRun&)> monitor = {};
+  /// What `monitor` remembers goes into a checkpoint's folder and comes back from it.
+  std::function<void(const std::filesystem::path& folder)> save_state = {};
+  std::function<void(const std::filesystem::path& folder)> load_state = {};
+  /// Asked between steps: whether to write a checkpoint and leave (RunEnd::kInterrupted).
+  std::function<bool()> stop_requested = {};
+};
+
+enum class RunEnd {
+  kFinished,         // after the last step
+  kStoppedEarly,     // options.early_stopping_patience
+  kInterrupted,      // stop_requested: no result yet, --resume goes on
+  kFinishedEarlier,  // options.resume on a folder that held the result already
 };
 
 struct RunResult {
-  Index steps = 0;
+  RunEnd end = RunEnd::kFinished;
+  Index steps = 0;               // done
   double loss = 0;               // of the last step, nats per token
   double tokens_per_second = 0;  // data tokens over the time spent in steps
   double seconds = 0;            // in steps
@@ -56,16 +73,19 @@ struct RunResult {
   Index trainable_parameters = 0;
   std::optional<Evaluation> first_evaluation = std::nullopt;
   std::optional<Evaluation> last_evaluation = std::nullopt;
+  std::optional<RunState::Best> best = std::nullopt;  // lowest held-out loss after a step
+  std::filesystem::path checkpoint = {};              // that an interrupted run left; empty: none was needed
 };
 
 /// Trains and writes options.out: log.jsonl as it goes, at the end the PEFT adapter or, for the full method,
-/// the weights of a model folder whose other files were copied at the start. Throws Error, before any work
-/// where the folder cannot be written or already holds weights.
+/// the weights of a model folder whose other files were copied at the start. Checkpoints as the options say;
+/// with options.resume it goes on from the last one, bit for bit as if it had never stopped. Throws Error,
+/// before any work where the folder cannot be written or already holds weights.
 RunResult run_training(const TrainOptions& options, const RunObserver& observer);
 
 /// The same on inputs that are open already: of `options`, those that open_inputs reads have no effect here.
 /// The inputs are afterwards as they were, also after an Error, and the result is bit for bit that of
-/// run_training.
+/// run_training. Such a run keeps no checkpoints and no record of its state.
 RunResult run_on(RunInputs& inputs, const TrainOptions& options, const RunObserver& observer);
 
 }  // namespace lorry::train

@@ -45,6 +45,9 @@ io::OrderedJson settings_of(const TrainOptions& options) {
   json["eval_steps"] = options.eval_steps;
   if (options.dtype) json["dtype"] = *options.dtype == DType::kBF16 ? "bf16" : "f32";
   json["seed"] = options.seed;
+  if (options.early_stopping_patience > 0) json["early_stopping_patience"] = options.early_stopping_patience;
+  if (options.load_best_model_at_end) json["load_best_model_at_end"] = true;
+  if (options.xray_steps > 0) json["xray_steps"] = options.xray_steps;
   return json;
 }
 
@@ -53,6 +56,10 @@ io::OrderedJson inputs_of(const TrainOptions& options, const RunInputs& inputs) 
                           {"model_digest", model_digest(inputs.model)},
                           {"data", text_of(options.data)},
                           {"data_digest", data_digest(inputs.data)}};
+  if (!options.adapter.empty()) {
+    json["adapter"] = text_of(options.adapter);
+    json["adapter_digest"] = adapter_digest(options.adapter);
+  }
   if (!options.eval_data.empty()) json["eval_data"] = text_of(options.eval_data);
   if (inputs.eval_data) json["eval_data_digest"] = data_digest(*inputs.eval_data);
   return json;

@@ -1,8 +1,10 @@
 #include "train/trainee.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.hpp"
+#include "io/tensor_folder.hpp"
 #include "model/adapter_files.hpp"
 #include "model/model_folder.hpp"
 #include "train/diverged.hpp"
@@ -72,17 +74,53 @@ Trainable Trainee::trainable() {
           .after_update = {}};
 }
 
-void Trainee::save(const std::filesystem::path& out) const {
+void Trainee::check_finite() const {
   for (const optim::Parameter& parameter : parameters()) {
     if (std::isfinite(inputs_.model.ops->sum_of_squares(parameter.value))) continue;
     throw Diverged(
         "[train] {}: found NaN or infinity after the last step; expected finite numbers; try a lower --lr",
         parameter.name);
   }
+}
+
+void Trainee::save(const std::filesystem::path& out) const {
+  check_finite();
   if (full_) {
-    full_->save(out / "model.safetensors", stored_dtype_);
+    full_->save(out / io::kModelFile, stored_dtype_);
   } else {
     model::save_adapter(out, *adapter_);
+  }
+}
+
+void Trainee::save_checkpoint(const std::filesystem::path& folder) const {
+  check_finite();
+  if (full_) {
+    model::copy_side_files(inputs_.model.folder, folder);
+    full_->save(folder / io::kModelFile, DType::kF32);
+  } else {
+    model::save_adapter(folder, *adapter_);
+  }
+}
+
+void Trainee::load_checkpoint(const std::filesystem::path& folder) {
+  if (full_) {
+    full_->load(folder / io::kModelFile);
+    return;
+  }
+  const model::Adapter saved = model::load_adapter(folder, *inputs_.model.decoder);
+  const auto& from = saved.entries();
+  const auto& to = adapter_->entries();
+  const auto same = [](const auto& a, const auto& b) {
+    return a->module == b->module && a->update.rank == b->update.rank;
+  };
+  if (!std::equal(from.begin(), from.end(), to.begin(), to.end(), same)) {
+    throw Error("[train] {}: holds updates of other layers or ranks; expected a checkpoint of this run",
+                folder.string());
+  }
+  model::Decoder& decoder = *inputs_.model.decoder;
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    decoder.ops().copy(from[i]->update.a, to[i]->update.a);
+    decoder.ops().copy(from[i]->update.b_transposed, to[i]->update.b_transposed);
   }
 }
 

@@ -36,8 +36,14 @@ class Trainee {
   /// Writes the adapter, or the weights of a model folder, to `out`. Throws Error, also for a number that is
   /// not finite: every update but the last is checked by the loss of the step after it.
   void save(const std::filesystem::path& out) const;
+  /// The same in float32, so that load_checkpoint gives back every bit; the full method adds the model's
+  /// other files.
+  void save_checkpoint(const std::filesystem::path& folder) const;
+  /// Trains on from the values that save_checkpoint wrote. Throws Error where they are not of this run.
+  void load_checkpoint(const std::filesystem::path& folder);
 
  private:
+  void check_finite() const;
   void make_lora(const TrainOptions& options);
   void make_full(const TrainOptions& options);
   [[nodiscard]] std::vector<optim::Parameter> parameters() const;

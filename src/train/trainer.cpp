@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "optim/clip.hpp"
 #include "train/diverged.hpp"
+#include "train/non_finite.hpp"
 
 namespace lorry::train {
 
@@ -32,18 +33,31 @@ StepReport Trainer::step(const std::vector<data::Batch>& micro_batches) {
                                         .dropout_seed = config_.dropout_seed,
                                         .micro_step = static_cast<std::uint64_t>(micro_steps_++)};
     sum += decoder_.loss_and_gradient(batch, options, workspace_);
+    if (!std::isfinite(sum)) {
+      throw Diverged(
+          "[train] step {}: loss {}, not finite from {} on; expected finite numbers; try a lower --lr",
+          report.step, sum, where_loss_broke(decoder_, workspace_, trainable_.parameters));
+    }
   }
   report.loss = sum / static_cast<double>(report.targets);
   report.grad_norm = optim::global_norm(decoder_.ops(), trainable_.parameters);
-  if (!std::isfinite(report.loss) || !std::isfinite(report.grad_norm)) {
-    throw Diverged("[train] step {}: loss {}, gradient norm {}; expected finite numbers; try a lower --lr",
-                   report.step, report.loss, report.grad_norm);
+  if (!std::isfinite(report.grad_norm)) {
+    throw Diverged(
+        "[train] step {}: loss {}, gradient norm {}, not finite from {} on; expected finite numbers; try a "
+        "lower "
+        "--lr",
+        report.step, report.loss, report.grad_norm, where_gradient_broke(trainable_.parameters));
   }
   report.lr = config_.schedule.at(report.step - 1);
   optimizer_.step(report.lr, optim::clip_scale(report.grad_norm, config_.max_grad_norm));
   if (trainable_.after_update) trainable_.after_update();
   report.seconds = watch.seconds();
   return report;
+}
+
+void Trainer::set_position(Index steps, Index micro_steps) {
+  optimizer_.set_steps(steps);
+  micro_steps_ = micro_steps;
 }
 
 }  // namespace lorry::train

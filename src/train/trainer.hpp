@@ -43,12 +43,15 @@ class Trainer {
   Trainer(model::Decoder& decoder, Trainable trainable, TrainerConfig config);
 
   /// One update from the micro-batches of one step: gradients of the mean loss over all their targets
-  /// together, so that accumulation equals one large batch. Throws Error if the loss or the gradient is not
-  /// finite; nothing is updated then.
+  /// together, so that accumulation equals one large batch. Throws Diverged if the loss or the gradient is
+  /// not finite, with the layer or the tensor where that began; nothing is updated then.
   StepReport step(const std::vector<data::Batch>& micro_batches);
 
   [[nodiscard]] Index steps_done() const noexcept { return optimizer_.steps(); }
   [[nodiscard]] optim::Optimizer& optimizer() noexcept { return optimizer_; }
+  [[nodiscard]] Index micro_steps_done() const noexcept { return micro_steps_; }
+  /// Goes on as if that much had been done; the optimiser's tensors are the caller's to put back.
+  void set_position(Index steps, Index micro_steps);
   [[nodiscard]] model::Decoder::Workspace& workspace() noexcept { return workspace_; }
 
  private:

@@ -7,6 +7,7 @@
 #include "core/clock.hpp"
 #include "model/adapter.hpp"
 #include "train/advice.hpp"
+#include "train/xray_state.hpp"
 
 namespace lorry::train {
 
@@ -41,7 +42,14 @@ Xray::Xray(Index every, std::function<void(const XrayReport&)> on_report, Index 
 
 void Xray::look(const LiveRun& run) {
   // Before the first step B is zero: there is nothing to see.
-  if (run.step == 0 || (run.step % every_ != 0 && run.step != run.total_steps)) return;
+  if (run.step == 0) return;
+  // A run that stops early comes here twice for its last step.
+  const bool seen = !history_.empty() && history_.back().step == run.step;
+  if (!seen && (run.last || run.step % every_ == 0)) measure(run);
+  if (run.last) run.log.write({{"step", run.step}, {"advice", to_json(advise(history_))}});
+}
+
+void Xray::measure(const LiveRun& run) {
   LORRY_CHECK(run.adapter != nullptr);
   const Stopwatch watch;
   const std::vector<analysis::LiveModule> modules = live_modules(run);
@@ -56,8 +64,19 @@ void Xray::look(const LiveRun& run) {
   report.seconds = watch.seconds();
   run.log.write(to_json(report));
   history_.push_back(std::move(report));
-  if (run.step == run.total_steps) run.log.write({{"step", run.step}, {"advice", to_json(advise(history_))}});
   if (on_report_) on_report_(history_.back());
+}
+
+void Xray::save(const std::filesystem::path& folder) const {
+  save_xray_state(folder, {.directions = monitor_.directions(),
+                           .last = history_.empty() ? std::nullopt : std::optional(history_.back())});
+}
+
+void Xray::load(const std::filesystem::path& folder) {
+  XrayState state = load_xray_state(folder);
+  monitor_.set_directions(state.directions);
+  history_.clear();
+  if (state.last) history_.push_back(std::move(*state.last));
 }
 
 double settled(const analysis::LiveFigures& figures) {

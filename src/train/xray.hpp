@@ -1,6 +1,7 @@
 // train/xray.hpp: the LoRA paper's subspace measures as training goes on: taken every few steps, logged, and
 // kept for the advice at the end (train/advice.hpp). What each figure means: docs/xray.md.
 #pragma once
+#include <filesystem>
 #include <functional>
 #include <vector>
 
@@ -36,10 +37,17 @@ class Xray {
   /// logs the advice too. Throws Error where the log cannot be written. The run must have an adapter.
   void look(const LiveRun& run);
 
-  /// Every measurement so far, oldest first.
+  /// What the next measurement and the advice need of those before, into a checkpoint's folder and back: for
+  /// RunObserver::save_state and load_state. Both throw Error.
+  void save(const std::filesystem::path& folder) const;
+  void load(const std::filesystem::path& folder);
+
+  /// Every measurement so far, oldest first; since load, the last one before it and those that followed.
   [[nodiscard]] const std::vector<XrayReport>& history() const noexcept { return history_; }
 
  private:
+  void measure(const LiveRun& run);
+
   Index every_;
   std::function<void(const XrayReport&)> on_report_;
   analysis::LiveMonitor monitor_;

@@ -55,6 +55,16 @@ int wait_for(pid_t child, double seconds) {
   return status;
 }
 
+Outcome run_and_wait(const std::vector<std::string>& arguments, const std::function<int(pid_t)>& wait) {
+  const io::ScratchFolder scratch;
+  const std::string out = scratch / "out";
+  const std::string err = scratch / "err";
+  const pid_t child = ::fork();
+  if (child == 0) become(arguments, out, err);
+  const int status = wait(child);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), io::get(out), io::get(err)};
+}
+
 /// The character that stands for a byte in byte-level vocabularies: itself where it is printable, else the
 /// next one from U+0100 on.
 std::string character_of(int byte, int& next) {
@@ -110,13 +120,24 @@ Outcome run_lorry(const std::vector<std::string>& arguments) {
 }
 
 Outcome run_lorry(const std::vector<std::string>& arguments, double seconds) {
-  const io::ScratchFolder scratch;
-  const std::string out = scratch / "out";
-  const std::string err = scratch / "err";
-  const pid_t child = ::fork();
-  if (child == 0) become(arguments, out, err);
-  const int status = wait_for(child, seconds);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), io::get(out), io::get(err)};
+  return run_and_wait(arguments, [seconds](pid_t child) { return wait_for(child, seconds); });
+}
+
+Outcome run_lorry(const std::vector<std::string>& arguments, const std::function<bool()>& ready, int signal,
+                  int times) {
+  return run_and_wait(arguments, [&](pid_t child) {
+    int status = 0;
+    for (int sent = 0; sent < times; ++sent) {
+      while (!ready()) {
+        if (::waitpid(child, &status, WNOHANG) == child) return status;
+        ::usleep(100);
+      }
+      ::kill(child, signal);
+      ::usleep(20'000);  // two signals at once would be one
+    }
+    ::waitpid(child, &status, 0);
+    return status;
+  });
 }
 
 void write_tiny_parts(const std::filesystem::path& folder) {

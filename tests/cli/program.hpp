@@ -1,6 +1,7 @@
 // The program as its users run it: arguments in, exit code and both outputs back.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ struct Outcome {
 Outcome run_lorry(const std::vector<std::string>& arguments);
 /// The same, killed by SIGKILL where it takes longer than `seconds`.
 Outcome run_lorry(const std::vector<std::string>& arguments, double seconds);
+/// The same, with `signal` sent `times` times, each once `ready` says so; `ready` is asked again and again.
+Outcome run_lorry(const std::vector<std::string>& arguments, const std::function<bool()>& ready, int signal,
+                  int times = 1);
 
 /// A folder with `config` and a byte-level tokenizer of 258 tokens (<s>, </s>, one per byte), written as
 /// FOLDER/config.json and FOLDER/tokenizer.json: what `lorry init` makes a tiny model from.

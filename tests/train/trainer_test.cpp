@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "io/io_support.hpp"
+#include "model/peft_names.hpp"
 #include "train/golden_trainer.hpp"
 
 namespace lorry::train {
@@ -91,9 +92,32 @@ TEST(Trainer, LossThatIsNotFiniteIsAnErrorAndChangesNothing) {
   const std::vector<float> before = run.values();
   const std::string error = io::error_of([&] { run.trainer->step({run.batch(1)}); });
   EXPECT_TRUE(error.starts_with("[train] step 2: loss ")) << error;
-  EXPECT_NE(error.find("expected finite numbers; try a lower --lr"), std::string::npos) << error;
+  EXPECT_NE(
+      error.find(", not finite from " + model::peft_name(run.adapter.entries()[3]->module, model::kLoraB) +
+                 " on; expected finite numbers; try a lower --lr"),
+      std::string::npos)
+      << error;
   EXPECT_EQ(run.values(), before);
   EXPECT_EQ(run.trainer->steps_done(), 1);
+}
+
+TEST(Trainer, ALossThatIsNotFiniteIsTracedToTheFirstLayerWithSuchAnOutput) {
+  for (const char* name : {"llama", "gpt2"}) {
+    GoldenTrainer run(name, constant_rate(1e-3F));
+    const model::ModelConfig& config = run.golden.decoder().config();
+    const std::string block = config.block_name(1);
+    // Finite, but what it gives is not.
+    for (auto& entry : run.adapter.entries()) {
+      if (!entry->module.starts_with(block)) continue;
+      nn::LowRankUpdate& update = entry->update;
+      for (Index i = 0; i < update.a.size(); ++i) update.a.row<float>(0)[i] = 1e30F;
+      for (Index i = 0; i < update.b_transposed.size(); ++i) update.b_transposed.row<float>(0)[i] = 1e30F;
+    }
+    const std::string error = io::error_of([&] { run.trainer->step({run.batch(0)}); });
+    EXPECT_NE(error.find(", not finite from " + block.substr(0, block.size() - 1) + " on; "),
+              std::string::npos)
+        << error;
+  }
 }
 
 TEST(Trainer, GradientThatIsNotFiniteIsAnErrorAndChangesNothing) {
@@ -106,6 +130,10 @@ TEST(Trainer, GradientThatIsNotFiniteIsAnErrorAndChangesNothing) {
   const std::vector<float> before = run.values();
   const std::string error = io::error_of([&] { run.trainer->step({run.batch(0)}); });
   EXPECT_TRUE(error.starts_with("[train] step 1: loss 5.")) << error;
+  EXPECT_NE(error.find(", not finite from " +
+                       model::peft_name(run.adapter.entries().back()->module, model::kLoraA) + " on; "),
+            std::string::npos)
+      << error;
   EXPECT_EQ(run.values(), before);
 }
 

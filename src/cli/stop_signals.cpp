@@ -1,0 +1,47 @@
+#include "cli/stop_signals.hpp"
+
+#include <unistd.h>
+
+#include <string_view>
+
+namespace lorry::cli {
+
+namespace {
+
+// A handler gets no argument but the number: this is the one variable that it can reach.
+volatile std::sig_atomic_t first_signal = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+
+extern "C" void on_stop_signal(int number) {
+  if (first_signal != 0) ::_exit(128 + number);
+  first_signal = number;
+  constexpr std::string_view kText = "\nstopping after this step, with a checkpoint; once more: at once\n";
+  // Nothing depends on it, and a handler can do no more than try.
+  [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, kText.data(), kText.size());
+}
+
+void install(int number, struct sigaction& before) {
+  struct sigaction action = {};
+  action.sa_handler = on_stop_signal;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(number, nullptr, &before);
+  if (before.sa_handler != SIG_IGN) ::sigaction(number, &action, nullptr);
+}
+
+}  // namespace
+
+StopSignals::StopSignals() {
+  first_signal = 0;
+  install(SIGINT, interrupt_before_);
+  install(SIGTERM, terminate_before_);
+}
+
+StopSignals::~StopSignals() {
+  ::sigaction(SIGINT, &interrupt_before_, nullptr);
+  ::sigaction(SIGTERM, &terminate_before_, nullptr);
+}
+
+int StopSignals::received() {
+  return first_signal;
+}
+
+}  // namespace lorry::cli
