@@ -23,7 +23,7 @@ cpp_sources() {
 
 # Every shell script of ours, one per line.
 shell_sources() {
-  { find scripts -type f; find demo tests bench -type f -name '*.sh' 2>/dev/null; printf '%s\n' .ci/run; } |
+  { find scripts docs/experiments -type f; find demo tests bench -type f -name '*.sh' 2>/dev/null; printf '%s\n' .ci/run; } |
     LC_ALL=C sort | while IFS= read -r file; do
     case "$(head -n 1 "$file")" in
       '#!'*bash* | '#!'*/sh) printf '%s\n' "$file" ;;
