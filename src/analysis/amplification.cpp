@@ -85,11 +85,17 @@ Index weight_directions(const AmplificationOptions& options, Index side) {
 ModuleAmplification measure(const Update& update, const LinearWeight& stored, Worker& worker,
                             const AmplificationOptions& options, Index index) {
   ModuleAmplification result{.info = update.info};
-  const Spaces spaces = spaces_of(update, Parts::kDirections);
+  DecompositionOptions decomposition = options.decomposition;
+  decomposition.top = std::max(decomposition.top, options.directions);
+  const Spaces spaces = spaces_of(update, Parts::kDirections, decomposition);
   result.delta_norm = spaces.frobenius_norm;
+  result.coverage = spaces.coverage();
   const Index rank = spaces.rank();
   const Index r = options.directions > 0 ? std::min(options.directions, rank) : rank;
   result.directions = r;
+  if (r > 0) {
+    result.energy = std::min(1.0, std::pow(spaces.row.sigma.head(r).norm() / spaces.frobenius_norm, 2));
+  }
   result.note = spaces.note;
   WeightMatrix& weight = worker.weight;
   weight.load(LinearWeights::view(stored, worker.copy), stored.inputs_by_outputs);
@@ -131,7 +137,8 @@ AmplificationReport measure_amplification(const UpdateSource& updates, const std
     report.weight_bytes += static_cast<Index>(find_weight(weights, info, updates).tensor.bytes.size());
   }
   report.modules.resize(infos.size());
-  std::vector<Worker> workers(static_cast<std::size_t>(worker_count(options.threads)));
+  std::vector<Worker> workers(
+      static_cast<std::size_t>(std::min(worker_count(options.threads), std::ssize(infos))));
   for_each_parallel(
       static_cast<Index>(infos.size()), options.threads, options.progress, [&](Index i, Index worker) {
         const LinearWeight& weight = *weights.find(infos[static_cast<std::size_t>(i)].module);

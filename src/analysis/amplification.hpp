@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "analysis/decomposition.hpp"
 #include "analysis/gaussian_control.hpp"
 #include "analysis/update.hpp"
 
@@ -19,7 +20,9 @@ struct ProductCount {
 /// Table 7 and Figure 8 of one matrix. r is the number of directions of ΔW in use.
 struct ModuleAmplification {
   UpdateInfo info = {};
-  Index directions = 0;                  // r: numerical rank of ΔW, or fewer where asked
+  Index directions = 0;                  // r: all that were computed of ΔW's, or fewer where asked
+  Coverage coverage = {};                // of ΔW's directions
+  double energy = 0.0;                   // share of ‖ΔW‖_F^2 in those r
   double weight_norm = 0.0;              // ‖W‖_F
   double delta_norm = 0.0;               // ‖ΔW‖_F
   double projected_delta = 0.0;          // ‖U^T W V‖_F, U and V from ΔW's top r
@@ -44,10 +47,11 @@ struct AmplificationReport {
 };
 
 struct AmplificationOptions {
-  Index directions = 0;         // r; 0: each module's numerical rank
+  Index directions = 0;         // r; 0: each module's numerical rank, or the top ones of a large difference
   Index weight_directions = 0;  // w; 0: min(64, min(O, I) / 8), at least 1
   Index random_seeds = 3;
   std::uint64_t seed = 1;
+  DecompositionOptions decomposition = {};          // top: at least `directions`
   Index threads = 0;                                // 0: all
   std::function<void(Index, Index)> progress = {};  // (modules done, modules in all)
 };

@@ -71,9 +71,12 @@ TopDirections BlockKrylov::best(Index k) {
   const Qr near = qr(combine(basis_, top).cast<double>());
   const Svd parts = svd(near.r.triangularView<Eigen::Upper>().template solve<Eigen::OnTheRight>(
       combine(images_, top).cast<double>()));
-  TopDirections found{parts.sigma, parts.left, near.q * parts.right, false};
+  TopDirections found{
+      .sigma = parts.sigma, .left = parts.left, .right = near.q * parts.right, .exact = false};
   const Dense off = back(found.left.cast<float>()).cast<double>() - found.right * found.sigma.asDiagonal();
-  if (found.sigma[0] > 0) found.residual = off.colwise().norm().maxCoeff() / found.sigma[0];
+  found.residuals = Vector::Zero(found.sigma.size());
+  if (found.sigma[0] > 0) found.residuals = off.colwise().norm().transpose() / found.sigma[0];
+  found.residual = found.residuals.maxCoeff();
   if (!on_inputs_) std::swap(found.left, found.right);
   return found;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "analysis/parallel.hpp"
 #include "analysis/spaces.hpp"
@@ -31,36 +32,79 @@ void check(const CompressOptions& options) {
   }
 }
 
-CompressedModule compress_module(const Update& update, const CompressOptions& options) {
-  const Spaces spaces = spaces_of(update, Parts::kDirections);
-  const Vector& sigma = spaces.row.sigma;
-  const Index available = sigma.size();
-  CompressedModule result{.info = update.info, .delta_norm = spaces.frobenius_norm, .note = spaces.note};
-  Index kept = options.rank;
-  if (options.energy_share > 0) {
-    const SpectrumFigures figures =
-        spectrum_figures(to_list(sigma), options.energy_share, spaces.frobenius_norm);
-    kept = figures.sufficient_rank;
-    if (!spaces.complete && !figures.energy.empty() && figures.energy.back() < options.energy_share) {
-      throw Error(
-          "[compress] module {}: its top {} directions hold {:.3g} of the energy; expected {}; give a rank",
-          io::in_quotes(update.info.module), available, figures.energy.back(), options.energy_share);
-    }
+/// ‖ΔW - b a‖_F of a difference, from its numbers: where directions are only known to float32, so is what
+/// their singular values say of the rest.
+double rest_of(const Update& update, const CompressedModule& module) {
+  constexpr Index kRows = 256;
+  double squares = 0;
+  for (Index begin = 0; begin < update.info.outputs; begin += kRows) {
+    const Index rows = std::min(kRows, update.info.outputs - begin);
+    squares += (as_eigen(update.difference).middleRows(begin, rows) -
+                as_eigen(module.b).middleRows(begin, rows) * as_eigen(module.a))
+                   .squaredNorm();
   }
-  kept = std::min(kept, available);
-  result.rank = std::max<Index>(kept, 1);
-  result.a = Grid(result.rank, update.info.inputs);
-  result.b = Grid(update.info.outputs, result.rank);
-  if (kept == 0) return result;
+  return std::sqrt(squares);
+}
+
+/// Throws Error where float32, in which they are written, does not hold the factors.
+void check_range(const CompressedModule& module) {
+  const double largest =
+      std::max(as_eigen(module.a).cwiseAbs().maxCoeff(), as_eigen(module.b).cwiseAbs().maxCoeff());
+  if (largest >= std::numeric_limits<float>::min() && largest <= std::numeric_limits<float>::max()) return;
+  throw Error("[compress] module {}: its factors reach {:.3g} in size; expected what float32 holds",
+              io::in_quotes(module.info.module), largest);
+}
+
+/// Fills in the best approximation of rank `kept` and its error.
+void keep(const Update& update, const Spaces& spaces, Index kept, CompressedModule& result) {
+  const Vector& sigma = spaces.row.sigma;
   const Vector roots = sigma.head(kept).cwiseSqrt();
+  result.rank = kept;
   result.a = to_grid(roots.asDiagonal() * spaces.right(kept).transpose());
   result.b = to_grid(spaces.left(kept) * roots.asDiagonal());
-  const double rest =
-      spaces.complete
-          ? sigma.tail(available - kept).norm()
-          : std::sqrt(std::max(0.0, std::pow(spaces.frobenius_norm, 2) - sigma.head(kept).squaredNorm()));
+  const double rest = spaces.exact ? sigma.tail(sigma.size() - kept).norm() : rest_of(update, result);
+  check_range(result);
   result.relative_error = rest / spaces.frobenius_norm;
   result.energy = 1.0 - result.relative_error * result.relative_error;
+}
+
+[[noreturn]] void throw_too_few(const CompressedModule& module, double energy_share) {
+  throw Error(
+      "[compress] module {}: its top {} directions hold {:.4g} of the energy, and no more were computed; "
+      "found "
+      "energy {}, expected at most that, or a rank",
+      io::in_quotes(module.info.module), module.coverage.directions, module.coverage.energy, energy_share);
+}
+
+CompressedModule compress_module(const Update& update, const CompressOptions& options) {
+  DecompositionOptions decomposition = options.decomposition;
+  decomposition.top = std::max(decomposition.top, options.rank);
+  const Spaces spaces = spaces_of(update, Parts::kDirections, decomposition);
+  const Index available = spaces.rank();
+  CompressedModule result{.info = update.info,
+                          .delta_norm = spaces.frobenius_norm,
+                          .coverage = spaces.coverage(),
+                          .note = spaces.note};
+  if (available == 0) {
+    result.rank = 1;
+    result.a = Grid(1, update.info.inputs);
+    result.b = Grid(update.info.outputs, 1);
+    return result;
+  }
+  if (options.energy_share == 0.0) {
+    keep(update, spaces, std::min(options.rank, available), result);
+    return result;
+  }
+  const SpectrumFigures figures =
+      spectrum_figures(to_list(spaces.row.sigma), options.energy_share, spaces.frobenius_norm);
+  if (!figures.sufficient_rank && !spaces.complete) throw_too_few(result, options.energy_share);
+  Index kept = figures.sufficient_rank.value_or(available);
+  keep(update, spaces, kept, result);
+  // Float32 may have promised a little too much.
+  while (!spaces.exact && result.energy < options.energy_share && kept < available) {
+    keep(update, spaces, ++kept, result);
+  }
+  if (!spaces.complete && result.energy < options.energy_share) throw_too_few(result, options.energy_share);
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 
+#include "analysis/decomposition.hpp"
 #include "analysis/update.hpp"
 
 namespace lorry::analysis {
@@ -16,14 +17,16 @@ struct CompressedModule {
   Grid b = {};     // [O, rank]
   double delta_norm = 0.0;      // ‖ΔW‖_F
   double relative_error = 0.0;  // ‖ΔW - b a‖_F / ‖ΔW‖_F; 0 for a zero ΔW
-  double energy = 1.0;          // 1 - relative_error^2
+  double energy = 1.0;          // 1 - relative_error^2, of all of ΔW
+  Coverage coverage = {};       // the directions to choose from
   std::string note = {};        // "ΔW is zero (B = 0)"; else empty
 };
 
 struct CompressOptions {
   Index rank = 0;             // K: keep at most K directions of each module; or
   double energy_share = 0.0;  // E in (0, 1]: keep as many as hold this share of ‖ΔW‖_F^2. One of both is set
-  Index threads = 0;          // 0: all
+  DecompositionOptions decomposition = {};          // top: at least `rank`
+  Index threads = 0;                                // 0: all
   std::function<void(Index, Index)> progress = {};  // (modules done, modules in all)
 };
 

@@ -9,7 +9,8 @@
 namespace lorry::analysis {
 
 /// ΔW = U diag(σ) V^T without the directions whose σ is rounding noise: σ_i > max(O, I) ε σ_1 for the kept
-/// ones (ε of float64: the rule of numpy's matrix_rank).
+/// ones (ε of float64: the rule of numpy's matrix_rank), and σ_i > 1e-6 ‖ΔW‖_F for those of a large
+/// difference, whose products are float32.
 struct Decomposition {
   std::vector<double> singular_values = {};  // descending, p of them
   Grid left = {};                            // U [O,p]
@@ -30,8 +31,11 @@ struct DecompositionOptions {
 Decomposition decompose(const Update& update, const DecompositionOptions& options = {});
 
 /// Positions i (counted from 1, i < p) after which the leading subspace is not determined: σ_i and σ_{i+1}
-/// differ by less than 1e-8 σ_1, so that rounding decides where the directions point. φ(i, ·) means nothing
-/// there.
-std::vector<Index> near_ties(const std::vector<double>& singular_values);
+/// differ by so little that rounding decides where the directions point, and φ(i, ·) means nothing there.
+/// `errors`, one per direction: what its computation left of it, ‖ΔW^T u_i - σ_i v_i‖ / σ_1; the gap must
+/// then exceed 100 times the largest of the first i. Empty: directions of float64, whose gap must exceed 1e-8
+/// σ_1.
+std::vector<Index> near_ties(const std::vector<double>& singular_values,
+                             const std::vector<double>& errors = {});
 
 }  // namespace lorry::analysis

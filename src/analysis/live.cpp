@@ -100,7 +100,7 @@ std::vector<LiveFigures> LiveMonitor::measure(std::span<const LiveModule> module
     figures.delta_norm = spectrum.frobenius_norm;
     figures.effective_rank = spectrum.effective_rank;
     figures.top_share = spectrum.top_share;
-    figures.sufficient_rank = spectrum.sufficient_rank;
+    figures.sufficient_rank = spectrum.sufficient_rank.value_or(rank);
     State::Directions& now = directions[static_cast<std::size_t>(i)];
     now.left = outputs.times(parts.left.leftCols(rank));
     now.right = inputs.times(parts.right.leftCols(rank));

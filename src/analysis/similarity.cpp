@@ -25,15 +25,16 @@ SubspaceSimilarity compare_directions(const Directions& first, const Directions&
   SubspaceSimilarity result{.dimension = dimension};
   if (first.count() == 0 || second.count() == 0) return result;
   result.phi = phi_grid(first.rotation.transpose() * overlaps * second.rotation);
-  result.ties_first = near_ties(to_list(first.sigma));
-  result.ties_second = near_ties(to_list(second.sigma));
+  result.ties_first = first.ties;
+  result.ties_second = second.ties;
   return result;
 }
 
-ModuleSimilarity compare_module(const Update& first, const Update& second) {
-  const Spaces x = spaces_of(first, Parts::kFactors);
-  const Spaces y = spaces_of(second, Parts::kFactors);
-  ModuleSimilarity result{.module = first.info.module, .rank_first = x.rank(), .rank_second = y.rank()};
+ModuleSimilarity compare_module(const Update& first, const Update& second,
+                                const DecompositionOptions& options) {
+  const Spaces x = spaces_of(first, Parts::kFactors, options);
+  const Spaces y = spaces_of(second, Parts::kFactors, options);
+  ModuleSimilarity result{.module = first.info.module, .first = x.coverage(), .second = y.coverage()};
   const Dense inputs = x.inputs.overlaps(y.inputs);
   const Dense outputs = x.outputs.overlaps(y.outputs);
   if (x.factored && y.factored) {
@@ -121,7 +122,8 @@ SimilarityReport measure_similarity(const UpdateSource& first, const UpdateSourc
   report.modules.resize(pairs.size());
   for_each_parallel(static_cast<Index>(pairs.size()), options.threads, options.progress, [&](Index i, Index) {
     const auto at = static_cast<std::size_t>(i);
-    report.modules[at] = compare_module(first.read(pairs[at].first), second.read(pairs[at].second));
+    report.modules[at] =
+        compare_module(first.read(pairs[at].first), second.read(pairs[at].second), options.decomposition);
   });
   report.controls = ControlTable(options.control_seeds, options.seed);
   if (options.controls) prepare_controls(report, options.threads);

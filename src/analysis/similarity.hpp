@@ -5,6 +5,7 @@
 #pragma once
 #include <functional>
 
+#include "analysis/decomposition.hpp"
 #include "analysis/gaussian_control.hpp"
 #include "analysis/update.hpp"
 
@@ -30,8 +31,8 @@ struct SubspaceSimilarity {
 /// One module of both sides.
 struct ModuleSimilarity {
   std::string module = {};
-  Index rank_first = 0;  // numerical, of ΔW
-  Index rank_second = 0;
+  Coverage first = {};  // directions: the numerical rank of ΔW where complete
+  Coverage second = {};
   SubspaceSimilarity a = {};       // right-singular vectors of A; dimension I
   SubspaceSimilarity b = {};       // left-singular vectors of B; dimension O
   SubspaceSimilarity row = {};     // right-singular vectors of ΔW; dimension I
@@ -59,6 +60,7 @@ struct SimilarityOptions {
   bool controls = true;
   Index control_seeds = 5;
   std::uint64_t seed = 1;
+  DecompositionOptions decomposition = {};
   Index threads = 0;  // 0: all
   std::function<void(Index, Index)> progress =
       {};  // (modules done, modules in all), from one thread at a time

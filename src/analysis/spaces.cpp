@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "analysis/small_svd.hpp"
 #include "analysis/top_directions.hpp"
@@ -17,9 +18,12 @@ double noise(Index rows, Index cols, double norm) {
   return static_cast<double>(std::max(rows, cols)) * std::numeric_limits<double>::epsilon() * norm;
 }
 
-/// The first `count` directions; no rotation where only values were asked for.
+/// The first `count` directions, of float64; no rotation where only values were asked for.
 Directions leading(const Vector& sigma, const Dense& rotation, Index count) {
-  return {sigma.head(count), rotation.leftCols(std::min(count, rotation.cols()))};
+  Directions first{.sigma = sigma.head(count),
+                   .rotation = rotation.leftCols(std::min(count, rotation.cols()))};
+  first.ties = near_ties(to_list(first.sigma));
+  return first;
 }
 
 /// Left-singular directions of a QR's triangle: those of the tall matrix, within its basis.
@@ -64,11 +68,11 @@ Spaces spaces_of_small_difference(const Update& update, Parts parts) {
   const Svd whole = parts == Parts::kValues ? svd_values(difference) : svd(difference);
   const Index rank = count_above(whole.sigma, noise(update.info.outputs, update.info.inputs, whole.sigma[0]));
   Spaces spaces;
-  spaces.row.sigma = whole.sigma.head(rank);
-  if (parts != Parts::kValues) {
+  const bool directions = parts != Parts::kValues;
+  spaces.row = leading(whole.sigma, directions ? Dense(Dense::Identity(rank, rank)) : Dense(), rank);
+  if (directions) {
     spaces.inputs = Basis(whole.right.leftCols(rank));
     spaces.outputs = Basis(whole.left.leftCols(rank));
-    spaces.row.rotation = Dense::Identity(rank, rank);
   }
   spaces.column = spaces.row;
   spaces.frobenius_norm = difference.norm();
@@ -77,7 +81,7 @@ Spaces spaces_of_small_difference(const Update& update, Parts parts) {
 
 /// The top directions, from products in float32.
 Spaces spaces_of_large_difference(const Update& update, Index top) {
-  constexpr double kNoise = 1e-6;  // of such products, relative to σ_1
+  constexpr double kNoise = 1e-6;  // of such products, relative to ‖ΔW‖_F: 16 times the rounding of one
   const Grid& difference = update.difference;
   Matrix rounded(difference.rows, difference.cols);
   std::transform(difference.values.begin(), difference.values.end(), rounded.row<float>(0),
@@ -88,18 +92,35 @@ Spaces spaces_of_large_difference(const Update& update, Index top) {
   Spaces spaces;
   spaces.frobenius_norm = as_eigen(difference).norm();
   if (spaces.frobenius_norm == 0.0) return spaces;
-  const TopDirections found = top_directions(weight, top);
-  const Index rank = count_above(found.sigma, kNoise * found.sigma[0]);
-  spaces.inputs = Basis(found.right.leftCols(rank));
-  spaces.outputs = Basis(found.left.leftCols(rank));
-  spaces.row = {found.sigma.head(rank), Dense::Identity(rank, rank)};
+  // One more than is kept: it tells whether there are more, and whether the last one kept is tied with it.
+  const TopDirections found = top_directions(weight, top + 1);
+  const double noise = kNoise * spaces.frobenius_norm;
+  const Index rank = count_above(found.sigma, noise);
+  const Index kept = std::min(rank, top);
+  std::vector<double> errors(static_cast<std::size_t>(rank), 0.0);
+  for (Index i = 0; i < rank; ++i) {
+    const double residual = found.exact ? 0.0 : found.residuals[i];
+    errors[static_cast<std::size_t>(i)] = std::max(residual, noise / found.sigma[0]);
+  }
+  spaces.inputs = Basis(found.right.leftCols(kept));
+  spaces.outputs = Basis(found.left.leftCols(kept));
+  spaces.row = {.sigma = found.sigma.head(kept),
+                .rotation = Dense::Identity(kept, kept),
+                .ties = near_ties(to_list(found.sigma.head(rank)), errors)};
   spaces.column = spaces.row;
-  spaces.complete = rank < found.sigma.size() || rank == std::min(difference.rows, difference.cols);
+  spaces.complete = rank <= top;
+  spaces.exact = false;
   spaces.residual = found.residual;
   return spaces;
 }
 
 }  // namespace
+
+Coverage Spaces::coverage() const {
+  if (complete) return {.directions = rank()};
+  const double held = row.sigma.squaredNorm() / (frobenius_norm * frobenius_norm);
+  return {.directions = rank(), .energy = std::min(1.0, held), .complete = false};
+}
 
 Spaces spaces_of(const Update& update, Parts parts, const DecompositionOptions& options) {
   if (!update.info.dense) return spaces_of_factors(update, parts);

@@ -9,8 +9,10 @@ namespace lorry::analysis {
 
 /// Directions basis * rotation in the order of their singular values, those of rounding noise left out.
 struct Directions {
-  Vector sigma = {};    // [p], descending
-  Dense rotation = {};  // [columns of the basis, p], orthonormal columns
+  Vector sigma = {};             // [p], descending
+  Dense rotation = {};           // [columns of the basis, p], orthonormal columns
+  std::vector<Index> ties = {};  // near_ties of the precision that they were computed in; p itself too, where
+                                 // it is followed by a direction that was left out
 
   [[nodiscard]] Index count() const { return sigma.size(); }
 };
@@ -32,10 +34,12 @@ struct Spaces {
   Directions column = {};       // left-singular directions of ΔW, in `outputs`; the same sigma
   double frobenius_norm = 0.0;  // of the whole ΔW
   bool complete = true;
+  bool exact = true;      // false: by iteration, with products in float32
   double residual = 0.0;  // see Decomposition
   std::string note = {};  // a word for an update without directions ("ΔW is zero (B = 0)"); else empty
 
   [[nodiscard]] Index rank() const { return row.count(); }
+  [[nodiscard]] Coverage coverage() const;
   /// The first r left or right directions of ΔW as columns.
   [[nodiscard]] Dense left(Index r) const { return outputs.times(column.rotation.leftCols(r)); }
   [[nodiscard]] Dense right(Index r) const { return inputs.times(row.rotation.leftCols(r)); }

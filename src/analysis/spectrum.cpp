@@ -37,7 +37,7 @@ SpectrumFigures spectrum_figures(const std::vector<double>& singular_values, dou
   figures.top_share = 1.0 / all_squares;
   // A share of 1 must be reachable where the sum rounds to just below it.
   constexpr double kRounding = 1e-12;
-  figures.sufficient_rank = static_cast<Index>(singular_values.size());
+  figures.sufficient_rank.reset();
   for (std::size_t k = 0; k < figures.energy.size(); ++k) {
     if (figures.energy[k] < energy_share - kRounding) continue;
     figures.sufficient_rank = static_cast<Index>(k) + 1;
@@ -50,13 +50,17 @@ std::vector<ModuleSpectrum> measure_spectra(const UpdateSource& updates, const S
   std::vector<ModuleSpectrum> spectra(updates.modules().size());
   for_each_parallel(
       static_cast<Index>(spectra.size()), options.threads, options.progress, [&](Index i, Index) {
-        const Spaces spaces = spaces_of(updates.read(i), Parts::kValues);
+        const Spaces spaces = spaces_of(updates.read(i), Parts::kValues, options.decomposition);
         ModuleSpectrum& spectrum = spectra[static_cast<std::size_t>(i)];
         spectrum.info = updates.modules()[static_cast<std::size_t>(i)];
         spectrum.singular_values = to_list(spaces.row.sigma);
         spectrum.figures =
             spectrum_figures(spectrum.singular_values, options.energy_share, spaces.frobenius_norm);
-        spectrum.complete = spaces.complete;
+        // What is left of a complete one is rounding noise, which no rank need hold.
+        if (spaces.complete && !spectrum.figures.sufficient_rank) {
+          spectrum.figures.sufficient_rank = spaces.rank();
+        }
+        spectrum.coverage = spaces.coverage();
         spectrum.note = spaces.note;
       });
   return spectra;

@@ -1,7 +1,9 @@
 // analysis/spectrum.hpp: how many directions an update really uses.
 #pragma once
 #include <functional>
+#include <optional>
 
+#include "analysis/decomposition.hpp"
 #include "analysis/update.hpp"
 
 namespace lorry::analysis {
@@ -12,12 +14,14 @@ struct SpectrumFigures {
   double stable_rank = 0.0;     // ‖ΔW‖_F^2 / σ_1^2
   double effective_rank = 0.0;  // exp(-Σ p_i ln p_i), p_i = σ_i / Σσ (Roy & Vetterli 2007)
   double top_share = 0.0;       // σ_1^2 / ‖ΔW‖_F^2
-  Index sufficient_rank = 0;    // the smallest k whose top k directions hold the asked share of ‖ΔW‖_F^2
+  /// The smallest k whose top k directions hold the asked share of ‖ΔW‖_F^2; empty: more than the list has.
+  std::optional<Index> sufficient_rank = 0;
   std::vector<double> energy = {};  // [p]: share of ‖ΔW‖_F^2 in the top 1, 2, ... p directions
 };
 
 /// From descending singular values. `frobenius_norm` counts directions that the list leaves out; 0: none, it
-/// is computed. energy_share in (0, 1].
+/// is computed. Of a list that leaves some out, effective_rank is a lower bound: further directions, none
+/// larger than these, only raise the entropy. energy_share in (0, 1].
 SpectrumFigures spectrum_figures(const std::vector<double>& singular_values, double energy_share,
                                  double frobenius_norm = 0.0);
 
@@ -25,14 +29,15 @@ struct ModuleSpectrum {
   UpdateInfo info = {};
   std::vector<double> singular_values = {};  // up to the numerical rank
   SpectrumFigures figures = {};
-  bool complete = true;   // false: top directions of a large difference only; effective_rank is then of these
-  std::string note = {};  // "ΔW is zero (B = 0)"; else empty
+  Coverage coverage = {};  // not complete: the figures that are lower bounds are named above
+  std::string note = {};   // "ΔW is zero (B = 0)"; else empty
 
   [[nodiscard]] Index rank() const noexcept { return static_cast<Index>(singular_values.size()); }
 };
 
 struct SpectrumOptions {
   double energy_share = 0.9;
+  DecompositionOptions decomposition = {};
   Index threads = 0;                                // 0: all
   std::function<void(Index, Index)> progress = {};  // (modules done, modules in all)
 };

@@ -14,7 +14,17 @@ namespace {
 TopDirections exact_directions(const WeightMatrix& weight, Index k) {
   const Svd whole = svd(weight.in_double());
   const Index count = std::min<Index>(k, whole.sigma.size());
-  return {whole.sigma.head(count), whole.left.leftCols(count), whole.right.leftCols(count)};
+  return {.sigma = whole.sigma.head(count),
+          .left = whole.left.leftCols(count),
+          .right = whole.right.leftCols(count)};
+}
+
+/// Of a zero matrix, whose directions are all the same.
+TopDirections any_directions(const WeightMatrix& weight, Index k) {
+  const Index count = std::min({k, weight.inputs(), weight.outputs()});
+  return {.sigma = Vector::Zero(count),
+          .left = Dense::Identity(weight.outputs(), count),
+          .right = Dense::Identity(weight.inputs(), count)};
 }
 
 /// What a basis of `size` vectors held.
@@ -76,6 +86,7 @@ void converge(BlockKrylov& krylov, Index k, Index side, double tolerance) {
 
 TopDirections top_directions(WeightMatrix& weight, Index k, const TopOptions& options) {
   const Index side = std::min(weight.inputs(), weight.outputs());
+  if (weight.norm() == 0.0) return any_directions(weight, k);
   if (side <= options.full_side || 4 * k >= side) return exact_directions(weight, k);
   BlockKrylov krylov(weight, options.seed);
   converge(krylov, k, side, options.tolerance);

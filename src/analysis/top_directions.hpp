@@ -12,8 +12,9 @@ struct TopDirections {
   Dense left = {};    // [O,k]
   Dense right = {};   // [I,k]
   bool exact = true;
-  double residual = 0.0;  // max over i of ‖W^T u_i - σ_i v_i‖ / σ_1 (or ‖W v_i - σ_i u_i‖, where that is the
-                          // larger one; the other is rounding); 0 where exact
+  Vector residuals = {};  // [k], one per direction; empty where exact
+  double residual = 0.0;  // the largest: max over i of ‖W^T u_i - σ_i v_i‖ / σ_1 (or ‖W v_i - σ_i u_i‖, where
+                          // that is the larger one; the other is rounding); 0 where exact
 };
 
 struct TopOptions {

@@ -31,6 +31,13 @@ struct Update {
   Grid difference = {};  // [O,I]; empty unless dense
 };
 
+/// How much of ΔW was decomposed: all of it, or the top directions of a large difference.
+struct Coverage {
+  Index directions = 0;  // that were computed
+  double energy = 1.0;   // share of ‖ΔW‖_F^2 that they hold; 1 where complete
+  bool complete = true;  // false: ΔW has more directions than these
+};
+
 /// The updates of one adapter or one full fine-tune. Reading is const and may happen from several threads at
 /// once.
 class UpdateSource {

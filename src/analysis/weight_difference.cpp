@@ -33,6 +33,12 @@ class Difference : public UpdateSource {
                         .rank = std::min(weight.outputs(), weight.inputs()),
                         .dense = true});
     }
+    for (const LinearWeight& weight : base_.all()) {
+      if (tuned_.find(weight.module) != nullptr) continue;
+      throw Error(
+          "[load] {}: module {}: found none here and [{},{}] in {}; expected a tuned model and its own base",
+          tuned.string(), io::in_quotes(weight.module), weight.outputs(), weight.inputs(), base.string());
+    }
     std::sort(infos_.begin(), infos_.end(),
               [](const UpdateInfo& x, const UpdateInfo& y) { return module_less(x.module, y.module); });
   }

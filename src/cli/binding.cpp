@@ -81,6 +81,17 @@ Binding bind_integer(Index& to, Index least) {
 Binding bind_integer(std::optional<Index>& to, Index least) {
   return make_integer(to, least);
 }
+Binding bind_integer(Index& to, Index least, Index most) {
+  return {.read =
+              [&to, least, most](const std::string& text) {
+                const auto value = parse<Index>(text);
+                if (!value || *value < least || *value > most) return false;
+                to = *value;
+                return true;
+              },
+          .show = [&to] { return show_value(to); },
+          .expected = fmt::format("an integer from {} to {}", least, most)};
+}
 Binding bind_number(float& to, Interval interval) {
   return make_number<float>(to, interval);
 }

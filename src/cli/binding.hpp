@@ -32,6 +32,8 @@ struct Interval {
 
 Binding bind_integer(Index& to, Index least);
 Binding bind_integer(std::optional<Index>& to, Index least);
+/// From `least` to `most`.
+Binding bind_integer(Index& to, Index least, Index most);
 Binding bind_number(float& to, Interval interval);
 Binding bind_number(double& to, Interval interval);
 Binding bind_number(std::optional<double>& to, Interval interval);

@@ -64,7 +64,7 @@ Command make_merge_command() {
   table.group("Output");
   table.add("out", "DIR", bind_path(flags->out), "the folder to write; must be new or empty").required = true;
   table.group("Computing");
-  table.add("threads", "N", bind_integer(flags->threads, 0), "CPU threads").default_text = "all";
+  add_threads_option(table, flags->threads);
   add_json_option(table, flags->json, "paths and figures as one JSON object");
   command.run = [flags](OptionTable&) { run(*flags); };
   return command;

@@ -19,7 +19,15 @@ void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index&
            bind_choice<std::optional<DType>>(dtype, {{"f32", DType::kF32}, {"bf16", DType::kBF16}}),
            "f32 or bf16: type of the matrix products (sums and adapters are float32 in both)")
       .default_text = "bf16 where the CPU multiplies it fast, else f32";
-  table.add("threads", "N", bind_integer(threads, 0), "CPU threads").default_text = "all";
+  add_threads_option(table, threads);
+}
+
+void add_threads_option(OptionTable& table, Index& threads) {
+  constexpr Index kMostThreads = 1024;
+  Binding binding = bind_integer(threads, 1, kMostThreads);
+  // 0 is no number that a user gives: a config file that is written leaves it out.
+  binding.show = [&threads] { return threads == 0 ? std::string() : fmt::format("{}", threads); };
+  table.add("threads", "N", std::move(binding), "CPU threads, 1 to 1024").default_text = "all";
 }
 
 void add_json_option(OptionTable& table, bool& json, std::string help) {

@@ -14,6 +14,8 @@ void add_model_options(OptionTable& table, std::filesystem::path& model, std::fi
                        std::string adapter_help);
 /// Adds --dtype and --threads under "Computing".
 void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index& threads);
+/// Adds --threads: 1 to 1024; left out, `threads` stays 0, which everywhere means all.
+void add_threads_option(OptionTable& table, Index& threads);
 /// Adds --json under "Output".
 void add_json_option(OptionTable& table, bool& json, std::string help);
 

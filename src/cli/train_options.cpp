@@ -30,7 +30,8 @@ void add_lora_options(OptionTable& table, train::TrainOptions& options) {
             "lora, or full: every weight trains (16 bytes of memory per weight and more)");
   table.group(kLoraGroup);
   table.add("rank", "N", bind_integer(options.lora.r, 1), "rank of the update: its size and capacity");
-  table.add("alpha", "X", bind_number(options.lora.lora_alpha, {.low = 0, .low_open = true}),
+  table.add("alpha", "X",
+            bind_number(options.lora.lora_alpha, {.low = model::kLeastAlpha, .high = model::kMostAlpha}),
             "the update is scaled by alpha / rank");
   table.add("dropout", "P", bind_number(options.lora.lora_dropout, {.low = 0, .high = 1, .high_open = true}),
             "share of the update's inputs dropped while training");

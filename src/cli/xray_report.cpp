@@ -15,14 +15,14 @@ namespace {
 constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();  // report::Cell shows it as a dash
 
 /// One figure of a module, kMissing where it was not measured.
-struct Figure {
+struct XrayFigure {
   const char* title;
   int decimals;
   double (*get)(const train::XrayModule& module);
 };
 
-const std::vector<Figure>& figures() {
-  static const std::vector<Figure> kFigures = {
+const std::vector<XrayFigure>& figures() {
+  static const std::vector<XrayFigure> kFigures = {
       {"|ΔW|", 4, [](const train::XrayModule& m) { return m.figures.delta_norm; }},
       {"effective rank", 2,
        [](const train::XrayModule& m) { return m.figures.zero ? kMissing : m.figures.effective_rank; }},
@@ -42,7 +42,7 @@ const std::vector<Figure>& figures() {
 
 std::vector<report::Column> columns(const char* first, const char* second) {
   std::vector<report::Column> all = {{first, false}, {second, true}};
-  for (const Figure& figure : figures()) all.push_back({figure.title, true});
+  for (const XrayFigure& figure : figures()) all.push_back({figure.title, true});
   return all;
 }
 
@@ -86,7 +86,7 @@ report::Table xray_kinds(const train::XrayReport& report) {
   report::Table table(columns("x-ray, medians", "layers"));
   for (const std::string& kind : kinds) {
     std::vector<report::Cell> row = {kind, members[kind].size()};
-    for (const Figure& figure : figures()) {
+    for (const XrayFigure& figure : figures()) {
       std::vector<double> values;
       for (const train::XrayModule* module : members[kind]) values.push_back(figure.get(*module));
       row.push_back(cell(median(std::move(values)), figure.decimals));
@@ -100,7 +100,7 @@ report::Table xray_modules(const train::XrayReport& report) {
   report::Table table(columns("x-ray", "rank"));
   for (const train::XrayModule& module : report.modules) {
     std::vector<report::Cell> row = {module.figures.module, module.rank};
-    for (const Figure& figure : figures()) row.push_back(cell(figure.get(module), figure.decimals));
+    for (const XrayFigure& figure : figures()) row.push_back(cell(figure.get(module), figure.decimals));
     table.add_row(std::move(row));
   }
   return table;

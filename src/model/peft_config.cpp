@@ -63,14 +63,15 @@ bool is_rank(Index rank) {
   return rank >= 1 && rank <= kMaxRank;
 }
 bool is_alpha(double alpha) {
-  return std::isfinite(alpha) && alpha != 0.0;
+  return std::abs(alpha) >= kLeastAlpha && std::abs(alpha) <= kMostAlpha;
 }
+constexpr const char* kAlphaRange = "other than 0, from 1e-30 to 1e30 in size";
 
 /// An object of `field` with the values that `read` (OrderedJson -> optional<T>) accepts; keys keep the order
 /// of the file, since the first that matches counts.
 template <class T, class Read>
 ModulePattern<T> parse_pattern(const io::OrderedJson& json, const char* field, const std::string& file,
-                               const char* expected, Read read) {
+                               const std::string& expected, Read read) {
   ModulePattern<T> pattern;
   const auto found = json.find(field);
   if (found == json.end() || found->is_null()) return pattern;
@@ -96,7 +97,7 @@ void parse_patterns(const io::OrderedJson& json, const std::string& file, PeftCo
         return good ? std::optional<Index>(value.get<Index>()) : std::nullopt;
       });
   config.alpha_pattern = parse_pattern<double>(
-      json, "alpha_pattern", file, "finite numbers other than 0", [](const io::OrderedJson& value) {
+      json, "alpha_pattern", file, fmt::format("numbers {}", kAlphaRange), [](const io::OrderedJson& value) {
         const bool good = value.is_number() && is_alpha(value.get<double>());
         return good ? std::optional<double>(value.get<double>()) : std::nullopt;
       });
@@ -126,7 +127,7 @@ void check_config(const PeftConfig& config, std::string_view where) {
   };
   const auto check_alpha = [&](double alpha) {
     if (is_alpha(alpha)) return;
-    throw Error("{}: lora_alpha: found {}; expected a finite number other than 0", where, alpha);
+    throw Error("{}: lora_alpha: found {}; expected a number {}", where, alpha, kAlphaRange);
   };
   check_rank(config.r);
   check_alpha(config.lora_alpha);

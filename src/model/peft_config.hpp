@@ -40,7 +40,12 @@ struct PeftConfig {
   [[nodiscard]] float scale() const { return static_cast<float>(lora_alpha / static_cast<double>(r)); }
 };
 
-/// Throws Error unless every rank is >= 1, every alpha finite and not zero, and dropout lies in [0, 1).
+/// What alpha may be in size. Kernels take alpha / rank as a float32, which must neither overflow nor vanish
+/// for any rank.
+inline constexpr double kLeastAlpha = 1e-30;
+inline constexpr double kMostAlpha = 1e30;
+
+/// Throws Error unless every rank is >= 1, every alpha within those bounds, and dropout lies in [0, 1).
 void check_config(const PeftConfig& config, std::string_view where);
 
 /// Reads FOLDER/adapter_config.json, patterns in the order of the file. Missing fields take PEFT's defaults.

@@ -16,6 +16,8 @@ constexpr std::string_view kDark =
     "6cb2ff;"
     "--none:#4a525a;--hatch:#939da7;";
 
+// In print tables must fit, or browsers shrink the whole page: titles wrap, and names where Table::to_html
+// lets them. Charts are as small as puts two line charts or three heat maps beside each other on A4.
 constexpr std::string_view kRules = R"(*{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,"Segoe UI",Helvetica,Arial,sans-serif}
@@ -69,8 +71,13 @@ details{border:0;padding:0}
 thead{display:table-header-group}
 th button::after{content:none}
 .scroll,.charts{overflow:visible}
+table{font-size:8.5pt}
+figcaption,dt,dd,.terms dd{font-size:9pt}
+th{white-space:normal;vertical-align:bottom}
+th,td,th+th,td+td{padding:.2rem .3rem}
+td:not(.n){min-width:5.5rem}
 .charts{gap:.75rem 1rem}
-.charts>svg{zoom:.88}
+.charts>svg{zoom:.64}
 dl{background:none;border:1px solid var(--grid)}
 #tip{display:none}
 a{color:inherit;text-decoration:none}

@@ -66,6 +66,29 @@ std::string without_end_spaces(std::string line) {
   return line;
 }
 
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// Escaped, with a place to break the line behind every dot or slash between words: names of modules and paths
+// are longer than a column.
+std::string breakable(const std::string& escaped_text) {
+  std::string out;
+  for (std::size_t i = 0; i < escaped_text.size(); ++i) {
+    out += escaped_text[i];
+    const bool ends_part = escaped_text[i] == '.' || escaped_text[i] == '/';
+    const bool between = i > 0 && i + 1 < escaped_text.size() &&
+                         (is_letter(escaped_text[i - 1]) || is_digit(escaped_text[i - 1])) &&
+                         is_letter(escaped_text[i + 1]);
+    if (ends_part && between) out += "<wbr>";
+  }
+  return out;
+}
+
 std::string for_markdown(std::string_view text) {
   std::string out;
   for (const char c : printable(text)) {
@@ -181,7 +204,8 @@ std::string Table::to_html() const {
       if (columns_[c].numeric && !std::isnan(row[c].value))
         out += " data-v=\"" + format_exact(row[c].value) + "\"";
       out += '>';
-      out += escaped(shown(row[c])) + "</td>";
+      const std::string text = escaped(shown(row[c]));
+      out += (columns_[c].numeric ? text : breakable(text)) + "</td>";
     }
     out += "</tr>\n";
   }

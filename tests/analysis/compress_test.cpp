@@ -82,6 +82,14 @@ TEST(Compress, ZeroUpdateKeepsOneZeroDirection) {
   EXPECT_EQ(module.note, "ΔW is zero (B = 0)");
 }
 
+TEST(Compress, FactorsThatFloat32DoesNotHoldAreRefused) {
+  for (const double scale : {1e90, 1e-90}) {
+    const std::string text = io::error_of([&] { compress(three_directions(scale), {.rank = 2}); });
+    EXPECT_NE(text.find("[compress] module \"m\": its factors reach "), std::string::npos) << text;
+    EXPECT_NE(text.find(" in size; expected what float32 holds"), std::string::npos) << text;
+  }
+}
+
 TEST(Compress, SavedAdapterComesBackWithTheSameSpectrum) {
   MemoryUpdates updates;
   updates.add("layers.0.q_proj", random_grid(4, 20, 1), random_grid(16, 4, 2), 3.0);

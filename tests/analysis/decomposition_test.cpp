@@ -92,6 +92,14 @@ TEST(NearTies, AreGapsBelowTheirShareOfTheLargest) {
   EXPECT_EQ(near_ties({}), std::vector<Index>{});
 }
 
+TEST(NearTies, AreGapsBelowAHundredErrorsOfTheDirections) {
+  const std::vector<double> sigma = {4, 3, 2.99, 2};
+  EXPECT_EQ(near_ties(sigma, {1e-6, 1e-6, 1e-6, 1e-6}), std::vector<Index>{});
+  EXPECT_EQ(near_ties(sigma, {1e-6, 3e-5, 1e-6, 1e-6}), std::vector<Index>{2});
+  // One that is badly known spoils the subspaces behind it, not those before.
+  EXPECT_EQ(near_ties(sigma, {1e-6, 1e-6, 5e-3, 1e-6}), std::vector<Index>{3});
+}
+
 /// The k top directions of a stored matrix by products alone, against a whole SVD of it.
 void expect_top(ConstMatrixView stored, bool inputs_by_outputs, Index k) {
   const std::unique_ptr<ops::Ops> ops = ops::make_cpu_ops(1);

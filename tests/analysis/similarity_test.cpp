@@ -86,7 +86,7 @@ TEST(Similarity, DuplicatedDirectionsCountOnce) {
   EXPECT_EQ(module.a.phi.rows, 3);
   EXPECT_EQ(module.b.phi.rows, 4);
   EXPECT_EQ(module.row.phi.rows, 3);
-  EXPECT_EQ(module.rank_first, 3);
+  EXPECT_EQ(module.first.directions, 3);
 }
 
 TEST(Similarity, RankAboveTheDimensionGivesAsManyDirectionsAsThereAre) {
@@ -127,7 +127,7 @@ TEST(Similarity, FactorsThatCancelAreZeroAndNotNoise) {
   Grid b = random_grid(16, 2, 2);
   for (Index i = 0; i < 16; ++i) b.at(i, 1) = b.at(i, 0);
   const ModuleSimilarity module = only_module(one_module(a, b), one_module(a, b));
-  EXPECT_EQ(module.rank_first, 0);
+  EXPECT_EQ(module.first.directions, 0);
   EXPECT_EQ(module.note, "in the first, ΔW is zero (BA = 0); in the second, ΔW is zero (BA = 0)");
 }
 
@@ -135,7 +135,7 @@ TEST(Similarity, DenseUpdateHasTheDirectionsOfItsFactors) {
   const Grid a = random_grid(3, 20, 1);
   const Grid b = random_grid(16, 3, 2);
   const ModuleSimilarity module = only_module(one_module(a, b), one_difference(product(b, a)));
-  EXPECT_EQ(module.rank_second, 3);
+  EXPECT_EQ(module.second.directions, 3);
   EXPECT_TRUE(module.a.phi.empty());
   for (Index i = 0; i < 3; ++i) {
     EXPECT_NEAR(module.row.phi.at(i, i), 1.0, 1e-10);

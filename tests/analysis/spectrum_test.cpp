@@ -38,6 +38,9 @@ TEST(Spectrum, DirectionsLeftOutCountInTheNorm) {
   EXPECT_DOUBLE_EQ(figures.stable_rank, 25.0 / 16);
   EXPECT_DOUBLE_EQ(figures.energy[1], 20.0 / 25);
   EXPECT_DOUBLE_EQ(figures.top_share, 16.0 / 25);
+  // The list holds 80 %: no rank of it is enough for more, and 2 are for that.
+  EXPECT_FALSE(figures.sufficient_rank.has_value());
+  EXPECT_EQ(spectrum_figures({4, 2}, 0.8, 5.0).sufficient_rank, 2);
 }
 
 TEST(Spectrum, TinyUpdatesDoNotUnderflow) {

@@ -8,6 +8,7 @@
 
 #include "analysis/adapter_folder.hpp"
 #include "analysis/memory_updates.hpp"
+#include "io/safetensors.hpp"
 
 namespace lorry::analysis {
 namespace {
@@ -123,6 +124,29 @@ TEST(Updates, ModelsOfDifferentShapesHaveNoDifference) {
   EXPECT_NE(text.find("module \"model.layers.0.self_attn.q_proj\": found [48,48] here and [32,32] in"),
             std::string::npos)
       << text;
+}
+
+TEST(Updates, AModelWithFewerLayersThanItsBaseHasNoDifference) {
+  const std::filesystem::path base = golden() / "families" / "llama" / "model";
+  const io::ScratchFolder scratch;
+  std::filesystem::create_directories(scratch / "short");
+  std::string config = io::get(base / "config.json");
+  const std::string layers = "\"num_hidden_layers\": ";
+  config.replace(config.find(layers), layers.size() + 1, layers + "1");  // of 2
+  io::put(scratch / "short/config.json", config);
+  const io::SafetensorsFile file(base / "model.safetensors");
+  std::vector<io::TensorSpec> specs;
+  for (const io::TensorView& tensor : file.tensors()) {
+    if (tensor.name.find("layers.1.") == std::string::npos) {
+      specs.push_back({tensor.name, tensor.dtype, tensor.shape});
+    }
+  }
+  io::SafetensorsWriter writer(scratch / "short/model.safetensors", specs);
+  for (const io::TensorSpec& spec : specs) writer.write(spec.name, file.at(spec.name).bytes);
+  writer.finish();
+  const std::string text = io::error_of([&] { open_updates(scratch / "short", base); });
+  EXPECT_NE(text.find("module \"model.layers.1."), std::string::npos) << text;
+  EXPECT_NE(text.find("found none here and ["), std::string::npos) << text;
 }
 
 TEST(Updates, NamesAreOrderedByTheirNumbers) {

@@ -172,7 +172,9 @@ TEST_F(AnalyzeMistakes, OutputsThatCannotBeWritten) {
   expect_error({"spectrum", path("good"), "--svg", path("parts")}, path("parts"));
   expect_error({"compress", path("good"), "--rank", "1", "--out", path("parts")}, path("parts"));
   expect_error({"spectrum", path("good"), "--csv", path("same"), "--html", path("same")},
-               "--csv, --html: found " + path("same") + " for both; expected two files");
+               "--csv, --html: found " + path("same") + " for both; expected two places");
+  expect_error({"spectrum", path("good"), "--svg", path("same"), "--html", path("parts") + "/../same"},
+               "--html, --svg: found " + path("parts") + "/../same for both; expected two places");
   EXPECT_FALSE(std::filesystem::exists(path("same")));
 }
 

@@ -216,6 +216,28 @@ TEST_F(Analyze, AmplificationIsTheUpdateOverTheSameBlockOfTheWeight) {
   EXPECT_EQ(two.at("phi_right").size(), 7U);
 }
 
+TEST_F(Analyze, AWeightOfZerosIsAWordAndNeverANumber) {
+  std::filesystem::copy(path("model"), path("blank"));
+  const std::string name = path("blank") + "/model.safetensors";
+  std::string bytes = io::get(name);
+  {
+    const io::SafetensorsFile file(name);
+    const std::span<const std::byte> down = file.at(std::string(kDown) + ".weight").bytes;
+    const auto at = static_cast<std::size_t>(down.data() - file.mapping()->bytes().data());
+    bytes.replace(at, down.size(), std::string(down.size(), '\0'));
+  }
+  io::put(name, bytes);
+  const Arguments command = {"amplification", path("three"), "--model",
+                             path("blank"),   "--modules",   "down_proj"};
+  const Json module = module_of(report(command), kDown);
+  EXPECT_TRUE(module.at("amplification").is_null());
+  EXPECT_EQ(module.at("projected_random"), 0.0);
+  EXPECT_EQ(module.at("note"), "W is zero in ΔW's directions: no amplification factor");
+  const Outcome table = analyze(command);
+  EXPECT_NE(table.out.find("three: W is zero in all directions of ΔW."), std::string::npos) << table.out;
+  EXPECT_EQ(table.out.find("inf"), std::string::npos) << table.out;
+}
+
 TEST_F(Analyze, AFullFineTuneIsItsDifferenceToTheBase) {
   const Json json = report({"spectrum", path("tuned"), "--model", path("model")});
   EXPECT_EQ(json.at("modules").size(), 2U * 7 + 1);

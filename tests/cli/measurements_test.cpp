@@ -48,7 +48,7 @@ Measurements small() {
   Measurements all{.subject = "s", .facts = {{"rank", true}}};
   all.measures = {{.key = "value", .title = "value", .decimals = 1}};
   const auto add = [&](const char* module, double value, double chance) {
-    MeasuredModule row{.module = module, .values = {value}, .chance = {chance}};
+    MeasuredModule row{.module = module, .figures = {{"value", {value}}}, .chance = {{"value", chance}}};
     row.facts.emplace_back(8);
     all.modules.push_back(std::move(row));
   };
@@ -58,6 +58,31 @@ Measurements small() {
   add("m.1.q_proj", 10, 0.5);
   add("m.1.v_proj", 11, 0.7);
   return all;
+}
+
+TEST(Median, OfLowerBoundsIsOneWhereTheyDecideIt) {
+  const auto expect = [](const Figure& figure, double value, bool at_least) {
+    EXPECT_EQ(figure.value, value);
+    EXPECT_EQ(figure.at_least, at_least);
+  };
+  expect(median_figure({{3}, {5}, {129, true}}), 5, false);  // the bound stays above the middle
+  expect(median_figure({{3}, {129, true}, {129, true}}), 129, true);
+  expect(median_figure({{3}, {129, true}}), 66, true);            // it is one of two in the middle
+  expect(median_figure({{200}, {129, true}, {300}}), 200, true);  // below the middle it may rise above it
+  expect(median_figure({{200}, {kNone}, {300}}), 250, false);
+}
+
+TEST(Measurements, LowerBoundsAreMarkedAndNotDrawn) {
+  Measurements all = small();
+  all.modules[4].figures["value"] = {129, true};
+  const std::string text = module_table(all, Summary::kNone).to_text();
+  EXPECT_NE(text.find("    1  v_proj      8  ≥129.0\n"), std::string::npos) << text;
+  const report::LineChart chart = layer_profile(all, "value");
+  EXPECT_EQ(chart.series[1].y[0], 1);
+  EXPECT_TRUE(std::isnan(chart.series[1].y[1]));
+  // Of layer 1, whose median it decides, there is no point.
+  EXPECT_EQ(subject_profile({all, all}, "value").series[0].x, std::vector<double>{0});
+  EXPECT_EQ(in_words({129, true}, 0), "at least 129");
 }
 
 TEST(Measurements, ModulesStandAboveTheirMedian) {
@@ -76,7 +101,7 @@ TEST(Measurements, ModulesStandAboveTheirMedian) {
 
 TEST(Measurements, NotesHaveAColumnWhereThereIsOne) {
   Measurements all = small();
-  all.modules[1].values[0] = kNone;
+  all.modules[1].figures["value"] = {};
   all.modules[1].note = "ΔW is zero";
   const std::string text = module_table(all, Summary::kNone).to_text();
   EXPECT_NE(text.find("    0  q_proj      8      -  ΔW is zero\n"), std::string::npos) << text;
@@ -89,7 +114,7 @@ TEST(Measurements, TypesAndLayersAreMedians) {
 }
 
 TEST(Measurements, ProfilesHaveALinePerTypeAndOneForChance) {
-  const report::LineChart chart = layer_profile(small(), 0);
+  const report::LineChart chart = layer_profile(small(), "value");
   ASSERT_EQ(chart.series.size(), 3U);
   EXPECT_EQ(chart.series[0].name, "q_proj");
   EXPECT_EQ(chart.series[0].x, (std::vector<double>{0, 1}));
@@ -102,12 +127,12 @@ TEST(Measurements, SubjectsAreComparedPerType) {
   Measurements second = small();
   second.subject = "t";
   second.modules.pop_back();
-  const report::LineChart overview = subject_profile({small(), second}, 0);
+  const report::LineChart overview = subject_profile({small(), second}, "value");
   ASSERT_EQ(overview.series.size(), 2U);
   EXPECT_EQ(overview.series[0].y, (std::vector<double>{0.5, 10.5}));
   EXPECT_EQ(overview.series[1].y, (std::vector<double>{0.5, 10}));
   EXPECT_EQ(subject_table({small(), second}, "who").to_csv(), "who,modules,value\ns,5,10\nt,4,5.5\n");
-  const std::vector<report::LineChart> charts = type_profiles({small(), second}, 0);
+  const std::vector<report::LineChart> charts = type_profiles({small(), second}, "value");
   ASSERT_EQ(charts.size(), 2U);
   EXPECT_EQ(charts[1].title, "v_proj");
   ASSERT_EQ(charts[1].series.size(), 2U);
@@ -119,8 +144,15 @@ TEST(Measurements, SubjectsAreComparedPerType) {
 TEST(Measurements, TheMiddleOfEachTypeIsAmongThoseWithFigures) {
   EXPECT_EQ(middle_modules(small()), (std::vector<std::string>{"lm_head", "m.1.q_proj", "m.1.v_proj"}));
   Measurements all = small();
-  all.modules[3].values[0] = kNone;
+  all.modules[3].figures["value"] = {};
   EXPECT_EQ(middle_modules(all), (std::vector<std::string>{"lm_head", "m.0.q_proj", "m.1.v_proj"}));
+}
+
+TEST(Measurements, TheMiddleOfSeveralSubjectsCoversTheTypesOfAll) {
+  Measurements first = small();
+  first.modules.erase(first.modules.begin());  // without the head
+  EXPECT_EQ(middle_modules({first, small()}),
+            (std::vector<std::string>{"m.1.q_proj", "m.1.v_proj", "lm_head"}));
 }
 
 TEST(CommandLine, IsWhatAShellTakesBack) {

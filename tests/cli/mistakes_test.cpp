@@ -58,6 +58,70 @@ TEST_F(Mistakes, EvaluationWithoutHeldOutData) {
                "--eval-steps: found 1 without held-out data; expected --eval-data");
 }
 
+TEST_F(Mistakes, ThreadsOutOfRangeInEveryCommandThatHasThem) {
+  const std::vector<Arguments> commands = {
+      {"train", "--model", path("model"), "--data", path("data.jsonl"), "--out", path("out")},
+      {"sweep", "--model", path("model"), "--data", path("data.jsonl"), "--out", path("out")},
+      {"eval", "--model", path("model"), "--data", path("data.jsonl")},
+      {"generate", "--model", path("model"), "--prompt", "x"},
+      {"merge", "--model", path("model"), "--adapter", path("model"), "--out", path("out")},
+      {"analyze", "spectrum", path("model")},
+      {"analyze", "similarity", path("model"), path("model")},
+      {"analyze", "amplification", path("model"), "--model", path("model")},
+      {"analyze", "compress", path("model"), "--rank", "1", "--out", path("out")}};
+  for (const Arguments& command : commands) {
+    for (const std::string threads : {"0", "-1", "1025", "99999999999999999999", "two"}) {
+      Arguments arguments = command;
+      arguments.insert(arguments.end(), {"--threads", threads});
+      expect_error(run_lorry(arguments),
+                   "--threads: found \"" + threads + "\"; expected an integer from 1 to 1024");
+    }
+  }
+  io::put(path("threads.yaml"), "threads: 5000\n");
+  Arguments from_file = commands.front();
+  from_file.insert(from_file.end(), {"--config", path("threads.yaml")});
+  expect_error(run_lorry(from_file),
+               "threads.yaml:1: threads: found \"5000\"; expected an integer from 1 to 1024");
+}
+
+TEST_F(Mistakes, AdapterWhoseScaleFloat32DoesNotHold) {
+  const Outcome trained = run_lorry({"train", "--model", path("model"), "--data", path("data.jsonl"), "--out",
+                                     path("adapter"), "--steps", "1", "--threads", "1"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const std::string file = path("adapter") + "/adapter_config.json";
+  std::string config = io::get(file);
+  const std::string before = "\"lora_alpha\": 16";
+  ASSERT_NE(config.find(before), std::string::npos) << config;
+  config.replace(config.find(before), before.size(), "\"lora_alpha\": 1e308");
+  io::put(file, config);
+  const std::string words =
+      "adapter_config.json: lora_alpha: found 1e+308; expected a number other than 0, from 1e-30 to 1e30 in "
+      "size";
+  const std::vector<Arguments> commands = {
+      {"eval", "--model", path("model"), "--adapter", path("adapter"), "--data", path("data.jsonl")},
+      {"generate", "--model", path("model"), "--adapter", path("adapter"), "--prompt", "x"},
+      {"merge", "--model", path("model"), "--adapter", path("adapter"), "--out", path("out")},
+      {"inspect", path("adapter")},
+      {"train", "--model", path("model"), "--data", path("data.jsonl"), "--out", path("out"), "--adapter",
+       path("adapter")},
+      {"analyze", "spectrum", path("adapter")},
+      {"analyze", "similarity", path("adapter"), path("adapter")},
+      {"analyze", "amplification", path("adapter"), "--model", path("model")},
+      {"analyze", "compress", path("adapter"), "--rank", "1", "--out", path("out")}};
+  for (const Arguments& command : commands) expect_error(run_lorry(command), words);
+}
+
+TEST_F(Mistakes, ScaleThatFloat32DoesNotHold) {
+  for (const std::string alpha : {"1e308", "1e300", "1e39", "1e-40"}) {
+    const std::string words =
+        "alpha: found \"" + alpha + "\"; expected a number of at least 1e-30 and at most 1e+30";
+    expect_error(train(path("model"), path("data.jsonl"), {"--alpha", alpha}), "--" + words);
+    io::put(path("alpha.yaml"), "lr: 1e-3\nalpha: " + alpha + "\n");
+    expect_error(train(path("model"), path("data.jsonl"), {"--config", path("alpha.yaml")}),
+                 "alpha.yaml:2: " + words);
+  }
+}
+
 TEST_F(Mistakes, XrayOfAFullTraining) {
   expect_error(train(path("model"), path("data.jsonl"), {"--xray-steps", "1", "--method", "full"}),
                "--xray-steps: has no effect with --method full");

@@ -145,7 +145,22 @@ TEST_F(SpoiltAdapter, NumbersOutOfRange) {
   expect_error("field \"r\": found 2.5");
   set("r", 4);
   set("lora_alpha", 0);
-  expect_error("lora_alpha: found 0; expected a finite number other than 0");
+  expect_error(
+      "adapter_config.json: lora_alpha: found 0; expected a number other than 0, from 1e-30 to 1e30");
+  // Neither alpha nor alpha / rank may leave float32, in which kernels take it.
+  for (const double alpha : {1e308, 1e300, 4e38, -1e31, 1e-31, 1e-300}) {
+    set("lora_alpha", alpha);
+    expect_error(
+        fmt::format("adapter_config.json: lora_alpha: found {}; expected a number other than 0", alpha));
+    set("lora_alpha", 8);
+    set("alpha_pattern", {{"q_proj", alpha}});
+    expect_error("adapter_config.json: field \"alpha_pattern.q_proj\": found ");
+    set("alpha_pattern", nullptr);
+  }
+  for (const double alpha : {1e30, -1e-30}) {
+    set("lora_alpha", alpha);
+    EXPECT_EQ(error(), "no error");
+  }
   set("lora_alpha", 8);
   set("lora_dropout", 1.0);
   expect_error("lora_dropout: found 1; expected at least 0 and below 1");
@@ -166,7 +181,7 @@ TEST_F(SpoiltAdapter, PatternsThatCannotBe) {
   set("rank_pattern", {{"q_proj", 4}, {"wq", 7}});  // a key that matches nothing is PEFT's to warn of
   EXPECT_EQ(error(), "no error");
   set("alpha_pattern", 4);
-  expect_error("field \"alpha_pattern\": found 4; expected an object with finite numbers other than 0");
+  expect_error("field \"alpha_pattern\": found 4; expected an object with numbers other than 0");
   for (const io::Json& alpha : {io::Json(0), io::Json(true), io::Json(nullptr)}) {
     set("alpha_pattern", {{"q_proj", alpha}});
     expect_error("field \"alpha_pattern.q_proj\": found " + alpha.dump() +

@@ -10,7 +10,7 @@ namespace lorry::report {
 namespace {
 
 bool is_void(std::string_view name) {
-  return name == "meta" || name == "img" || name == "br";
+  return name == "meta" || name == "img" || name == "br" || name == "wbr";
 }
 bool is_raw(std::string_view name) {
   return name == "script" || name == "style";

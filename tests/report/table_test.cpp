@@ -102,5 +102,16 @@ TEST(Table, WithoutRowsItIsItsTitles) {
   EXPECT_EQ(table.rows(), 0);
 }
 
+TEST(Table, NamesMayBreakBehindTheirDotsInHtmlOnly) {
+  Table table({{"module"}, {"value", true}});
+  table.add_row({"model.layers.12.self_attn.q_proj", {"0.5", 0.5}});
+  table.add_row({"runs/a.b of ½. </x 1.5 &lt;.a", {"1", 1}});
+  const std::string html = table.to_html();
+  EXPECT_NE(html.find("<td>model.<wbr>layers.12.<wbr>self_attn.<wbr>q_proj</td>"), std::string::npos) << html;
+  EXPECT_NE(html.find("<td>runs/<wbr>a.<wbr>b of ½. &lt;/x 1.5 &amp;lt;.a</td>"), std::string::npos) << html;
+  EXPECT_EQ(table.to_csv().find("wbr"), std::string::npos);
+  EXPECT_EQ(table.to_text().find("wbr"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace lorry::report

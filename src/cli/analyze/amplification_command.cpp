@@ -5,6 +5,7 @@
 
 #include "cli/analyze/amplification_results.hpp"
 #include "cli/analyze/analyze_command.hpp"
+#include "cli/analyze/coverage.hpp"
 #include "cli/analyze/progress.hpp"
 #include "cli/output.hpp"
 
@@ -73,6 +74,11 @@ void run(const Flags& flags, const OptionTable& table) {
   Outputs outputs(flags.outputs);
   const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kNeeded);
   const std::vector<MeasuredAmplification> all = measure_all(subjects, flags);
+  for (const MeasuredAmplification& measured : all) {
+    if (flags.rank) continue;  // as many as were asked for
+    warn_of_cuts(measured.subject->name, measured.report.modules,
+                 [](const auto& module) { return module.coverage; });
+  }
   if (outputs.csv() != nullptr) write_amplification_csv(*outputs.csv(), all);
   if (outputs.wants_page()) {
     const Facts more = {{"model", flags.subjects.model.string()},
@@ -109,6 +115,7 @@ Command make_amplification_command() {
       .default_text = "an eighth of the smaller side, at most 64";
   table.add("seeds", "N", bind_integer(flags->seeds, 1), "random sets of directions");
   table.add("seed", "N", bind_seed(flags->seed), "fixes them");
+  table.group("Computing");
   add_threads_option(table, flags->threads);
   add_output_options(table, flags->outputs);
   command.run = [flags](OptionTable& options) { run(*flags, options); };

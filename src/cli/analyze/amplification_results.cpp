@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "cli/analyze/coverage.hpp"
 #include "core/clock.hpp"
 
 namespace lorry::cli {
@@ -15,8 +17,8 @@ bool is_zero(const analysis::ModuleAmplification& module) {
 }
 
 /// Figures that need directions of ΔW.
-double figure(const analysis::ModuleAmplification& module, double value) {
-  return is_zero(module) ? report::kNone : value;
+double value(const analysis::ModuleAmplification& module, double figure) {
+  return is_zero(module) ? report::kNone : figure;
 }
 
 double factor(const analysis::ModuleAmplification& module) {
@@ -37,6 +39,12 @@ double chance(const MeasuredAmplification& measured, Index dimension, const anal
              : static_cast<double>(std::max(grid.rows, grid.cols)) / static_cast<double>(dimension);
 }
 
+/// Of a cut ΔW, also where fewer of its directions were asked for: they are its top ones all the same.
+std::string note_of(const analysis::ModuleAmplification& module) {
+  if (!module.note.empty() || module.directions < module.coverage.directions) return module.note;
+  return coverage_note(module.coverage);
+}
+
 io::OrderedJson grid_or_null(const analysis::Grid& grid) {
   return grid.empty() ? io::OrderedJson(nullptr) : json_grid(grid);
 }
@@ -46,19 +54,21 @@ io::OrderedJson module_json(const MeasuredAmplification& measured,
   return {{"module", module.info.module},
           {"adapter", measured.subject->path.string()},
           {"directions", module.directions},
+          {"directions_energy", json_number(value(module, module.energy))},
+          {"complete", module.coverage.complete},
           {"delta_norm", json_number(module.delta_norm)},
           {"weight_norm", json_number(module.weight_norm)},
-          {"projected_delta", json_number(figure(module, module.projected_delta))},
-          {"projected_weight", json_number(figure(module, module.projected_weight))},
-          {"projected_random", json_number(figure(module, module.projected_random))},
-          {"projected_random_spread", json_number(figure(module, module.projected_random_spread))},
+          {"projected_delta", json_number(value(module, module.projected_delta))},
+          {"projected_weight", json_number(value(module, module.projected_weight))},
+          {"projected_random", json_number(value(module, module.projected_random))},
+          {"projected_random_spread", json_number(value(module, module.projected_random_spread))},
           {"amplification", json_number(factor(module))},
           {"phi_left", grid_or_null(module.phi_left)},
           {"phi_right", grid_or_null(module.phi_right)},
           {"weight_singular_values", json_numbers(module.weight_singular_values)},
           {"weight_exact", module.weight_exact},
           {"weight_residual", json_number(module.weight_residual)},
-          {"note", json_note(module.note)}};
+          {"note", json_note(note_of(module))}};
 }
 
 }  // namespace
@@ -84,24 +94,18 @@ Measurements measurements_of(const MeasuredAmplification& measured) {
       {"φ left", "Share of ΔW's r output directions within W's top w (Figure 8)."},
       {"φ right", "Share of ΔW's r input directions within W's top w."}};
   for (const analysis::ModuleAmplification& module : measured.report.modules) {
-    MeasuredModule row{.module = module.info.module, .note = module.note};
+    MeasuredModule row{.module = module.info.module, .note = note_of(module)};
     row.facts.emplace_back(module.directions);
-    row.values = {module.delta_norm,
-                  module.weight_norm,
-                  figure(module, module.projected_delta),
-                  figure(module, module.projected_weight),
-                  figure(module, module.projected_random),
-                  factor(module),
-                  corner(module.phi_left),
-                  corner(module.phi_right)};
-    row.chance = {report::kNone,
-                  report::kNone,
-                  report::kNone,
-                  report::kNone,
-                  report::kNone,
-                  report::kNone,
-                  chance(measured, module.info.outputs, module.phi_left),
-                  chance(measured, module.info.inputs, module.phi_right)};
+    row.figures = {{"delta_norm", {module.delta_norm}},
+                   {"weight_norm", {module.weight_norm}},
+                   {"projected_delta", {value(module, module.projected_delta)}},
+                   {"projected_weight", {value(module, module.projected_weight)}},
+                   {"projected_random", {value(module, module.projected_random)}},
+                   {"amplification", {factor(module)}},
+                   {"overlap_left", {corner(module.phi_left)}},
+                   {"overlap_right", {corner(module.phi_right)}}};
+    row.chance = {{"overlap_left", chance(measured, module.info.outputs, module.phi_left)},
+                  {"overlap_right", chance(measured, module.info.inputs, module.phi_right)}};
     result.modules.push_back(std::move(row));
   }
   return result;
@@ -116,16 +120,22 @@ std::vector<Measurements> measurements_of(const std::vector<MeasuredAmplificatio
 
 std::string amplification_verdict(const MeasuredAmplification& measured) {
   const Measurements figures = measurements_of(measured);
-  const double median_factor = median(figures, 5);
-  if (!std::isfinite(median_factor)) return fmt::format("{}: ΔW is zero everywhere.", measured.subject->name);
-  const double against_random = median(figures, 2) / median(figures, 4);
+  const auto middle = [&](std::string_view key) { return median(figures, key).value; };
+  const double median_factor = middle("amplification");
+  if (!std::isfinite(median_factor)) {
+    const bool any = std::any_of(measured.report.modules.begin(), measured.report.modules.end(),
+                                 [](const auto& module) { return !is_zero(module); });
+    return fmt::format("{}: {}.", measured.subject->name,
+                       any ? "W is zero in all directions of ΔW" : "ΔW is zero everywhere");
+  }
+  const double against_random = middle("projected_delta") / middle("projected_random");
   const std::string sentence = fmt::format(
       "{}: in the median module, ΔW is {} times as large as what W has in the same directions; that part of "
       "W is {} "
       "times what random directions hold and {} of what W's own top directions hold.",
       measured.subject->name, report::format_number(median_factor, 3),
       report::format_number(against_random, 3),
-      report::format_number(median(figures, 2) / median(figures, 3), 2));
+      report::format_number(middle("projected_delta") / middle("projected_weight"), 2));
   // With all of a full fine-tune's directions, W is projected on nearly everything.
   return measured.subject->full && measured.all_directions
              ? sentence + " These are all directions of a full fine-tune; --rank 4 looks at its strongest."
@@ -164,13 +174,14 @@ void write_amplification_csv(CsvFile& csv, const std::vector<MeasuredAmplificati
       const analysis::ModuleAmplification& module = measured.report.modules[m];
       const ModulePlace place = place_of(module.info.module);
       const auto row = [&](const std::string& measure, const std::string& i, const std::string& j,
-                           double value) {
+                           double number) {
         csv.row(measured.subject->path.string(), module.info.module, layer_text(place), place.type, measure,
-                i, j, value);
+                i, j, number);
       };
       row("directions", "", "", static_cast<double>(module.directions));
-      for (std::size_t k = 0; k < figures.measures.size(); ++k) {
-        row(figures.measures[k].key, "", "", figures.modules[m].values[k]);
+      row("directions_energy", "", "", value(module, module.energy));
+      for (const Measure& measure : figures.measures) {
+        row(measure.key, "", "", figure_of(figures.modules[m], measure.key).value);
       }
       for (const auto& [name, grid] :
            {std::pair("phi_left", &module.phi_left), {"phi_right", &module.phi_right}}) {

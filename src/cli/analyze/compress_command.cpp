@@ -9,6 +9,7 @@
 #include "analysis/compress.hpp"
 #include "analysis/linear_weights.hpp"
 #include "cli/analyze/analyze_command.hpp"
+#include "cli/analyze/coverage.hpp"
 #include "cli/analyze/figure_tables.hpp"
 #include "cli/analyze/outputs.hpp"
 #include "cli/analyze/progress.hpp"
@@ -83,15 +84,20 @@ struct Total {
   }
 };
 
+std::string note_of(const analysis::CompressedModule& module) {
+  return module.note.empty() ? coverage_note(module.coverage) : module.note;
+}
+
 Measurements measurements_of(const Subject& subject, const std::vector<analysis::CompressedModule>& modules) {
   Measurements result{.subject = subject.name, .facts = {{"rank before", true}, {"after", true}}};
   result.measures = {{.key = "delta_norm", .title = "‖ΔW‖"},
                      {.key = "error", .title = "error", .decimals = 4},
                      {.key = "energy", .title = "energy kept", .decimals = 4}};
   for (const analysis::CompressedModule& module : modules) {
-    MeasuredModule row{.module = module.info.module, .note = module.note};
+    MeasuredModule row{.module = module.info.module, .note = note_of(module)};
     row.facts = {module.info.rank, module.rank};
-    row.values = {module.delta_norm, module.relative_error, module.energy};
+    row.figures = {
+        {"delta_norm", {module.delta_norm}}, {"error", {module.relative_error}}, {"energy", {module.energy}}};
     result.modules.push_back(std::move(row));
   }
   return result;
@@ -107,7 +113,8 @@ void print_json(const Flags& flags, const std::vector<analysis::CompressedModule
                     {"delta_norm", json_number(module.delta_norm)},
                     {"relative_error", json_number(module.relative_error)},
                     {"energy", json_number(module.energy)},
-                    {"note", json_note(module.note)}});
+                    {"complete", module.coverage.complete},
+                    {"note", json_note(note_of(module))}});
   }
   const Total total(modules);
   print_modules(list, {{"out", flags.out.string()},
@@ -162,6 +169,7 @@ void run(const Flags& flags) {
                                                     .threads = flags.threads,
                                                     .progress = progress.callback()});
   }
+  warn_of_cuts(subject.name, modules, [](const auto& module) { return module.coverage; });
   analysis::save_compressed(flags.out, modules, base.name, base.conv1d);
   if (flags.json) {
     print_json(flags, modules);
@@ -186,6 +194,7 @@ Command make_compress_command() {
   table.add("rank", "N", bind_integer(flags->rank, 1), "keep at most N directions of every module; or");
   table.add("energy", "E", bind_number(flags->energy, {.low = 0, .high = 1, .low_open = true}),
             "keep as many as hold this share of ‖ΔW‖², per module");
+  table.group("Computing");
   add_threads_option(table, flags->threads);
   table.group("Output");
   table.add("out", "DIR", bind_path(flags->out), "the folder to write; must be new or empty").required = true;

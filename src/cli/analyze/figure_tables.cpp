@@ -11,9 +11,11 @@ namespace lorry::cli {
 
 namespace {
 
-report::Cell shown(const Measure& measure, double value) {
-  if (measure.decimals == kSignificant) return {report::format_number(value), value};
-  return {report::format_fixed(value, measure.decimals), value};
+report::Cell shown(const Measure& measure, Figure figure) {
+  const std::string text = measure.decimals == kSignificant
+                               ? report::format_number(figure.value)
+                               : report::format_fixed(figure.value, measure.decimals);
+  return {(figure.at_least ? "≥" : "") + text, figure.value};
 }
 
 std::size_t columns_of(const std::string& text) {
@@ -42,8 +44,8 @@ report::Table module_table(const Measurements& measurements, Summary summary) {
     std::vector<report::Cell> row = {
         {layer_text(place), place.layer < 0 ? report::kNone : static_cast<double>(place.layer)}, place.type};
     row.insert(row.end(), module.facts.begin(), module.facts.end());
-    for (std::size_t k = 0; k < measurements.measures.size(); ++k) {
-      row.push_back(shown(measurements.measures[k], value_of(module, k)));
+    for (const Measure& measure : measurements.measures) {
+      row.push_back(shown(measure, figure_of(module, measure.key)));
     }
     if (notes) row.emplace_back(module.note);
     table.add_row(std::move(row));
@@ -53,15 +55,15 @@ report::Table module_table(const Measurements& measurements, Summary summary) {
     std::vector<report::Cell> row = {"", name};
     for (std::size_t k = 0; k < facts; ++k) row.emplace_back("");
     bool any = false;
-    for (std::size_t k = 0; k < measurements.measures.size(); ++k) {
-      row.push_back(shown(measurements.measures[k], value(measurements, k)));
+    for (const Measure& measure : measurements.measures) {
+      row.push_back(shown(measure, value(measure.key)));
       any = any || std::isfinite(row.back().value);
     }
     if (notes) row.emplace_back("");
     if (any) table.add_row(std::move(row));
   };
-  add_summary("median", [](const Measurements& all, std::size_t k) { return median(all, k); });
-  add_summary("random", [](const Measurements& all, std::size_t k) { return median_chance(all, k); });
+  add_summary("median", [&](const std::string& key) { return median(measurements, key); });
+  add_summary("random", [&](const std::string& key) { return Figure{median_chance(measurements, key)}; });
   return table;
 }
 
@@ -69,8 +71,8 @@ report::Table type_table(const Measurements& measurements) {
   report::Table table(measure_columns(measurements, {{"module type"}, {"modules", true}}));
   for (const auto& [type, group] : by_type(measurements)) {
     std::vector<report::Cell> row = {type, std::ssize(group)};
-    for (std::size_t k = 0; k < measurements.measures.size(); ++k) {
-      row.push_back(shown(measurements.measures[k], median(group, k)));
+    for (const Measure& measure : measurements.measures) {
+      row.push_back(shown(measure, median(group, measure.key)));
     }
     table.add_row(std::move(row));
   }
@@ -81,8 +83,8 @@ report::Table layer_table(const Measurements& measurements) {
   report::Table table(measure_columns(measurements, {{"layer", true}, {"modules", true}}));
   for (const auto& [layer, group] : by_layer(measurements)) {
     std::vector<report::Cell> row = {layer, std::ssize(group)};
-    for (std::size_t k = 0; k < measurements.measures.size(); ++k) {
-      row.push_back(shown(measurements.measures[k], median(group, k)));
+    for (const Measure& measure : measurements.measures) {
+      row.push_back(shown(measure, median(group, measure.key)));
     }
     table.add_row(std::move(row));
   }
@@ -93,8 +95,8 @@ report::Table subject_table(const std::vector<Measurements>& all, std::string wh
   report::Table table(measure_columns(all.front(), {{std::move(what)}, {"modules", true}}));
   for (const Measurements& measurements : all) {
     std::vector<report::Cell> row = {measurements.subject, std::ssize(measurements.modules)};
-    for (std::size_t k = 0; k < measurements.measures.size(); ++k) {
-      row.push_back(shown(measurements.measures[k], median(measurements, k)));
+    for (const Measure& measure : measurements.measures) {
+      row.push_back(shown(measure, median(measurements, measure.key)));
     }
     table.add_row(std::move(row));
   }

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/check.hpp"
+
 namespace lorry::cli {
 
 namespace {
 
-double value_of(const std::vector<double>& values, std::size_t measure) {
-  return measure < values.size() ? values[measure] : report::kNone;
+double chance_of(const MeasuredModule& module, std::string_view key) {
+  const auto found = module.chance.find(key);
+  return found == module.chance.end() ? report::kNone : found->second;
 }
 
 }  // namespace
@@ -21,42 +24,64 @@ std::string short_type(const std::string& type,
   return same > 1 ? type : last(type);
 }
 
-double value_of(const MeasuredModule& module, std::size_t measure) {
-  return value_of(module.values, measure);
+const Measure& measure_of(const Measurements& measurements, std::string_view key) {
+  const auto found = std::find_if(measurements.measures.begin(), measurements.measures.end(),
+                                  [&](const Measure& measure) { return measure.key == key; });
+  LORRY_CHECK(found != measurements.measures.end());
+  return *found;
+}
+
+Figure figure_of(const MeasuredModule& module, std::string_view key) {
+  const auto found = module.figures.find(key);
+  return found == module.figures.end() ? Figure() : found->second;
+}
+
+Figure median_figure(std::vector<Figure> figures) {
+  std::erase_if(figures, [](const Figure& figure) { return !std::isfinite(figure.value); });
+  if (figures.empty()) return {};
+  std::sort(figures.begin(), figures.end(), [](const Figure& a, const Figure& b) {
+    return std::pair(a.value, a.at_least) < std::pair(b.value, b.at_least);
+  });
+  const std::size_t half = figures.size() / 2;
+  // A bound above the middle stays there; one below may really stand above it.
+  const bool at_least = std::any_of(figures.begin(), figures.begin() + static_cast<Index>(half) + 1,
+                                    [](const Figure& figure) { return figure.at_least; });
+  const double upper = figures[half].value;
+  return {figures.size() % 2 == 1 ? upper : (figures[half - 1].value + upper) / 2, at_least};
 }
 
 double median(std::vector<double> values) {
-  std::erase_if(values, [](double value) { return !std::isfinite(value); });
-  if (values.empty()) return report::kNone;
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+  std::vector<Figure> figures;
+  figures.reserve(values.size());
+  for (const double value : values) figures.push_back({value});
+  return median_figure(std::move(figures)).value;
 }
 
-double median(const ModuleGroup& group, std::size_t measure) {
+Figure median(const ModuleGroup& group, std::string_view key) {
+  std::vector<Figure> figures;
+  figures.reserve(group.size());
+  for (const MeasuredModule* module : group) figures.push_back(figure_of(*module, key));
+  return median_figure(std::move(figures));
+}
+
+double median_chance(const ModuleGroup& group, std::string_view key) {
   std::vector<double> values;
   values.reserve(group.size());
-  for (const MeasuredModule* module : group) values.push_back(value_of(module->values, measure));
+  for (const MeasuredModule* module : group) values.push_back(chance_of(*module, key));
   return median(std::move(values));
 }
 
-double median_chance(const ModuleGroup& group, std::size_t measure) {
-  std::vector<double> values;
-  values.reserve(group.size());
-  for (const MeasuredModule* module : group) values.push_back(value_of(module->chance, measure));
-  return median(std::move(values));
+Figure median(const Measurements& measurements, std::string_view key) {
+  return median(all_of(measurements), key);
 }
 
-double median(const Measurements& measurements, std::size_t measure) {
-  return median(all_of(measurements), measure);
+double median_chance(const Measurements& measurements, std::string_view key) {
+  return median_chance(all_of(measurements), key);
 }
 
-double median_chance(const Measurements& measurements, std::size_t measure) {
-  return median_chance(all_of(measurements), measure);
-}
-
-std::string in_words(double value, int decimals) {
-  return std::isfinite(value) ? report::format_fixed(value, decimals) : std::string("no value");
+std::string in_words(Figure figure, int decimals) {
+  if (!std::isfinite(figure.value)) return "no value";
+  return (figure.at_least ? "at least " : "") + report::format_fixed(figure.value, decimals);
 }
 
 ModuleGroup all_of(const Measurements& measurements) {
@@ -91,10 +116,23 @@ std::vector<std::string> middle_modules(const Measurements& measurements) {
   for (auto& [type, group] : by_type(measurements)) {
     ModuleGroup with_figures = group;
     std::erase_if(with_figures, [](const MeasuredModule* module) {
-      return std::none_of(module->values.begin(), module->values.end(),
-                          [](double value) { return std::isfinite(value); });
+      return std::none_of(module->figures.begin(), module->figures.end(),
+                          [](const auto& figure) { return std::isfinite(figure.second.value); });
     });
     if (!with_figures.empty()) middles.push_back(with_figures[with_figures.size() / 2]->module);
+  }
+  return middles;
+}
+
+std::vector<std::string> middle_modules(const std::vector<Measurements>& all) {
+  std::vector<std::string> middles;
+  for (const Measurements& measurements : all) {
+    for (std::string& name : middle_modules(measurements)) {
+      const std::string type = place_of(name).type;
+      const bool known = std::any_of(middles.begin(), middles.end(),
+                                     [&](const std::string& other) { return place_of(other).type == type; });
+      if (!known) middles.push_back(std::move(name));
+    }
   }
   return middles;
 }

@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,9 +17,15 @@ namespace lorry::cli {
 /// Shows a number with significant digits instead of a fixed number of decimals.
 inline constexpr int kSignificant = -1;
 
-/// One figure that each module has.
+/// A number of one module, or a median of such.
+struct Figure {
+  double value = std::numeric_limits<double>::quiet_NaN();  // NaN: none
+  bool at_least = false;                                    // the value is a lower bound
+};
+
+/// What each module has a figure of.
 struct Measure {
-  std::string key = {};          // in file names: "effective_rank"
+  std::string key = {};          // of the figures, and in file names: "effective_rank"
   std::string title = {};        // of a column: "A top"
   std::string chart_title = {};  // where there is room: "φ(1,1) of A"; empty: the title
   int decimals = kSignificant;   // digits after the point
@@ -30,9 +37,9 @@ struct Measure {
 struct MeasuredModule {
   std::string module = {};
   std::vector<report::Cell> facts = {};  // shown before the figures, one per Measurements::facts
-  std::vector<double> values = {};       // one per measure; NaN: none
-  std::vector<double> chance = {};       // what random directions give, likewise; empty: none
-  std::string note = {};                 // why there is none; else empty
+  std::map<std::string, Figure, std::less<>> figures = {};  // by Measure::key
+  std::map<std::string, double, std::less<>> chance = {};   // what random directions give, likewise
+  std::string note = {};                                    // why there is none; else empty
 };
 
 /// All modules of one adapter, or of one pair.
@@ -58,19 +65,25 @@ std::map<Index, ModuleGroup> by_layer(const Measurements& measurements);
 /// Of each module type, the module in the middle of the model, as the paper shows layer 48 of 96. Modules
 /// without figures do not count.
 std::vector<std::string> middle_modules(const Measurements& measurements);
+/// The same of several subjects: of a module type that an earlier one has, the earlier one's choice.
+std::vector<std::string> middle_modules(const std::vector<Measurements>& all);
 
-/// NaN where there is none.
-double value_of(const MeasuredModule& module, std::size_t measure);
+/// The measure of a key, which must exist.
+const Measure& measure_of(const Measurements& measurements, std::string_view key);
+/// The figure of a measure; none where the module has none.
+Figure figure_of(const MeasuredModule& module, std::string_view key);
 
 /// Median of the values that are numbers; NaN where there is none.
 double median(std::vector<double> values);
-double median(const ModuleGroup& group, std::size_t measure);
-double median(const Measurements& measurements, std::size_t measure);
+/// Likewise; a lower bound where one of those that decide it is.
+Figure median_figure(std::vector<Figure> figures);
+Figure median(const ModuleGroup& group, std::string_view key);
+Figure median(const Measurements& measurements, std::string_view key);
 /// Of what chance gives.
-double median_chance(const ModuleGroup& group, std::size_t measure);
-double median_chance(const Measurements& measurements, std::size_t measure);
+double median_chance(const ModuleGroup& group, std::string_view key);
+double median_chance(const Measurements& measurements, std::string_view key);
 
-/// "0.83", or "no value".
-std::string in_words(double value, int decimals = 2);
+/// "0.83", "at least 0.83", or "no value".
+std::string in_words(Figure figure, int decimals = 2);
 
 }  // namespace lorry::cli

@@ -55,11 +55,6 @@ void add_output_options(OptionTable& table, OutputFlags& flags) {
   add_json_option(table, flags.json, "every number as one JSON object, instead of the tables");
 }
 
-void add_threads_option(OptionTable& table, Index& threads) {
-  table.group("Computing");
-  table.add("threads", "N", bind_integer(threads, 0), "CPU threads").default_text = "all";
-}
-
 std::string command_line(const std::string& name, const OptionTable& table) {
   std::string line = "lorry analyze " + name;
   for (const Option& option : table.options()) {

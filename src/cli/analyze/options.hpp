@@ -31,8 +31,6 @@ Option& add_model_option(OptionTable& table, SubjectFlags& flags, std::string he
 void add_modules_option(OptionTable& table, SubjectFlags& flags);
 /// Adds --json, --csv, --html and --svg under "Output".
 void add_output_options(OptionTable& table, OutputFlags& flags);
-/// Adds --threads under "Computing".
-void add_threads_option(OptionTable& table, Index& threads);
 
 /// What the user typed, so that a report can say how to make it again: "lorry analyze NAME" and every flag
 /// that was given, quoted for a shell.

@@ -23,6 +23,16 @@ void check_file(const char* flag, const std::filesystem::path& path) {
   throw Error("[analyze] {}: {} is a folder; expected the name of a file", flag, path.string());
 }
 
+/// One would replace the other.
+void check_different(const char* flag, const std::filesystem::path& path, const char* other_flag,
+                     const std::filesystem::path& other) {
+  const auto place = [](const std::filesystem::path& relative) {
+    return std::filesystem::absolute(relative).lexically_normal();
+  };
+  if (path.empty() || other.empty() || place(path) != place(other)) return;
+  throw Error("[analyze] {}, {}: found {} for both; expected two places", flag, other_flag, path.string());
+}
+
 std::string dumped(const io::OrderedJson& value) {
   // A file name need not be UTF-8; JSON must be.
   return value.dump(-1, ' ', false, io::OrderedJson::error_handler_t::replace);
@@ -45,9 +55,9 @@ void CsvFile::add(double number) {
 }
 
 Outputs::Outputs(const OutputFlags& flags) : flags_(flags) {
-  if (!flags.csv.empty() && flags.csv == flags.html) {
-    throw Error("[analyze] --csv, --html: found {} for both; expected two files", flags.csv.string());
-  }
+  check_different("--csv", flags.csv, "--html", flags.html);
+  check_different("--csv", flags.csv, "--svg", flags.svg);
+  check_different("--html", flags.html, "--svg", flags.svg);
   if (!flags.csv.empty()) {
     check_file("--csv", flags.csv);
     csv_.emplace(flags.csv);

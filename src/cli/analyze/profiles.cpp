@@ -12,14 +12,19 @@ std::string chart_title(const Measure& measure) {
   return measure.chart_title.empty() ? measure.title : measure.chart_title;
 }
 
+/// What is drawn of a figure: a lower bound would look like the value.
+double point_of(Figure figure) {
+  return figure.at_least ? std::numeric_limits<double>::quiet_NaN() : figure.value;
+}
+
 /// One point per layer; modules outside the layers have no place on the axis.
-report::Series series_of(std::string name, const ModuleGroup& group, std::size_t measure) {
+report::Series series_of(std::string name, const ModuleGroup& group, std::string_view key) {
   report::Series series{.name = std::move(name)};
   for (const MeasuredModule* module : group) {
     const Index layer = place_of(module->module).layer;
     if (layer < 0) continue;
     series.x.push_back(static_cast<double>(layer));
-    series.y.push_back(value_of(*module, measure));
+    series.y.push_back(point_of(figure_of(*module, key)));
   }
   return series;
 }
@@ -50,35 +55,35 @@ void add_if_any(report::LineChart& chart, report::Series series) {
 
 }  // namespace
 
-report::LineChart layer_profile(const Measurements& measurements, std::size_t measure) {
-  const Measure& shown = measurements.measures[measure];
+report::LineChart layer_profile(const Measurements& measurements, std::string_view key) {
+  const Measure& shown = measure_of(measurements, key);
   report::LineChart chart = frame(shown, chart_title(shown), "");
   const auto groups = by_type(measurements);
   for (const auto& [type, group] : groups) {
-    add_if_any(chart, series_of(short_type(type, groups), group, measure));
+    add_if_any(chart, series_of(short_type(type, groups), group, key));
   }
   add_if_any(chart, layer_series("random", measurements,
-                                 [&](const ModuleGroup& group) { return median_chance(group, measure); }));
+                                 [&](const ModuleGroup& group) { return median_chance(group, key); }));
   return chart;
 }
 
-report::LineChart subject_profile(const std::vector<Measurements>& all, std::size_t measure) {
-  const Measure& shown = all.front().measures[measure];
+report::LineChart subject_profile(const std::vector<Measurements>& all, std::string_view key) {
+  const Measure& shown = measure_of(all.front(), key);
   report::LineChart chart = frame(shown, chart_title(shown), "");
   for (const Measurements& measurements : all) {
     add_if_any(chart, layer_series(measurements.subject, measurements,
-                                   [&](const ModuleGroup& group) { return median(group, measure); }));
+                                   [&](const ModuleGroup& group) { return point_of(median(group, key)); }));
   }
   return chart;
 }
 
-std::vector<report::LineChart> type_profiles(const std::vector<Measurements>& all, std::size_t measure) {
-  const Measure& shown = all.front().measures[measure];
+std::vector<report::LineChart> type_profiles(const std::vector<Measurements>& all, std::string_view key) {
+  const Measure& shown = measure_of(all.front(), key);
   std::vector<report::LineChart> charts;
   for (const Measurements& measurements : all) {
     for (const auto& entry : by_type(measurements)) {
       const std::string& type = entry.first;
-      report::Series series = series_of(measurements.subject, entry.second, measure);
+      report::Series series = series_of(measurements.subject, entry.second, key);
       if (series.x.empty()) continue;
       auto found = std::find_if(charts.begin(), charts.end(),
                                 [&](const report::LineChart& chart) { return chart.title == type; });

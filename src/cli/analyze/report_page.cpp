@@ -12,34 +12,34 @@ void add_terms(report::Content& content, const Measurements& measurements) {
 }
 
 void add_profiles(report::Content& content, const std::vector<Measurements>& all,
-                  const std::vector<std::size_t>& charted) {
+                  const std::vector<std::string_view>& charted) {
   std::vector<std::string> charts;
-  for (const std::size_t measure : charted) {
+  for (const std::string_view key : charted) {
     const report::LineChart chart =
-        all.size() > 1 ? subject_profile(all, measure) : layer_profile(all.front(), measure);
+        all.size() > 1 ? subject_profile(all, key) : layer_profile(all.front(), key);
     if (!chart.series.empty()) charts.push_back(report::to_svg(chart));
   }
   if (charts.empty()) return;
   content.charts(charts, all.size() > 1 ? "Medians over the modules of a layer." : "");
-  for (const std::size_t measure : charted) {
+  for (const std::string_view key : charted) {
     if (all.size() == 1) break;
     std::vector<std::string> by_type;
-    for (const report::LineChart& chart : type_profiles(all, measure))
-      by_type.push_back(report::to_svg(chart));
+    for (const report::LineChart& chart : type_profiles(all, key)) by_type.push_back(report::to_svg(chart));
     report::Content details;
     details.charts(by_type);
-    content.details(fmt::format("{} by module type", all.front().measures[measure].title), details);
+    content.details(fmt::format("{} by module type", measure_of(all.front(), key).title), details);
   }
 }
 
 void write_profile_charts(Outputs& outputs, const std::vector<Measurements>& all, const std::string& prefix) {
-  for (std::size_t measure = 0; measure < all.front().measures.size(); ++measure) {
-    const std::string name = fmt::format("{}profile-{}", prefix, all.front().measures[measure].key);
+  for (const Measure& measure : all.front().measures) {
+    const std::string& key = measure.key;
+    const std::string name = fmt::format("{}profile-{}", prefix, key);
     const report::LineChart chart =
-        all.size() > 1 ? subject_profile(all, measure) : layer_profile(all.front(), measure);
+        all.size() > 1 ? subject_profile(all, key) : layer_profile(all.front(), key);
     if (!chart.series.empty()) outputs.write_chart(name, report::to_svg(chart));
     if (all.size() == 1) continue;
-    for (const report::LineChart& of_type : type_profiles(all, measure)) {
+    for (const report::LineChart& of_type : type_profiles(all, key)) {
       outputs.write_chart(fmt::format("{}-{}", name, of_type.title), report::to_svg(of_type));
     }
   }

@@ -16,10 +16,10 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 /// What the titles mean, a line each.
 void add_terms(report::Content& content, const Measurements& measurements);
 
-/// The measures in `charted` over the layers: of one subject a line per module type, of several a line per
-/// subject and, folded, a chart per module type.
+/// The measures whose keys are in `charted` over the layers: of one subject a line per module type, of
+/// several a line per subject and, folded, a chart per module type.
 void add_profiles(report::Content& content, const std::vector<Measurements>& all,
-                  const std::vector<std::size_t>& charted);
+                  const std::vector<std::string_view>& charted);
 /// The same as files, "profile-effective_rank.svg" and so on, behind `prefix`.
 void write_profile_charts(Outputs& outputs, const std::vector<Measurements>& all,
                           const std::string& prefix = {});

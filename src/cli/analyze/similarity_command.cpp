@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "cli/analyze/analyze_command.hpp"
+#include "cli/analyze/coverage.hpp"
 #include "cli/analyze/progress.hpp"
 #include "cli/analyze/similarity_page.hpp"
 #include "cli/output.hpp"
@@ -86,10 +88,25 @@ void print_tables(const std::vector<ComparedPair>& pairs) {
   print_out(text);
 }
 
+/// A line per subject, though it may be in several pairs.
+void warn_once_of_cuts(const std::vector<ComparedPair>& pairs) {
+  std::set<const Subject*> done;
+  for (const ComparedPair& pair : pairs) {
+    const auto& modules = pair.report.modules;
+    if (done.insert(pair.first).second) {
+      warn_of_cuts(pair.first->name, modules, [](const auto& module) { return module.first; });
+    }
+    if (done.insert(pair.second).second) {
+      warn_of_cuts(pair.second->name, modules, [](const auto& module) { return module.second; });
+    }
+  }
+}
+
 void run(const Flags& flags, const OptionTable& table) {
   Outputs outputs(flags.outputs);
   const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kBaseOfTuned);
   const std::vector<ComparedPair> pairs = compare_all(subjects, flags);
+  warn_once_of_cuts(pairs);
   if (outputs.csv() != nullptr) write_similarity_csv(*outputs.csv(), pairs);
   if (outputs.wants_page()) {
     const std::string control = flags.seeds > 0 ? fmt::format("{} seeds from {} on", flags.seeds, flags.seed)
@@ -122,6 +139,7 @@ Command make_similarity_command() {
   add_modules_option(table, flags->subjects);
   table.add("seeds", "N", bind_integer(flags->seeds, 0), "random matrices for the control; 0: none");
   table.add("seed", "N", bind_seed(flags->seed), "fixes them");
+  table.group("Computing");
   add_threads_option(table, flags->threads);
   add_output_options(table, flags->outputs);
   command.run = [flags](OptionTable& options) { run(*flags, options); };

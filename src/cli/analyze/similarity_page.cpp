@@ -1,18 +1,17 @@
 #include "cli/analyze/similarity_page.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 
+#include "cli/analyze/page_budget.hpp"
 #include "report/heat_map.hpp"
 
 namespace lorry::cli {
 
 namespace {
-
-/// More cells than this would make a page that browsers are slow to open.
-constexpr Index kMostCells = 1'000'000;
 
 /// φ with the smaller rank's directions as rows, as in Figure 3, whichever side they are on.
 report::HeatMap heat_map(const ComparedPair& pair, const analysis::Grid& grid, std::string title) {
@@ -39,19 +38,23 @@ analysis::Grid determined_phi(const analysis::SubspaceSimilarity& space) {
   return grid;
 }
 
-std::string whole_map(const ComparedPair& pair, const analysis::SubspaceSimilarity& space,
-                      std::string title) {
-  return report::to_svg(heat_map(pair, determined_phi(space), std::move(title)));
+std::string drawn(report::HeatMap map, MapPlace place) {
+  return report::to_svg(place == MapPlace::kPage ? thinned(std::move(map)) : map);
 }
 
-std::string triangle_map(const ComparedPair& pair, const analysis::SubspaceSimilarity& space,
-                         std::string title) {
-  report::HeatMap map = heat_map(pair, determined_phi(space), std::move(title));
+std::string whole_map(const ComparedPair& pair, const ComparedSpace& space,
+                      const analysis::SubspaceSimilarity& found, MapPlace place) {
+  return drawn(heat_map(pair, determined_phi(found), space.chart_title), place);
+}
+
+std::string triangle_map(const ComparedPair& pair, const ComparedSpace& space,
+                         const analysis::SubspaceSimilarity& found, MapPlace place) {
+  report::HeatMap map = heat_map(pair, determined_phi(found), fmt::format("{}, j ≤ i", space.chart_title));
   map.lower_left_triangle_only = true;
-  return report::to_svg(map);
+  return drawn(std::move(map), place);
 }
 
-std::string control_map(const ComparedPair& pair, const analysis::SubspaceSimilarity& space) {
+std::string control_map(const ComparedPair& pair, const analysis::SubspaceSimilarity& space, MapPlace place) {
   const analysis::GaussianControl* control = pair.report.control(space);
   if (control == nullptr) return {};
   report::HeatMap map =
@@ -59,7 +62,7 @@ std::string control_map(const ComparedPair& pair, const analysis::SubspaceSimila
                fmt::format("random, mean of {} seed{}", control->seeds, control->seeds == 1 ? "" : "s"));
   map.x_label = "j, Gaussian";
   map.y_label = "i, Gaussian";
-  return report::to_svg(map);
+  return drawn(std::move(map), place);
 }
 
 /// The input and the output side: of A and B, which the paper shows, where there are factors, else of ΔW.
@@ -68,7 +71,33 @@ std::array<const ComparedSpace*, 2> both_sides(const analysis::ModuleSimilarity&
   return {&kComparedSpaces[first], &kComparedSpaces[first + 1]};
 }
 
-void add_figure_3(report::Content& content, const ComparedPair& pair, const Measurements& figures) {
+Index cells_of(const analysis::SubspaceSimilarity& space) {
+  return thinned_cells(space.phi.rows, space.phi.cols);
+}
+
+/// A grid, its triangle and its control, for both sides.
+Index overview_cells(const analysis::ModuleSimilarity& module) {
+  Index cells = 0;
+  for (const ComparedSpace* space : both_sides(module)) cells += 5 * cells_of(module.*space->member) / 2;
+  return cells;
+}
+
+void add_figure_3(report::Content& content, const ComparedPair& pair,
+                  const analysis::ModuleSimilarity& module) {
+  for (const ComparedSpace* space : both_sides(module)) {
+    const analysis::SubspaceSimilarity& found = module.*space->member;
+    if (found.phi.empty()) continue;
+    std::vector<std::string> charts = {whole_map(pair, *space, found, MapPlace::kPage),
+                                       triangle_map(pair, *space, found, MapPlace::kPage)};
+    if (std::string control = control_map(pair, found, MapPlace::kPage); !control.empty()) {
+      charts.push_back(std::move(control));
+    }
+    content.charts(charts, fmt::format("{}: {}.", module.module, space->description));
+  }
+}
+
+void add_figures_3(report::Content& content, const ComparedPair& pair, const Measurements& figures,
+                   PageBudget& budget) {
   content.paragraph(
       "Row i, column j: how much of the i leading directions of one lies in the j leading directions of the "
       "other, 1 "
@@ -78,27 +107,57 @@ void add_figure_3(report::Content& content, const ComparedPair& pair, const Meas
       "its "
       "lower-left triangle (j ≤ i), and the same for random matrices of these shapes.");
   const std::vector<std::string> middles = middle_modules(figures);
+  std::vector<std::string> left_out;
   for (const analysis::ModuleSimilarity& module : pair.report.modules) {
     if (std::find(middles.begin(), middles.end(), module.module) == middles.end()) continue;
-    for (const ComparedSpace* space : both_sides(module)) {
-      const analysis::SubspaceSimilarity& found = module.*space->member;
-      if (found.phi.empty()) continue;
-      std::vector<std::string> charts = {
-          whole_map(pair, found, space->chart_title),
-          triangle_map(pair, found, fmt::format("{}, j ≤ i", space->chart_title))};
-      if (std::string control = control_map(pair, found); !control.empty())
-        charts.push_back(std::move(control));
-      content.charts(charts, fmt::format("{}: {}.", module.module, space->description));
+    if (budget.take(overview_cells(module))) {
+      add_figure_3(content, pair, module);
+    } else {
+      left_out.push_back(module.module);
     }
+  }
+  if (!left_out.empty()) {
+    content.paragraph(
+        fmt::format("Left out, so that the page opens quickly: {}; --csv, --json and --svg have all of them.",
+                    fmt::join(left_out, ", ")));
   }
 }
 
-Index cells_of(const ComparedPair& pair) {
-  Index cells = 0;
+/// The widest grid of the pair.
+std::string note_of_thinning(const ComparedPair& pair) {
+  Index rows = 0;
+  Index cols = 0;
   for (const analysis::ModuleSimilarity& module : pair.report.modules) {
-    for (const ComparedSpace& space : kComparedSpaces) cells += std::ssize((module.*space.member).phi.values);
+    for (const ComparedSpace& space : kComparedSpaces) {
+      rows = std::max(rows, (module.*space.member).phi.rows);
+      cols = std::max(cols, (module.*space.member).phi.cols);
+    }
   }
-  return cells;
+  return thinning_note(rows, cols);
+}
+
+/// Four grids, and the triangles of two.
+Index detail_cells(const analysis::ModuleSimilarity& module) {
+  Index cells = 0;
+  for (const ComparedSpace& space : kComparedSpaces) cells += cells_of(module.*space.member);
+  return cells + (cells_of(module.row) + cells_of(module.column)) / 2;
+}
+
+void add_module(report::Content& content, const ComparedPair& pair,
+                const analysis::ModuleSimilarity& module) {
+  std::vector<std::string> charts;
+  for (const ComparedSpace& space : kComparedSpaces) {
+    const analysis::SubspaceSimilarity& found = module.*space.member;
+    if (!found.phi.empty()) charts.push_back(whole_map(pair, space, found, MapPlace::kPage));
+  }
+  for (const ComparedSpace* space : {&kComparedSpaces[2], &kComparedSpaces[3]}) {
+    const analysis::SubspaceSimilarity& found = module.*space->member;
+    if (!found.phi.empty()) charts.push_back(triangle_map(pair, *space, found, MapPlace::kPage));
+  }
+  report::Content details;
+  if (!module.note.empty()) details.paragraph(module.note);
+  if (!charts.empty()) details.charts(charts);
+  content.details(module.module, details);
 }
 
 void add_modules(report::Content& content, const ComparedPair& pair, const Measurements& figures,
@@ -107,29 +166,20 @@ void add_modules(report::Content& content, const ComparedPair& pair, const Measu
   for (const analysis::SkippedModule& module : pair.report.skipped) {
     content.paragraph(fmt::format("left out: {} ({})", module.module, module.reason));
   }
-  // Of a grid too large for one page, every n-th layer is drawn.
-  const Index stride = 1 + cells_of(pair) / most_cells;
-  if (stride > 1) {
-    content.paragraph(fmt::format("Grids of every {}th layer; --csv and --json have all of them.", stride));
-  }
+  std::vector<std::pair<std::string, Index>> cells;
   for (const analysis::ModuleSimilarity& module : pair.report.modules) {
-    if (std::max<Index>(place_of(module.module).layer, 0) % stride != 0) continue;
-    std::vector<std::string> charts;
-    for (const ComparedSpace& space : kComparedSpaces) {
-      const analysis::SubspaceSimilarity& found = module.*space.member;
-      if (!found.phi.empty()) charts.push_back(whole_map(pair, found, space.chart_title));
-    }
-    for (const ComparedSpace* space : {&kComparedSpaces[2], &kComparedSpaces[3]}) {
-      const analysis::SubspaceSimilarity& found = module.*space->member;
-      if (!found.phi.empty()) {
-        charts.push_back(triangle_map(pair, found, fmt::format("{}, j ≤ i", space->chart_title)));
-      }
-    }
-    report::Content details;
-    if (!module.note.empty()) details.paragraph(module.note);
-    if (!charts.empty()) details.charts(charts);
-    content.details(module.module, details);
+    cells.emplace_back(module.module, detail_cells(module));
   }
+  const DrawnLayers layers(cells, most_cells);
+  if (const std::string note = layers.note(); !note.empty()) content.paragraph(note);
+  for (const analysis::ModuleSimilarity& module : pair.report.modules) {
+    if (layers.holds(module.module)) add_module(content, pair, module);
+  }
+}
+
+/// What profiles of a pair cost.
+Index profile_cells(const Measurements& figures) {
+  return kCellsOfAPoint * std::ssize(figures.modules) * std::ssize(figures.measures);
 }
 
 }  // namespace
@@ -149,16 +199,24 @@ report::Page similarity_page(const std::vector<ComparedPair>& pairs, const std::
   const auto section = [&](std::size_t i, std::string_view name) -> report::Content& {
     return page.section(several ? fmt::format("{}: {}", pairs[i].name(), name) : std::string(name));
   };
+  const std::vector<std::string> keys = similarity_keys();
   for (std::size_t i = 0; i < pairs.size(); ++i) {
+    PageBudget budget(kOverviewCells / std::ssize(pairs));
     report::Content& profiles = section(i, "Over the layers");
     if (several) profiles.table(type_table(all[i]));
-    add_profiles(profiles, {all[i]}, {0, 1, 2, 3, 4, 5, 6, 7});
-    add_figure_3(section(i, "Which directions agree"), pairs[i], all[i]);
+    if (budget.take(profile_cells(all[i])) || !several) {
+      add_profiles(profiles, {all[i]}, {keys.begin(), keys.end()});
+    } else {
+      profiles.paragraph("Charts are left out, so that the page opens quickly; --svg has them.");
+    }
+    report::Content& directions = section(i, "Which directions agree");
+    add_figures_3(directions, pairs[i], all[i], budget);
+    if (const std::string note = note_of_thinning(pairs[i]); !note.empty()) directions.paragraph(note);
   }
   // Before the long part, which few print.
   add_making(page, command, subjects, more);
   for (std::size_t i = 0; i < pairs.size(); ++i) {
-    add_modules(section(i, "Every module"), pairs[i], all[i], kMostCells / std::ssize(pairs));
+    add_modules(section(i, "Every module"), pairs[i], all[i], kModuleCells / std::ssize(pairs));
   }
   return page;
 }
@@ -173,10 +231,9 @@ void write_similarity_charts(Outputs& outputs, const std::vector<ComparedPair>& 
         const analysis::SubspaceSimilarity& found = module.*space.member;
         if (found.phi.empty()) continue;
         const std::string name = fmt::format("{}{}-phi_{}", prefix, module.module, space.key);
-        outputs.write_chart(name, whole_map(pair, found, space.chart_title));
-        outputs.write_chart(name + "-triangle",
-                            triangle_map(pair, found, fmt::format("{}, j ≤ i", space.chart_title)));
-        if (const std::string control = control_map(pair, found); !control.empty()) {
+        outputs.write_chart(name, whole_map(pair, space, found, MapPlace::kFile));
+        outputs.write_chart(name + "-triangle", triangle_map(pair, space, found, MapPlace::kFile));
+        if (const std::string control = control_map(pair, found, MapPlace::kFile); !control.empty()) {
           outputs.write_chart(
               fmt::format("{}control-{}x{}-in-{}", prefix, found.phi.rows, found.phi.cols, found.dimension),
               control);

@@ -4,9 +4,18 @@
 
 #include <map>
 
+#include "cli/analyze/coverage.hpp"
+
 namespace lorry::cli {
 
 namespace {
+
+constexpr const char* kTop = "top";  // φ(1,1)
+constexpr const char* kAll = "all";  // φ(p,p)
+
+std::string measure_key(const ComparedSpace& space, const char* name) {
+  return fmt::format("{}_{}", space.key, name);
+}
 
 Index smaller_rank(const analysis::SubspaceSimilarity& space) {
   return std::min(space.phi.rows, space.phi.cols);
@@ -26,6 +35,10 @@ double chance(const ComparedPair& pair, const analysis::SubspaceSimilarity& spac
 
 std::string note_of(const analysis::ModuleSimilarity& module) {
   std::string note = module.note;
+  for (const auto& [side, coverage] : {std::pair("first", module.first), {"second", module.second}}) {
+    if (coverage.complete) continue;
+    note += fmt::format("{}in the {}, {}", note.empty() ? "" : "; ", side, coverage_note(coverage));
+  }
   for (const ComparedSpace& space : kComparedSpaces) {
     const analysis::SubspaceSimilarity& found = module.*space.member;
     const Index p = smaller_rank(found);
@@ -69,8 +82,10 @@ io::OrderedJson module_json(const ComparedPair& pair, const analysis::ModuleSimi
   io::OrderedJson json = {{"module", module.module},
                           {"adapter_1", pair.first->path.string()},
                           {"adapter_2", pair.second->path.string()},
-                          {"rank_1", module.rank_first},
-                          {"rank_2", module.rank_second}};
+                          {"rank_1", module.first.directions},
+                          {"rank_2", module.second.directions},
+                          {"complete_1", module.first.complete},
+                          {"complete_2", module.second.complete}};
   for (const ComparedSpace& space : kComparedSpaces) {
     const analysis::SubspaceSimilarity& found = module.*space.member;
     const auto field = [&](const char* prefix, io::OrderedJson value) {
@@ -109,8 +124,8 @@ Measurements measurements_of(const ComparedPair& pair) {
   Measurements result{.subject = pair.name(), .facts = {{"ranks"}}};
   for (const ComparedSpace& space : kComparedSpaces) {
     result.terms.emplace_back(space.title, fmt::format("{}.", space.description));
-    for (const auto& [name, indices] : {std::pair("top", "1,1"), {"all", "p,p"}}) {
-      result.measures.push_back({.key = fmt::format("{}_{}", space.key, name),
+    for (const auto& [name, indices] : {std::pair(kTop, "1,1"), {kAll, "p,p"}}) {
+      result.measures.push_back({.key = measure_key(space, name),
                                  .title = fmt::format("{} {}", space.title, name),
                                  .chart_title = fmt::format("φ({}) of {}", indices, space.chart_title),
                                  .decimals = 3,
@@ -123,12 +138,13 @@ Measurements measurements_of(const ComparedPair& pair) {
   result.terms.emplace_back("random", "what random matrices of the same shapes give.");
   for (const analysis::ModuleSimilarity& module : pair.report.modules) {
     MeasuredModule measured{.module = module.module, .note = note_of(module)};
-    measured.facts.emplace_back(fmt::format("{}|{}", module.rank_first, module.rank_second));
+    measured.facts.emplace_back(fmt::format("{}|{}", module.first.directions, module.second.directions));
     for (const ComparedSpace& space : kComparedSpaces) {
       const analysis::SubspaceSimilarity& found = module.*space.member;
-      for (const Index i : {Index{1}, smaller_rank(found)}) {
-        measured.values.push_back(diagonal(found, i));
-        measured.chance.push_back(chance(pair, found, i));
+      for (const auto& [name, i] : {std::pair(kTop, Index{1}), {kAll, smaller_rank(found)}}) {
+        const std::string key = measure_key(space, name);
+        measured.figures[key] = {diagonal(found, i)};
+        measured.chance[key] = chance(pair, found, i);
       }
     }
     result.modules.push_back(std::move(measured));
@@ -136,16 +152,28 @@ Measurements measurements_of(const ComparedPair& pair) {
   return result;
 }
 
+std::vector<std::string> similarity_keys() {
+  std::vector<std::string> keys;
+  for (const ComparedSpace& space : kComparedSpaces) {
+    for (const char* name : {kTop, kAll}) keys.push_back(measure_key(space, name));
+  }
+  return keys;
+}
+
 std::string similarity_verdict(const ComparedPair& pair) {
   const Measurements figures = measurements_of(pair);
-  const auto sentence = [&](const char* what, std::size_t top) {
-    return fmt::format(
-        "the top {} of ΔW agrees to φ = {} (random: {}), all directions together to {} (random: {})", what,
-        in_words(median(figures, top)), in_words(median_chance(figures, top)),
-        in_words(median(figures, top + 1)), in_words(median_chance(figures, top + 1)));
+  const auto against_chance = [&](const ComparedSpace& space, const char* name) {
+    const std::string key = measure_key(space, name);
+    return fmt::format("φ = {} (random: {})", in_words(median(figures, key)),
+                       in_words({median_chance(figures, key)}));
+  };
+  const auto sentence = [&](const char* what, const ComparedSpace& space) {
+    return fmt::format("the top {} of ΔW agrees to {}, all directions together to {}", what,
+                       against_chance(space, kTop), against_chance(space, kAll));
   };
   return fmt::format("{}: in the median of {} modules, {}; {}.", pair.name(), figures.modules.size(),
-                     sentence("input direction", 4), sentence("output direction", 6));
+                     sentence("input direction", kComparedSpaces[2]),
+                     sentence("output direction", kComparedSpaces[3]));
 }
 
 void print_similarity_json(const std::vector<ComparedPair>& pairs, std::uint64_t seed) {

@@ -42,6 +42,8 @@ inline constexpr std::array<ComparedSpace, 4> kComparedSpaces = {{
 
 /// Per space, φ(1,1) and φ(p,p) with p the smaller rank; NaN where there is none or it is not determined.
 Measurements measurements_of(const ComparedPair& pair);
+/// The keys of its measures: "a_top", "a_all", "b_top", ...
+std::vector<std::string> similarity_keys();
 
 /// What the medians say, in one sentence.
 std::string similarity_verdict(const ComparedPair& pair);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/analyze/analyze_command.hpp"
+#include "cli/analyze/coverage.hpp"
 #include "cli/analyze/progress.hpp"
 #include "cli/analyze/spectrum_results.hpp"
 #include "cli/output.hpp"
@@ -58,6 +59,9 @@ void run(const Flags& flags, const OptionTable& table) {
              *subject.updates,
              {.energy_share = flags.energy, .threads = flags.threads, .progress = progress.callback()})});
   }
+  for (const MeasuredSpectra& spectra : all) {
+    warn_of_cuts(spectra.subject->name, spectra.modules, [](const auto& module) { return module.coverage; });
+  }
   if (outputs.csv() != nullptr) write_spectrum_csv(*outputs.csv(), all);
   if (outputs.wants_page()) outputs.write_page(spectrum_page(all, subjects, command_line(kName, table)));
   if (outputs.wants_charts()) write_spectrum_charts(outputs, all);
@@ -84,6 +88,7 @@ Command make_spectrum_command() {
   add_modules_option(table, flags->subjects);
   table.add("energy", "E", bind_number(flags->energy, {.low = 0, .high = 1, .low_open = true}),
             "share of ‖ΔW‖² that the sufficient rank is to hold");
+  table.group("Computing");
   add_threads_option(table, flags->threads);
   add_output_options(table, flags->outputs);
   command.run = [flags](OptionTable& options) { run(*flags, options); };

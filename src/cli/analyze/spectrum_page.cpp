@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cli/analyze/page_budget.hpp"
 #include "cli/analyze/spectrum_results.hpp"
 
 namespace lorry::cli {
@@ -104,8 +105,24 @@ void add_spectra(report::Content& content, const std::vector<MeasuredSpectra>& a
   }
 }
 
+/// Two curves of every subject.
+Index cells_of(const std::vector<MeasuredSpectra>& all, const std::string& module) {
+  Index points = 0;
+  for (const MeasuredSpectra& spectra : all) {
+    for (const analysis::ModuleSpectrum& found : spectra.modules) {
+      if (found.info.module == module) points += 2 * found.rank();
+    }
+  }
+  return kCellsOfAPoint * points;
+}
+
 void add_details(report::Content& content, const std::vector<MeasuredSpectra>& all) {
-  for (const std::string& module : module_names(all)) {
+  std::vector<std::pair<std::string, Index>> cells;
+  for (const std::string& module : module_names(all)) cells.emplace_back(module, cells_of(all, module));
+  const DrawnLayers layers(cells, kModuleCells);
+  if (const std::string note = layers.note(); !note.empty()) content.paragraph(note);
+  for (const auto& [module, count] : cells) {
+    if (!layers.holds(module)) continue;
     report::Content details;
     if (const std::string note = note_of(all, module); !note.empty()) details.paragraph(note);
     details.charts({report::to_svg(module_chart(all, module, Curve::kSingularValues)),
@@ -127,7 +144,8 @@ report::Page spectrum_page(const std::vector<MeasuredSpectra>& all, const std::v
     summary.table(type_table(figures[i]));
   }
   add_terms(summary, figures.front());
-  add_profiles(page.section("Over the layers"), figures, {0, 2, 3, 4, 5});
+  add_profiles(page.section("Over the layers"), figures,
+               {"delta_norm", "stable_rank", "effective_rank", "top_share", "sufficient_rank"});
   add_spectra(page.section("Singular values"), all);
   // Before the long part, which few print.
   add_making(page, command, subjects, {});

@@ -3,39 +3,63 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <optional>
+
+#include "cli/analyze/coverage.hpp"
 
 namespace lorry::cli {
 
 namespace {
 
 /// Figures of a ΔW without directions say nothing.
-double figure(const analysis::ModuleSpectrum& module, double value) {
-  return module.singular_values.empty() ? report::kNone : value;
+double value(const analysis::ModuleSpectrum& module, double figure) {
+  return module.singular_values.empty() ? report::kNone : figure;
+}
+
+/// Of the top directions alone it is a lower bound.
+Figure effective_rank(const analysis::ModuleSpectrum& module) {
+  return {value(module, module.figures.effective_rank), !module.coverage.complete};
+}
+
+/// Where not even all directions that were computed suffice, one more is needed at least.
+Figure sufficient_rank(const analysis::ModuleSpectrum& module) {
+  const std::optional<Index>& rank = module.figures.sufficient_rank;
+  return {value(module, static_cast<double>(rank.value_or(module.rank() + 1))), !rank};
 }
 
 std::string note_of(const analysis::ModuleSpectrum& module) {
-  if (!module.note.empty() || module.complete) return module.note;
-  return fmt::format("top {} directions only", module.singular_values.size());
+  return module.note.empty() ? coverage_note(module.coverage) : module.note;
+}
+
+/// Adds `key`, null where only a lower bound is known, and `key`_at_least, null where it is known.
+void add_rank(io::OrderedJson& json, const std::string& key, Figure figure) {
+  json[key] = figure.at_least ? io::OrderedJson(nullptr) : json_number(figure.value);
+  json[key + "_at_least"] = figure.at_least ? json_number(figure.value) : io::OrderedJson(nullptr);
 }
 
 io::OrderedJson module_json(const MeasuredSpectra& spectra, const analysis::ModuleSpectrum& module) {
   const analysis::SpectrumFigures& figures = module.figures;
-  const bool any = !module.singular_values.empty();
-  return {{"module", module.info.module},
-          {"adapter", spectra.subject->path.string()},
-          {"rank", module.info.rank},
-          {"numerical_rank", module.rank()},
-          {"outputs", module.info.outputs},
-          {"inputs", module.info.inputs},
-          {"singular_values", json_numbers(module.singular_values)},
-          {"delta_norm", json_number(figures.frobenius_norm)},
-          {"stable_rank", json_number(figure(module, figures.stable_rank))},
-          {"effective_rank", json_number(figure(module, figures.effective_rank))},
-          {"top_share", json_number(figure(module, figures.top_share))},
-          {"energy", json_numbers(figures.energy)},
-          {"sufficient_rank", any ? io::OrderedJson(figures.sufficient_rank) : io::OrderedJson(nullptr)},
-          {"complete", module.complete},
-          {"note", json_note(note_of(module))}};
+  const bool complete = module.coverage.complete;
+  io::OrderedJson json = {{"module", module.info.module},
+                          {"adapter", spectra.subject->path.string()},
+                          {"rank", module.info.rank}};
+  json["numerical_rank"] = complete ? io::OrderedJson(module.rank()) : io::OrderedJson(nullptr);
+  json["numerical_rank_at_least"] = complete ? io::OrderedJson(nullptr) : io::OrderedJson(module.rank() + 1);
+  json["outputs"] = module.info.outputs;
+  json["inputs"] = module.info.inputs;
+  json["singular_values"] = json_numbers(module.singular_values);
+  json["delta_norm"] = json_number(figures.frobenius_norm);
+  json["stable_rank"] = json_number(value(module, figures.stable_rank));
+  add_rank(json, "effective_rank", effective_rank(module));
+  json["top_share"] = json_number(value(module, figures.top_share));
+  json["energy"] = json_numbers(figures.energy);
+  const bool known = figures.sufficient_rank && !module.singular_values.empty();
+  json["sufficient_rank"] = known ? io::OrderedJson(*figures.sufficient_rank) : io::OrderedJson(nullptr);
+  json["sufficient_rank_at_least"] =
+      figures.sufficient_rank ? io::OrderedJson(nullptr) : io::OrderedJson(module.rank() + 1);
+  json["complete"] = complete;
+  json["note"] = json_note(note_of(module));
+  return json;
 }
 
 }  // namespace
@@ -65,12 +89,13 @@ Measurements measurements_of(const MeasuredSpectra& spectra) {
     const analysis::SpectrumFigures& figures = module.figures;
     MeasuredModule measured{.module = module.info.module, .note = note_of(module)};
     measured.facts.emplace_back(module.info.rank);
-    measured.values = {figures.frobenius_norm,
-                       module.singular_values.empty() ? report::kNone : module.singular_values.front(),
-                       figure(module, figures.stable_rank),
-                       figure(module, figures.effective_rank),
-                       figure(module, figures.top_share),
-                       figure(module, static_cast<double>(figures.sufficient_rank))};
+    measured.figures = {{"delta_norm", {figures.frobenius_norm}},
+                        {"top_singular_value",
+                         {module.singular_values.empty() ? report::kNone : module.singular_values.front()}},
+                        {"stable_rank", {value(module, figures.stable_rank)}},
+                        {"effective_rank", effective_rank(module)},
+                        {"top_share", {value(module, figures.top_share)}},
+                        {"sufficient_rank", sufficient_rank(module)}};
     result.modules.push_back(std::move(measured));
   }
   return result;
@@ -87,18 +112,33 @@ std::string rank_verdict(const MeasuredSpectra& spectra) {
   const Measurements figures = measurements_of(spectra);
   std::vector<double> ranks;
   double most = 0;
+  Index open = 0;      // modules whose sufficient rank is not known
+  Index computed = 0;  // directions of those
   for (std::size_t i = 0; i < spectra.modules.size(); ++i) {
-    ranks.push_back(static_cast<double>(spectra.modules[i].info.rank));
-    const double sufficient = figures.modules[i].values[5];
-    if (std::isfinite(sufficient)) most = std::max(most, sufficient);
+    const analysis::ModuleSpectrum& module = spectra.modules[i];
+    ranks.push_back(static_cast<double>(module.info.rank));
+    const Figure sufficient = figure_of(figures.modules[i], "sufficient_rank");
+    if (std::isfinite(sufficient.value)) most = std::max(most, sufficient.value);
+    if (!sufficient.at_least) continue;
+    ++open;
+    computed = std::max(computed, module.rank());
   }
   if (most == 0) return fmt::format("{}: ΔW is zero everywhere.", spectra.subject->name);
-  return fmt::format(
-      "{}: of rank {:g}, the median module uses {} directions (effective rank), and rank {:g} holds {:g} % "
-      "of its "
-      "update; rank {:g} does so in every module.",
-      spectra.subject->name, median(ranks), in_words(median(figures, 3), 1), std::ceil(median(figures, 5)),
-      100 * spectra.energy_share, most);
+  const double share = 100 * spectra.energy_share;
+  const std::string used =
+      fmt::format("{}: of rank {:g}, the median module uses {} directions (effective rank)",
+                  spectra.subject->name, median(ranks), in_words(median(figures, "effective_rank"), 1));
+  Figure sufficient = median(figures, "sufficient_rank");
+  sufficient.value = std::ceil(sufficient.value);
+  if (open > 0) {
+    return fmt::format(
+        "{} and needs rank {} for {:g} % of its update; {} of {} modules need more than the {} directions "
+        "that "
+        "were computed.",
+        used, in_words(sufficient, 0), share, open, spectra.modules.size(), computed);
+  }
+  return fmt::format("{}, and rank {:g} holds {:g} % of its update; rank {:g} does so in every module.", used,
+                     sufficient.value, share, most);
 }
 
 void print_spectrum_json(const std::vector<MeasuredSpectra>& all) {
@@ -115,17 +155,20 @@ void write_spectrum_csv(CsvFile& csv, const std::vector<MeasuredSpectra>& all) {
   for (const MeasuredSpectra& spectra : all) {
     for (const analysis::ModuleSpectrum& module : spectra.modules) {
       const ModulePlace place = place_of(module.info.module);
-      const auto row = [&](const char* measure, const std::string& k, double value) {
+      const auto row = [&](const std::string& measure, const std::string& k, double number) {
         csv.row(spectra.subject->path.string(), module.info.module, layer_text(place), place.type, measure, k,
-                value);
+                number);
       };
       const analysis::SpectrumFigures& figures = module.figures;
       row("rank", "", static_cast<double>(module.info.rank));
       row("delta_norm", "", figures.frobenius_norm);
-      row("stable_rank", "", figure(module, figures.stable_rank));
-      row("effective_rank", "", figure(module, figures.effective_rank));
-      row("top_share", "", figure(module, figures.top_share));
-      row("sufficient_rank", "", figure(module, static_cast<double>(figures.sufficient_rank)));
+      row("stable_rank", "", value(module, figures.stable_rank));
+      row("top_share", "", value(module, figures.top_share));
+      const auto bounded_row = [&](const std::string& measure, Figure figure) {
+        row(figure.at_least ? measure + "_at_least" : measure, "", figure.value);
+      };
+      bounded_row("effective_rank", effective_rank(module));
+      bounded_row("sufficient_rank", sufficient_rank(module));
       for (std::size_t k = 0; k < module.singular_values.size(); ++k) {
         row("singular_value", std::to_string(k + 1), module.singular_values[k]);
       }
