@@ -14,6 +14,7 @@ namespace {
 // Vectors per pass over W. Fewer need fewer products in all, but below this the kernel reads W for too
 // little.
 constexpr Index kBlock = 16;
+constexpr double kTiny = 1e-300;  // where nothing is left, nothing is divided by 0
 
 void append(DenseF& to, const DenseF& columns) {
   to.conservativeResize(columns.rows(), to.cols() + columns.cols());
@@ -44,12 +45,16 @@ void BlockKrylov::extend() {
   columns += remove_basis(next, 0);
   Qr parts = qr(next.cast<double>());
   // Where little was left, scaling it up to length 1 has scaled up what rounding left of the basis too: once
-  // more.
+  // more, until little of it is found. A matrix of low rank leaves nothing but rounding.
   constexpr double kLittle = 1e-2;
-  if (parts.r.diagonal().cwiseAbs().minCoeff() < kLittle * before) {
+  constexpr int kMostTimes = 4;
+  double least = parts.r.diagonal().cwiseAbs().minCoeff() / std::max(before, kTiny);
+  for (int times = 0; least < kLittle && times < kMostTimes; ++times) {
     next = parts.q.cast<float>();
     columns += remove_basis(next, 0) * parts.r;
-    parts = qr(next.cast<double>());
+    const Qr again = qr(next.cast<double>());
+    least = again.r.diagonal().cwiseAbs().minCoeff();
+    parts = {again.q, again.r * parts.r};
   }
   block_ = parts.q.cast<float>();
   projected_.conservativeResizeLike(DenseF::Zero(begin + b, begin + b));

@@ -150,7 +150,9 @@ TEST(LargeDifference, TopDirectionsOfDeficientMatricesAreOrthonormalAndFinite) {
     EXPECT_LT((left - Dense::Identity(20, 20)).cwiseAbs().maxCoeff(), 1e-5) << rank;
     EXPECT_LT((right - Dense::Identity(20, 20)).cwiseAbs().maxCoeff(), 1e-5) << rank;
     const double whole = rank == 0 ? 0.0 : as_eigen(rows).norm();
-    if (rank < 20) EXPECT_NEAR(top.sigma.norm(), whole, 1e-5 * whole) << rank;
+    if (rank < 20) {
+      EXPECT_NEAR(top.sigma.norm(), whole, 1e-5 * whole) << rank;
+    }
   }
 }
 

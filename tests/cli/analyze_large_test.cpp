@@ -53,7 +53,7 @@ class AnalyzeLarge : public testing::Test {
   }
 
   static constexpr const char* kWarning =
-      "warning: tuned: 1 of 1 modules are large and of high rank: of them the top 128 directions were "
+      "tuned: 1 of 1 modules are large and of high rank: of them the top 128 directions were "
       "computed, "
       "which hold at least ";
   static std::unique_ptr<io::ScratchFolder> scratch_;

@@ -86,9 +86,9 @@ TEST_F(Mistakes, ThreadsOutOfRangeInEveryCommandThatHasThem) {
 
 TEST_F(Mistakes, AdapterWhoseScaleFloat32DoesNotHold) {
   const Outcome trained = run_lorry({"train", "--model", path("model"), "--data", path("data.jsonl"), "--out",
-                                     path("adapter"), "--steps", "1", "--threads", "1"});
+                                     path("scaled"), "--steps", "1", "--threads", "1"});
   ASSERT_EQ(trained.code, 0) << trained.err;
-  const std::string file = path("adapter") + "/adapter_config.json";
+  const std::string file = path("scaled") + "/adapter_config.json";
   std::string config = io::get(file);
   const std::string before = "\"lora_alpha\": 16";
   ASSERT_NE(config.find(before), std::string::npos) << config;
@@ -98,16 +98,16 @@ TEST_F(Mistakes, AdapterWhoseScaleFloat32DoesNotHold) {
       "adapter_config.json: lora_alpha: found 1e+308; expected a number other than 0, from 1e-30 to 1e30 in "
       "size";
   const std::vector<Arguments> commands = {
-      {"eval", "--model", path("model"), "--adapter", path("adapter"), "--data", path("data.jsonl")},
-      {"generate", "--model", path("model"), "--adapter", path("adapter"), "--prompt", "x"},
-      {"merge", "--model", path("model"), "--adapter", path("adapter"), "--out", path("out")},
-      {"inspect", path("adapter")},
+      {"eval", "--model", path("model"), "--adapter", path("scaled"), "--data", path("data.jsonl")},
+      {"generate", "--model", path("model"), "--adapter", path("scaled"), "--prompt", "x"},
+      {"merge", "--model", path("model"), "--adapter", path("scaled"), "--out", path("out")},
+      {"inspect", path("scaled")},
       {"train", "--model", path("model"), "--data", path("data.jsonl"), "--out", path("out"), "--adapter",
-       path("adapter")},
-      {"analyze", "spectrum", path("adapter")},
-      {"analyze", "similarity", path("adapter"), path("adapter")},
-      {"analyze", "amplification", path("adapter"), "--model", path("model")},
-      {"analyze", "compress", path("adapter"), "--rank", "1", "--out", path("out")}};
+       path("scaled")},
+      {"analyze", "spectrum", path("scaled")},
+      {"analyze", "similarity", path("scaled"), path("adapter")},
+      {"analyze", "amplification", path("scaled"), "--model", path("model")},
+      {"analyze", "compress", path("scaled"), "--rank", "1", "--out", path("out")}};
   for (const Arguments& command : commands) expect_error(run_lorry(command), words);
 }
 

@@ -185,7 +185,7 @@ TEST_F(SpoiltAdapter, PatternsThatCannotBe) {
   for (const io::Json& alpha : {io::Json(0), io::Json(true), io::Json(nullptr)}) {
     set("alpha_pattern", {{"q_proj", alpha}});
     expect_error("field \"alpha_pattern.q_proj\": found " + alpha.dump() +
-                 "; expected finite numbers other than 0");
+                 "; expected numbers other than 0, from 1e-30 to 1e30 in size");
   }
   for (const io::Json& off : {io::Json(nullptr), io::Json::object()}) {
     set("alpha_pattern", off);

@@ -8,6 +8,7 @@
 #include "cli/analyze/coverage.hpp"
 #include "cli/analyze/progress.hpp"
 #include "cli/output.hpp"
+#include "cli/shared_options.hpp"
 
 namespace lorry::cli {
 

@@ -11,6 +11,7 @@
 #include "cli/analyze/progress.hpp"
 #include "cli/analyze/similarity_page.hpp"
 #include "cli/output.hpp"
+#include "cli/shared_options.hpp"
 
 namespace lorry::cli {
 

@@ -8,6 +8,7 @@
 #include "cli/analyze/progress.hpp"
 #include "cli/analyze/spectrum_results.hpp"
 #include "cli/output.hpp"
+#include "cli/shared_options.hpp"
 
 namespace lorry::cli {
 
