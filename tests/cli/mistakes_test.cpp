@@ -105,7 +105,7 @@ TEST_F(Mistakes, AdapterWhoseScaleFloat32DoesNotHold) {
       {"train", "--model", path("model"), "--data", path("data.jsonl"), "--out", path("out"), "--adapter",
        path("scaled")},
       {"analyze", "spectrum", path("scaled")},
-      {"analyze", "similarity", path("scaled"), path("adapter")},
+      {"analyze", "similarity", path("scaled"), path("scaled")},
       {"analyze", "amplification", path("scaled"), "--model", path("model")},
       {"analyze", "compress", path("scaled"), "--rank", "1", "--out", path("out")}};
   for (const Arguments& command : commands) expect_error(run_lorry(command), words);
