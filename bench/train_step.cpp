@@ -7,10 +7,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <exception>
 
 #include "core/clock.hpp"
+#include "core/median.hpp"
 #include "core/rng.hpp"
 #include "matmul_peak.hpp"
 #include "model/adapter.hpp"
@@ -30,11 +30,6 @@ struct Options {
   Index threads = 0;
   bool grad_checkpoint = false;
 };
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
 
 data::Batch random_batch(const Options& options, Index vocab_size) {
   data::Batch batch;

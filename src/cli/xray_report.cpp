@@ -8,6 +8,8 @@
 #include <limits>
 #include <map>
 
+#include "core/median.hpp"
+
 namespace lorry::cli {
 
 namespace {
@@ -63,14 +65,6 @@ std::string kind_of(const std::string& module) {
     }
   }
   return module.substr(begin);
-}
-
-double median(std::vector<double> values) {
-  std::erase_if(values, [](double value) { return value != value; });
-  if (values.empty()) return kMissing;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 }  // namespace

@@ -50,13 +50,6 @@ Figure median_figure(std::vector<Figure> figures) {
   return {figures.size() % 2 == 1 ? upper : (figures[half - 1].value + upper) / 2, at_least};
 }
 
-double median(std::vector<double> values) {
-  std::vector<Figure> figures;
-  figures.reserve(values.size());
-  for (const double value : values) figures.push_back({value});
-  return median_figure(std::move(figures)).value;
-}
-
 Figure median(const ModuleGroup& group, std::string_view key) {
   std::vector<Figure> figures;
   figures.reserve(group.size());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/analyze/module_place.hpp"
+#include "core/median.hpp"
 #include "report/line_chart.hpp"
 #include "report/table.hpp"
 
@@ -73,9 +74,8 @@ const Measure& measure_of(const Measurements& measurements, std::string_view key
 /// The figure of a measure; none where the module has none.
 Figure figure_of(const MeasuredModule& module, std::string_view key);
 
-/// Median of the values that are numbers; NaN where there is none.
-double median(std::vector<double> values);
-/// Likewise; a lower bound where one of those that decide it is.
+using lorry::median;  // of plain values; those below would hide it
+/// Of the values that are numbers, a lower bound where one of those that decide it is; NaN where there is none.
 Figure median_figure(std::vector<Figure> figures);
 Figure median(const ModuleGroup& group, std::string_view key);
 Figure median(const Measurements& measurements, std::string_view key);
