@@ -5,14 +5,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "core/error.hpp"
 #include "core/progress.hpp"
 #include "core/rng.hpp"
 #include "grammar.hpp"
+#include "io/atomic_file.hpp"
 
 namespace {
 
@@ -28,7 +27,7 @@ struct Options {
 void write_corpus(const Options& options) {
   const lorry::demo::Grammar grammar = lorry::demo::Grammar::load(options.grammar);
   const bool json = options.out.ends_with(".jsonl");
-  std::ofstream out(options.out, std::ios::binary);
+  lorry::io::AtomicFile out(options.out);
   lorry::Progress progress("documents", options.documents);
   lorry::Index bytes = 0;
   for (lorry::Index k = 0; k < options.documents; ++k) {
@@ -36,14 +35,13 @@ void write_corpus(const Options& options) {
     const std::string text = lorry::demo::Expansion(grammar, rng).document(options.rule);
     bytes += static_cast<lorry::Index>(text.size());
     if (json) {
-      out << nlohmann::json{{"text", text}}.dump() << '\n';
+      out.write(nlohmann::json{{"text", text}}.dump() + "\n");
     } else {
-      out << text << "\n\n";
+      out.write(text + "\n\n");
     }
     progress.update(k + 1);
   }
-  out.flush();
-  if (!out) throw lorry::Error("[make_corpus] {}: cannot be written", options.out);
+  out.commit();
   progress.finish();
   fmt::print("{}: {} documents, {} bytes of text\n", options.out, options.documents, bytes);
 }

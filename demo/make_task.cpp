@@ -5,15 +5,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
 
-#include "core/error.hpp"
 #include "core/rng.hpp"
 #include "grammar.hpp"
+#include "io/atomic_file.hpp"
 #include "names.hpp"
 #include "realise.hpp"
 #include "record.hpp"
@@ -149,19 +148,18 @@ class Writer {
   template <class Draw>
   void write(const std::string& name, Index count, const Draw& draw) {
     const std::string path = options_.out + "/" + name + ".jsonl";
-    std::ofstream out(path, std::ios::binary);
+    io::AtomicFile out(path);
     for (Index k = 0; k < count;) {
       const Record record = draw(k);
       const std::string prompt = format_prompt(record);
       if (!prompts_.insert(prompt).second) continue;
       const nlohmann::ordered_json line = {{"prompt", prompt},
                                            {"completion", realise(grammar_, record, rng_)}};
-      out << line.dump() << '\n';
+      out.write(line.dump() + "\n");
       if (name == "train") remember(record);
       ++k;
     }
-    out.flush();
-    if (!out) throw Error("[make_task] {}: cannot be written", path);
+    out.commit();
     fmt::print("{}: {} examples\n", path, count);
   }
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "io/text_file.hpp"
 #include "text/bpe_trainer.hpp"
 
 namespace {
@@ -33,7 +34,9 @@ void train(const Options& options) {
   lorry::text::BpeTrainer trainer(options.config);
   trainer.add(text.view());
   std::filesystem::create_directories(options.out);
-  trainer.save(options.out);
+  const std::filesystem::path folder = options.out;
+  lorry::io::write_text_file(folder / "tokenizer.json", trainer.tokenizer_json());
+  lorry::io::write_text_file(folder / "tokenizer_config.json", trainer.tokenizer_config_json());
   fmt::print("{}: tokenizer of at most {} tokens\n", options.out, options.config.vocab_size);
 }
 

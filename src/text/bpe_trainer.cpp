@@ -1,7 +1,6 @@
 #include "text/bpe_trainer.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/error.hpp"
@@ -129,14 +128,6 @@ void check_special(const BpeTrainer::Config& config, const std::string& token, c
   }
 }
 
-void write_file(const std::filesystem::path& path, const std::string& text) {
-  std::ofstream stream(path, std::ios::binary | std::ios::trunc);
-  stream << text;
-  stream.close();
-  if (!stream)
-    throw Error("[train tokenizer] {}: cannot be written; expected a writable folder", path.string());
-}
-
 }  // namespace
 
 BpeTrainer::BpeTrainer(Config config)
@@ -203,11 +194,6 @@ std::string BpeTrainer::tokenizer_config_json() const {
   if (!config_.bos_token.empty()) config["bos_token"] = config_.bos_token;
   if (!config_.eos_token.empty()) config["eos_token"] = config_.eos_token;
   return config.dump(1) + "\n";
-}
-
-void BpeTrainer::save(const std::filesystem::path& folder) const {
-  write_file(folder / "tokenizer.json", tokenizer_json());
-  write_file(folder / "tokenizer_config.json", tokenizer_config_json());
 }
 
 }  // namespace lorry::text

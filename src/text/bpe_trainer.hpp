@@ -1,7 +1,6 @@
 // text/bpe_trainer.hpp: makes a byte-level BPE tokenizer from text, as a Hugging Face tokenizer.json.
 #pragma once
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,8 +44,6 @@ class BpeTrainer {
   [[nodiscard]] std::string tokenizer_json() const;
   /// The text of tokenizer_config.json, which transformers reads beside it.
   [[nodiscard]] std::string tokenizer_config_json() const;
-  /// Writes both files into an existing folder. Throws Error if that fails.
-  void save(const std::filesystem::path& folder) const;
 
  private:
   Config config_;

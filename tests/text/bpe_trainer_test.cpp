@@ -73,6 +73,11 @@ TEST(PairMerger, MergesAsCountingAnewDoes) {
   }
 }
 
+void save(const BpeTrainer& trainer, const std::filesystem::path& folder) {
+  std::ofstream(folder / "tokenizer.json", std::ios::binary) << trainer.tokenizer_json();
+  std::ofstream(folder / "tokenizer_config.json", std::ios::binary) << trainer.tokenizer_config_json();
+}
+
 class BpeTrainers : public testing::TestWithParam<WordPattern> {};
 
 TEST_P(BpeTrainers, MakesATokenizerThatGivesEveryTextBack) {
@@ -80,7 +85,7 @@ TEST_P(BpeTrainers, MakesATokenizerThatGivesEveryTextBack) {
   const auto texts = generated(2000);
   for (const std::string& text : texts) trainer.add(text);
   const std::filesystem::path folder = scratch_folder();
-  trainer.save(folder);
+  save(trainer, folder);
   const Tokenizer tokenizer = Tokenizer::load(folder);
   EXPECT_EQ(tokenizer.vocab_size(), 1000);
   EXPECT_EQ(tokenizer.bos_id(), 0);
@@ -118,7 +123,7 @@ TEST_P(BpeTrainers, MakesAFileThatHuggingFaceReadsAlike) {
   for (const std::string& text : generated(2000)) trainer.add(text);
   const std::filesystem::path folder = scratch_folder() / name;
   std::filesystem::create_directories(folder);
-  trainer.save(folder);
+  save(trainer, folder);
   EXPECT_EQ(crc32(read_text(folder / "tokenizer.json")), golden["file"].get<std::uint32_t>()) << folder;
   const Tokenizer tokenizer = Tokenizer::load(folder);
   TextGenerator generator({"<s>", "</s>"});
@@ -147,8 +152,6 @@ TEST(BpeTrainer, RefusesWhatCannotBeMet) {
   EXPECT_THROW(BpeTrainer({.special_tokens = {"<s>", "<s>"}}), Error);
   EXPECT_THROW(BpeTrainer({.special_tokens = {"a"}}), Error);
   EXPECT_THROW(BpeTrainer({.bos_token = "<s>"}), Error);
-  BpeTrainer trainer({});
-  EXPECT_THROW(trainer.save("/no/such/folder"), Error);
 }
 
 }  // namespace
