@@ -23,6 +23,16 @@ void initialize_a(LoraInit init, Rng rng, Matrix& a) {
   }
 }
 
+/// The modules that `config` selects, in model order. Throws Error for whatever of it does not fit.
+std::vector<std::string> chosen_modules(const PeftConfig& config, const ModuleRanks& ranks,
+                                        Decoder& decoder) {
+  check_config(config, "[lora]");
+  std::vector<std::string> chosen = match_modules(config.target_modules, linear_names(decoder),
+                                                  decoder.config().names.head, "[lora] target_modules");
+  ranks.check_keys(chosen, "[lora]");
+  return chosen;
+}
+
 /// "all-linear" spelled out, as PEFT saves it: other programs read lists only.
 TargetModules last_parts(const std::vector<std::string>& modules) {
   std::set<std::string> parts;
@@ -50,13 +60,14 @@ void Adapter::add(const std::string& module, Matrix a, Matrix b_transposed, floa
   entries_.push_back(std::move(entry));
 }
 
+void Adapter::check(const PeftConfig& config, Decoder& decoder) {
+  static_cast<void>(chosen_modules(config, ModuleRanks(config, "[lora]"), decoder));
+}
+
 Adapter Adapter::create(const PeftConfig& config, Decoder& decoder, std::uint64_t seed) {
-  check_config(config, "[lora]");
-  const std::vector<std::string> chosen = match_modules(config.target_modules, linear_names(decoder),
-                                                        decoder.config().names.head, "[lora] target_modules");
-  const std::set<std::string> wanted(chosen.begin(), chosen.end());
   const ModuleRanks ranks(config, "[lora]");
-  ranks.check_keys(chosen, "[lora]");
+  const std::vector<std::string> chosen = chosen_modules(config, ranks, decoder);
+  const std::set<std::string> wanted(chosen.begin(), chosen.end());
   Adapter adapter(config);
   adapter.config_.fan_in_fan_out = decoder.config().conv1d;
   if (config.target_modules.pattern == kAllLinear) adapter.config_.target_modules = last_parts(chosen);

@@ -23,6 +23,8 @@ class Adapter {
   /// Throws Error as match_modules does, and for a key of a pattern that matches no module. Ranks above a
   /// map's smaller side are allowed, as in PEFT; see oversized().
   static Adapter create(const PeftConfig& config, Decoder& decoder, std::uint64_t seed);
+  /// What create would refuse, without making anything.
+  static void check(const PeftConfig& config, Decoder& decoder);
   /// Holds nothing yet; see add().
   explicit Adapter(PeftConfig config) : config_(std::move(config)) {}
 

@@ -9,12 +9,16 @@
 
 namespace lorry::sweep {
 
+/// In OUT: says that it is a sweep's. Reports there are rewritten, so no other folder with content is taken.
+inline constexpr const char* kMarkerFile = "sweep.json";
+
 /// OUT/cells/NAME/ for each finished cell, which appears whole or not at all.
 class CellStore {
  public:
   enum class Access {
     kRead,   // makes nothing, keeps nobody out; OUT may be absent
-    kWrite,  // makes OUT and OUT/cells, and holds OUT against other processes as long as this lives
+    kWrite,  // makes OUT, its marker and OUT/cells, and holds OUT against other processes as long as this
+             // lives
   };
   /// Throws Error if OUT cannot be made, is held by another process, or has things in it that are no sweep's.
   CellStore(std::filesystem::path out, Access access);

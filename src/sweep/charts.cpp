@@ -41,7 +41,8 @@ report::Axis bar_axis(const std::vector<RowSummary>& rows) {
     high = std::max(high, row.loss->mean + deviation);
   }
   report::Axis axis = axis_of(kLossLabel);
-  if (high - low < kSmallPart * high) axis.low = std::max(0.0, low - kBelow * (high - low));
+  // Of equal values, or a single one, the difference is nothing: their bars stand on 0.
+  if (high > low && high - low < kSmallPart * high) axis.low = std::max(0.0, low - kBelow * (high - low));
   return axis;
 }
 

@@ -43,15 +43,19 @@ class RankCost {
 Index budget_of(const Request& request, RankCost& cost) {
   if (!request.budget) return 0;
   const Budget& budget = *request.budget;
-  return budget.parameters ? *budget.parameters : budget.rank * cost(budget.target_modules);
+  if (budget.parameters) return *budget.parameters;
+  try {
+    return budget.rank * cost(budget.target_modules);
+  } catch (const Error& error) {
+    throw Error("[sweep] budget: {}", error.what());
+  }
 }
 
 /// Rank and parameters; alpha needs the first rank of all.
 void resolve_rank(const RowRequest& request, Index budget, RankCost& cost, Row& row, Plan& plan) {
   const Index per_rank = cost(row.options.lora.target_modules);
   if (budget > 0 && request.rank) {
-    throw Error("[sweep] budget: found with rank {} for {}; expected one of them: the budget chooses ranks",
-                *request.rank, row.targets);
+    throw Error("budget: found with rank {}; expected one of them: the budget chooses ranks", *request.rank);
   }
   if (request.rank) row.options.lora.r = *request.rank;
   if (budget > 0) row.options.lora.r = rank_for_budget(budget, per_rank);
@@ -62,6 +66,28 @@ void resolve_rank(const RowRequest& request, Index budget, RankCost& cost, Row& 
         fmt::format("{}: rank {} has {} parameters, {:.0f} % of the budget of {}; whole "
                     "ranks come no nearer",
                     row.targets, row.options.lora.r, row.trainable_parameters, 100.0 * share, budget));
+  }
+}
+
+/// A row without its label and alpha.
+void add_row(const RowRequest& wanted, model::Decoder& decoder, RankCost& cost, Plan& plan) {
+  Row& row =
+      plan.rows.emplace_back(Row{.label = wanted.name, .options = wanted.options, .varied = wanted.varied});
+  row.options.lr = wanted.options.learning_rate();
+  row.options.dtype = decoder.compute();
+  row.options.max_seq_length = wanted.options.sequence_length(decoder.config().max_position_embeddings);
+  if (!is_lora(row.options)) {
+    row.trainable_parameters = model::count_weights(decoder.config());
+    return;
+  }
+  row.targets = wanted.targets_name.empty() ? model::format_target_modules(row.options.lora.target_modules)
+                                            : wanted.targets_name;
+  try {
+    resolve_rank(wanted, plan.budget, cost, row, plan);
+  } catch (const Error& error) {
+    // Rows have no labels yet: the rank is a part of them.
+    throw Error("[sweep] row {} ({}): {}", plan.rows.size(), row.label.empty() ? row.targets : row.label,
+                error.what());
   }
 }
 
@@ -115,22 +141,7 @@ Plan make_plan(const Request& request, model::Decoder& decoder) {
   Plan plan{.seeds = std::ssize(request.seeds),
             .budget = budget_of(request, cost),
             .alpha_rule = request.alpha_rule};
-  for (const RowRequest& wanted : request.rows) {
-    Row& row =
-        plan.rows.emplace_back(Row{.label = wanted.name, .options = wanted.options, .varied = wanted.varied});
-    row.options.lr = wanted.options.learning_rate();
-    row.options.dtype = decoder.compute();
-    row.options.max_seq_length =
-        std::min(wanted.options.max_seq_length, decoder.config().max_position_embeddings);
-    if (is_lora(row.options)) {
-      row.targets = wanted.targets_name.empty()
-                        ? model::format_target_modules(row.options.lora.target_modules)
-                        : wanted.targets_name;
-      resolve_rank(wanted, plan.budget, cost, row, plan);
-    } else {
-      row.trainable_parameters = model::count_weights(decoder.config());
-    }
-  }
+  for (const RowRequest& wanted : request.rows) add_row(wanted, decoder, cost, plan);
   plan.first_rank = first_rank_of(request, plan.rows);
   for (std::size_t i = 0; i < plan.rows.size(); ++i) {
     train::TrainOptions& options = plan.rows[i].options;
@@ -156,7 +167,10 @@ std::string rules_text(const Plan& plan) {
   return text + fmt::format(
                     "Alpha is the same for every rank{}, so the update's scale, alpha / rank, falls as "
                     "the rank grows.",
-                    plan.alpha_given ? "" : fmt::format(": {}, the first rank tried", plan.first_rank));
+                    plan.alpha_given
+                        ? ""
+                        : fmt::format(": {}, the first rank tried (lorry train alone would take {})",
+                                      plan.first_rank, train::default_lora().lora_alpha));
 }
 
 }  // namespace lorry::sweep

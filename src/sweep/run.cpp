@@ -9,6 +9,7 @@
 #include "io/atomic_folder.hpp"
 #include "io/text_file.hpp"
 #include "sweep/cell_yaml.hpp"
+#include "train/check_run.hpp"
 #include "train/diverged.hpp"
 #include "train/settings.hpp"
 
@@ -82,6 +83,16 @@ CellResult train_cell(Index index, const Cell& cell, train::RunInputs& inputs, c
   return result;
 }
 
+/// The same; an Error says which cell it is about.
+CellResult train_named(Index index, const Cell& cell, train::RunInputs& inputs, const fs::path& folder,
+                       const SweepObserver& observer) {
+  try {
+    return train_cell(index, cell, inputs, folder, observer);
+  } catch (const Error& error) {
+    throw Error("[sweep] {}: {}", cell.name, error.what());
+  }
+}
+
 std::optional<double> mean_wall_seconds(const Plan& plan, const Results& results,
                                         const std::function<bool(const Cell&)>& like) {
   double sum = 0;
@@ -96,6 +107,16 @@ std::optional<double> mean_wall_seconds(const Plan& plan, const Results& results
 }
 
 }  // namespace
+
+void check_rows(const Plan& plan, const train::RunInputs& inputs) {
+  for (std::size_t i = 0; i < plan.rows.size(); ++i) {
+    try {
+      train::check_run(inputs, plan.rows[i].options);
+    } catch (const Error& error) {
+      throw Error("[sweep] row {} ({}): {}", i + 1, plan.rows[i].label, error.what());
+    }
+  }
+}
 
 Results find_finished(const Plan& plan, const train::RunInputs& inputs, const CellStore& store,
                       ChangedCells changed) {
@@ -122,6 +143,7 @@ Results find_finished(const Plan& plan, const train::RunInputs& inputs, const Ce
 
 void run_cells(const Plan& plan, train::RunInputs& inputs, const CellStore& store,
                const SweepObserver& observer, Results& results) {
+  check_rows(plan, inputs);
   const auto first = std::find(results.begin(), results.end(), std::nullopt);
   if (first == results.end()) return;
   const io::OrderedJson read = train::inputs_of(plan.cells.front().options, inputs);
@@ -134,7 +156,7 @@ void run_cells(const Plan& plan, train::RunInputs& inputs, const CellStore& stor
     ::malloc_trim(0);
     // What is there was refused already, or is to be replaced.
     io::AtomicFolder folder(store.folder(cell.name), io::ExistingFolder::kReplace);
-    CellResult result = train_cell(index, cell, inputs, folder.path(), observer);
+    CellResult result = train_named(index, cell, inputs, folder.path(), observer);
     result.settings = train::settings_of(cell.options);
     result.inputs = read;
     io::write_text_file(folder.path() / "train.yaml", train_yaml(cell.options));

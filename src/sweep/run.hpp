@@ -26,13 +26,17 @@ struct SweepObserver {
 /// What to do with cells whose settings or inputs are other than when they were trained.
 enum class ChangedCells { kRefuse, kReplace };
 
+/// Throws Error naming the first row whose cells could not be trained: found before hours are spent on those
+/// in front of it.
+void check_rows(const Plan& plan, const train::RunInputs& inputs);
+
 /// The finished cells of a plan. A changed one is an Error that says what changed, or counts as not finished.
 Results find_finished(const Plan& plan, const train::RunInputs& inputs, const CellStore& store,
                       ChangedCells changed);
 
-/// Trains every cell that is not in `results`, and puts it there. A cell whose training diverges is finished
-/// too, with the reason; every other Error ends the sweep, with nothing of its cell left. Each result is bit
-/// for bit that of train::run_training with the cell's options.
+/// Checks all rows, then trains every cell that is not in `results`, and puts it there. A cell whose training
+/// diverges is finished too, with the reason; every other Error ends the sweep, with nothing of its cell
+/// left. Each result is bit for bit that of train::run_training with the cell's options.
 void run_cells(const Plan& plan, train::RunInputs& inputs, const CellStore& store,
                const SweepObserver& observer, Results& results);
 

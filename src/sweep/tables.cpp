@@ -145,6 +145,9 @@ std::optional<report::Table> budget_table(const Plan& plan, const std::vector<Ro
   };
   line("rank",
        [&](std::size_t i) { return is_lora(plan.rows[i]) ? Shown(plan.rows[i].options.lora.r) : missing(); });
+  line("alpha", [&](std::size_t i) {
+    return is_lora(plan.rows[i]) ? setting_cell(plan.rows[i].options.lora.lora_alpha) : missing();
+  });
   line("parameters", [&](std::size_t i) { return Shown(plan.rows[i].trainable_parameters); });
   line("held-out loss", [&](std::size_t i) { return spread_cell(rows[i].loss, rows[i].best); });
   line("perplexity", [&](std::size_t i) { return spread_cell(rows[i].perplexity); });

@@ -9,6 +9,8 @@
 #include <optional>
 #include <utility>
 
+#include "core/median.hpp"
+
 namespace lorry::train {
 
 namespace {
@@ -61,9 +63,16 @@ Advice about_nothing(std::vector<std::string> modules, std::size_t all) {
   return {.kind = AdviceKind::kLearnedNothing, .text = std::move(text), .modules = std::move(modules)};
 }
 
+Advice about_length(Index steps, const AdviceRule& rule) {
+  return {.kind = AdviceKind::kTooShort,
+          .text = fmt::format("{} step{} too few to judge rank, layers and duration by; expected {} or more",
+                              steps, steps == 1 ? " is" : "s are", rule.least_steps),
+          .modules = {}};
+}
+
 std::optional<Advice> find_nothing(const XrayReport& report, const AdviceRule& rule) {
   const std::vector<double> changes = values_of(report, typical_change);
-  const double least = changes.empty() ? 0.0 : rule.nothing * quantile(changes, 0.5);
+  const double least = changes.empty() ? 0.0 : rule.nothing * median(changes);
   std::vector<std::string> idle;
   for (const XrayModule& module : report.modules) {
     if (module.figures.zero || typical_change(module) < least) idle.push_back(module.figures.module);
@@ -78,13 +87,13 @@ std::optional<Advice> find_moving(const XrayReport& report, const AdviceRule& ru
     if (module.figures.compared) values.push_back(settled(module.figures));
   }
   if (values.empty()) return std::nullopt;
-  const double median = quantile(values, 0.5);
-  if (median >= rule.moving) return std::nullopt;
+  const double middle = median(values);
+  if (middle >= rule.moving) return std::nullopt;
   return Advice{
       .kind = AdviceKind::kStillMoving,
       .text = fmt::format("the directions were still moving at the end (median overlap with the measurement "
                           "before: {:.2f}, settled from {:.2f} on): more steps may help",
-                          median, rule.moving),
+                          middle, rule.moving),
       .modules = {}};
 }
 
@@ -114,20 +123,20 @@ std::optional<Advice> find_rank(const XrayReport& report, const AdviceRule& rule
   }
   const std::vector<double> used = values_of(
       report, [](const XrayModule& module) { return module.figures.effective_rank / directions(module); });
-  if (quantile(used, 0.5) < rule.small) return std::nullopt;
+  if (median(used) < rule.small) return std::nullopt;
   return Advice{.kind = AdviceKind::kRankTooSmall,
                 .text = fmt::format(
                     "rank {} is used to the full: the effective rank of half of the modules is {:.0f} % of "
                     "it or more; try rank {}",
-                    *rank, 100.0 * quantile(used, 0.5), 2 * *rank),
+                    *rank, 100.0 * median(used), 2 * *rank),
                 .modules = {}};
 }
 
 }  // namespace
 
 std::string_view name_of(AdviceKind kind) {
-  constexpr std::array<std::string_view, 4> kNames = {"learned_nothing", "still_moving", "rank_too_large",
-                                                      "rank_too_small"};
+  constexpr std::array<std::string_view, 5> kNames = {"learned_nothing", "still_moving", "rank_too_large",
+                                                      "rank_too_small", "too_short"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -138,6 +147,9 @@ std::vector<Advice> advise(std::span<const XrayReport> history, const AdviceRule
   // A diverged run has nothing to say about its rank.
   const auto finite = [](const XrayModule& module) { return module.figures.finite; };
   if (!std::all_of(last.modules.begin(), last.modules.end(), finite)) return advice;
+  const auto zero = [](const XrayModule& module) { return module.figures.zero; };
+  const bool learnt = !std::all_of(last.modules.begin(), last.modules.end(), zero);
+  if (learnt && last.step < rule.least_steps) return {about_length(last.step, rule)};
   for (std::optional<Advice>& found :
        std::array{find_nothing(last, rule), find_moving(last, rule), find_rank(last, rule)}) {
     if (found) advice.push_back(std::move(*found));

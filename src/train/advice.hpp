@@ -10,9 +10,9 @@
 
 namespace lorry::train {
 
-enum class AdviceKind { kLearnedNothing, kStillMoving, kRankTooLarge, kRankTooSmall };
+enum class AdviceKind { kLearnedNothing, kStillMoving, kRankTooLarge, kRankTooSmall, kTooShort };
 
-/// "learned_nothing", "still_moving", "rank_too_large", "rank_too_small": for programs.
+/// "learned_nothing", "still_moving", "rank_too_large", "rank_too_small", "too_short": for programs.
 std::string_view name_of(AdviceKind kind);
 
 struct Advice {
@@ -29,9 +29,11 @@ struct AdviceRule {
   // energy; too small where the effective rank of half of the modules is at least that share of it.
   double large = 0.25;
   double small = 0.9;
+  Index least_steps = 20;  // what fewer of them have done says little of what more would do
 };
 
-/// From the last measurement of `history`; nothing without one, and nothing where all is well.
+/// From the last measurement of `history`; nothing without one, and nothing where all is well. After fewer
+/// than rule.least_steps no more than that: they are too few to judge by.
 std::vector<Advice> advise(std::span<const XrayReport> history, const AdviceRule& rule = {});
 
 /// [{"kind", "text", "modules"}].

@@ -2,7 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <map>
+
 #include "io/mapped_file.hpp"
+#include "io/text_file.hpp"
 #include "model/peft_config.hpp"
 #include "model/tensor_list.hpp"
 
@@ -20,12 +25,41 @@ std::string Digest::hex() const {
   return fmt::format("{:016x}", value_);
 }
 
-std::string model_digest(const model::LoadedModel& model) {
+namespace {
+
+/// About `share` of the rows, evenly spread, the first and the last among them.
+void add_rows(ConstMatrixView tensor, double share, Digest& digest) {
+  const auto wanted = static_cast<Index>(std::ceil(share * static_cast<double>(tensor.rows)));
+  const Index count = std::min(std::max<Index>(wanted, 2), tensor.rows);
+  const auto row_bytes = static_cast<std::size_t>(tensor.cols * size_of(tensor.dtype));
+  for (Index i = 0; i < count; ++i) {
+    const Index row = count == 1 ? 0 : i * (tensor.rows - 1) / (count - 1);
+    digest.add(std::span(tensor.row_range(row, 1).data, row_bytes));
+  }
+}
+
+/// Of the files that hold weights, in the order of their names.
+void add_file_lengths(const std::filesystem::path& folder, Digest& digest) {
+  std::map<std::string, Index> lengths;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".safetensors") continue;
+    lengths.emplace(entry.path().filename().string(), static_cast<Index>(entry.file_size()));
+  }
+  for (const auto& [name, length] : lengths) digest.add(name).add(length);
+}
+
+}  // namespace
+
+std::string model_digest(const model::LoadedModel& model, Index most_bytes) {
   Digest digest;
+  digest.add(io::read_text_file(model.folder / "config.json"));
+  add_file_lengths(model.folder, digest);
+  const Index all = model.weights.matrix_bytes();
+  const double share = all <= most_bytes ? 1.0 : static_cast<double>(most_bytes) / static_cast<double>(all);
   for (const model::TensorSpec& spec : model::list_tensors(model.config)) {
     const ConstMatrixView tensor = model.weights.at(spec.name);
-    digest.add(spec.name).add(tensor.rows).add(tensor.cols);
-    digest.add(std::span(tensor.data, static_cast<std::size_t>(tensor.cols * size_of(tensor.dtype))));
+    digest.add(spec.name).add(name_of(tensor.dtype)).add(tensor.rows).add(tensor.cols);
+    add_rows(tensor, share, digest);
   }
   return digest.hex();
 }

@@ -23,9 +23,13 @@ class Digest {
   std::uint64_t value_ = 0xCBF29CE484222325ULL;
 };
 
-/// Names, shapes and the first row of every tensor: any further training of a model changes some of that, and
-/// reading all of a large one would take minutes.
-std::string model_digest(const model::LoadedModel& model);
+/// Bytes of weights that a digest reads at most, but for two rows of every tensor.
+inline constexpr Index kDigestBytes = Index{1} << 26;
+
+/// config.json, the lengths of the files of weights, and of every tensor name, type, shape and content: all
+/// of it where the model has at most `most_bytes`, else rows evenly spread from the first to the last, so
+/// that a large model takes no longer than a small one. A change that spares all those rows goes unseen.
+std::string model_digest(const model::LoadedModel& model, Index most_bytes = kDigestBytes);
 
 /// Every token and what is learnt of it, so that it follows tokenizer and cutting too.
 std::string data_digest(const data::Dataset& data);

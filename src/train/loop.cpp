@@ -43,6 +43,7 @@ void take_step(const Loop& loop, RunState& state) {
   state.loss = report.loss;
   state.seconds += report.seconds;
   state.tokens += report.tokens;
+  loop.watch.add(report);
   loop.log.write(report);
   if (loop.observer.on_step) loop.observer.on_step(report);
 }

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "train/run.hpp"
+#include "train/run_watch.hpp"
 #include "train/trainee.hpp"
 
 namespace lorry::train {
@@ -16,6 +17,7 @@ struct Loop {
   Trainer& trainer;
   data::Batcher& batcher;
   LogFile& log;
+  RunWatch& watch;
   Index steps = 0;                  // of the whole run
   std::function<void()> save = {};  // writes a checkpoint of the state; empty: the run keeps none
 };

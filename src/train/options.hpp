@@ -1,5 +1,6 @@
 // train/options.hpp: everything a training run is told, as plain data with its defaults.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -23,6 +24,8 @@ inline model::PeftConfig default_lora() {
   return config;
 }
 
+inline constexpr Index kDefaultSequence = 2048;  // tokens
+
 /// Field names are those of the flags and of the YAML keys.
 struct TrainOptions {
   std::filesystem::path model;
@@ -40,13 +43,13 @@ struct TrainOptions {
   optim::OptimizerConfig optimizer{.weight_decay = 0.0};
   float max_grad_norm = 1.0F;  // 0: no clipping
 
-  Index batch_size = 1;               // sequences of a micro-batch
-  Index grad_accumulation_steps = 1;  // micro-batches of a step
-  Index max_seq_length = 2048;        // tokens of a sequence; lowered to the model's positions
-  std::optional<Index> steps;         // optimiser steps; wins over epochs
-  double epochs = 1.0;                // passes over the data
-  Index eval_steps = 0;               // evaluate every so many steps; 0: at the start and the end only
-  std::optional<DType> dtype;         // default: BF16 where the CPU has it, else F32
+  Index batch_size = 1;                 // sequences of a micro-batch
+  Index grad_accumulation_steps = 1;    // micro-batches of a step
+  std::optional<Index> max_seq_length;  // tokens of a sequence; see sequence_length
+  std::optional<Index> steps;           // optimiser steps; wins over epochs
+  double epochs = 1.0;                  // passes over the data
+  Index eval_steps = 0;                 // evaluate every so many steps; 0: at the start and the end only
+  std::optional<DType> dtype;           // default: BF16 where the CPU has it, else F32
   bool grad_checkpoint = false;
   std::uint64_t seed = 0;
   Index threads = 0;     // 0: all
@@ -60,6 +63,10 @@ struct TrainOptions {
 
   /// Whether the checkpoint with the lowest held-out loss so far is kept.
   [[nodiscard]] bool keeps_best() const { return load_best_model_at_end || early_stopping_patience > 0; }
+  /// As asked or kDefaultSequence, and never more than the model's positions.
+  [[nodiscard]] Index sequence_length(Index positions) const {
+    return std::min(max_seq_length.value_or(kDefaultSequence), positions);
+  }
   [[nodiscard]] double learning_rate() const { return lr.value_or(method == Method::kLora ? 2e-4 : 2e-5); }
 };
 

@@ -4,6 +4,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "train/check_run.hpp"
 #include "train/checkpoints.hpp"
 #include "train/diverged.hpp"
 #include "train/loop.hpp"
@@ -15,26 +16,6 @@
 namespace lorry::train {
 
 namespace {
-
-/// What the flags' own ranges cannot say.
-void check_options(const TrainOptions& options) {
-  constexpr Index kMostSequences = 1 << 20;
-  constexpr double kMostEpochs = 1e4;
-  if (options.method == Method::kFull && !options.adapter.empty()) {
-    throw Error("[train] --adapter {}: found with --method full; merge the adapter first (lorry merge)",
-                options.adapter.string());
-  }
-  if (options.batch_size < 1 || options.batch_size > kMostSequences) {
-    throw Error("[train] --batch-size: found {}; expected 1 to {}", options.batch_size, kMostSequences);
-  }
-  if (options.grad_accumulation_steps < 1 || options.grad_accumulation_steps > kMostSequences) {
-    throw Error("[train] --grad-accumulation-steps: found {}; expected 1 to {}",
-                options.grad_accumulation_steps, kMostSequences);
-  }
-  if (!(options.epochs > 0 && options.epochs <= kMostEpochs)) {
-    throw Error("[train] --epochs: found {}; expected above 0, at most {}", options.epochs, kMostEpochs);
-  }
-}
 
 /// Optimiser steps of `epochs` passes; a step that accumulates ends with its epoch.
 Index count_steps(const TrainOptions& options, const data::Batcher& batcher) {
@@ -161,6 +142,7 @@ RunResult run_to_end(Loop& loop, RunState& state, RunRecord* record, const RunPa
   }
   const RunEnd end = run_steps(loop, state);
   RunResult result = make_result(state, end);
+  result.warnings = loop.watch.warnings(result.first_evaluation, result.last_evaluation);
   if (end == RunEnd::kInterrupted) {
     if (record != nullptr && state.step > 0) result.checkpoint = checkpoint_folder(options.out, state.step);
     return result;
@@ -198,6 +180,7 @@ RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObse
     }
     observer.on_start(plan);
   }
+  RunWatch watch;
   Loop loop = {.inputs = inputs,
                .options = options,
                .observer = observer,
@@ -205,6 +188,7 @@ RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObse
                .trainer = trainer,
                .batcher = batcher,
                .log = log,
+               .watch = watch,
                .steps = steps};
   try {
     return run_to_end(loop, state, record, parts);

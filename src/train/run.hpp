@@ -75,6 +75,7 @@ struct RunResult {
   std::optional<Evaluation> last_evaluation = std::nullopt;
   std::optional<RunState::Best> best = std::nullopt;  // lowest held-out loss after a step
   std::filesystem::path checkpoint = {};              // that an interrupted run left; empty: none was needed
+  std::vector<std::string> warnings = {};  // of a run that came to its end, but hardly to what was wanted
 };
 
 /// Trains and writes options.out: log.jsonl as it goes, at the end the PEFT adapter or, for the full method,

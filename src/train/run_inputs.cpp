@@ -29,10 +29,10 @@ std::filesystem::path held_out_file(const TrainOptions& options) {
 
 RunInputs open_inputs(const TrainOptions& options) {
   RunInputs inputs{.model = model::open_model(options.model, {}, options.dtype, options.threads)};
-  inputs.max_seq_length = std::min(options.max_seq_length, inputs.model.config.max_position_embeddings);
-  if (inputs.max_seq_length < options.max_seq_length) {
+  inputs.max_seq_length = options.sequence_length(inputs.model.config.max_position_embeddings);
+  if (options.max_seq_length && inputs.max_seq_length < *options.max_seq_length) {
     inputs.warnings.push_back(fmt::format("max_seq_length {} is above the model's positions; using {}",
-                                          options.max_seq_length, inputs.max_seq_length));
+                                          *options.max_seq_length, inputs.max_seq_length));
   }
   const data::Encoder encoder = model::make_encoder(inputs.model);
   inputs.data = data::load_dataset(data::find_data_file(options.data, data::Split::kTrain), encoder,

@@ -14,7 +14,7 @@ namespace lorry::train {
 /// have given alone; one run at a time.
 struct RunInputs {
   model::LoadedModel model;  // frozen, nothing attached
-  Index max_seq_length = 0;  // options.max_seq_length, lowered to the model's positions
+  Index max_seq_length = 0;  // TrainOptions::sequence_length
   data::Dataset data = {};
   std::optional<data::Dataset> eval_data = std::nullopt;
   std::vector<std::string> warnings = {};  // "max_seq_length 4096 is above the model's positions; using 2048"

@@ -65,6 +65,15 @@ TEST_F(Store, OneWriterAtATime) {
   EXPECT_EQ(error(), "no error");
 }
 
+TEST_F(Store, FolderIsKnownByItsMarkerAndAKillBeforeItHurtsNothing) {
+  std::filesystem::create_directory(out_);
+  io::put(out_ / ".sweep.json.tmp-999999999-0", "{");
+  EXPECT_EQ(error(), "no error");
+  EXPECT_EQ(io::Json::parse(io::get(out_ / "sweep.json")).at("kind"), "lorry sweep");
+  io::put(out_ / "notes.txt", "mine");
+  EXPECT_EQ(error(), "no error");
+}
+
 TEST_F(Store, ReadingMakesNothing) {
   EXPECT_EQ(error(CellStore::Access::kRead), "no error");
   EXPECT_FALSE(std::filesystem::exists(out_));
@@ -74,10 +83,19 @@ TEST_F(Store, FoldersOfOthersAreRefused) {
   std::filesystem::create_directory(out_);
   EXPECT_EQ(error(CellStore::Access::kRead), "no error");  // an empty one
   io::put(out_ / "report.md", "mine");
-  EXPECT_EQ(error(), fmt::format("[sweep] --out {}: holds other things; expected a new folder or that of a "
-                                 "sweep",
-                                 out_.string()));
+  std::filesystem::create_directory(out_ / "cells");  // a biologist's
+  const std::string refusal = fmt::format(
+      "[sweep] --out {}: holds other things; expected a new folder or that of a sweep (with sweep.json)",
+      out_.string());
+  for (const auto access : {CellStore::Access::kRead, CellStore::Access::kWrite}) {
+    EXPECT_EQ(error(access), refusal);
+  }
   EXPECT_EQ(io::get(out_ / "report.md"), "mine");
+  for (const char* other : {"{}", "[]", R"({"kind": 1})", R"({"kind": "grid"})"}) {
+    io::put(out_ / "sweep.json", other);
+    EXPECT_EQ(error(), refusal) << other;
+    EXPECT_EQ(io::get(out_ / "sweep.json"), other);
+  }
   std::filesystem::remove_all(out_);
   io::put(out_, "");
   EXPECT_EQ(error(), fmt::format("[sweep] --out {}: found a file; expected a folder", out_.string()));

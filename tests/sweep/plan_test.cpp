@@ -89,8 +89,16 @@ TEST_F(SweepPlan, BudgetAndRankContradict) {
   Request request = SweepPlan::request({lora("q_proj", 4)});
   request.budget = same_as(8, "q_proj");
   EXPECT_EQ(error(request),
-            "[sweep] budget: found with rank 4 for q_proj; expected one of them: the budget "
+            "[sweep] row 1 (q_proj): budget: found with rank 4; expected one of them: the budget "
             "chooses ranks");
+}
+
+TEST_F(SweepPlan, BudgetOfLayersThatAreNotThere) {
+  Request request = SweepPlan::request({lora("q_proj")});
+  request.budget = same_as(8, "wq");
+  EXPECT_TRUE(
+      error(request).starts_with("[sweep] budget: [lora] target_modules: \"wq\" matches no linear layer"))
+      << error(request);
 }
 
 TEST_F(SweepPlan, AlphaIsTheFirstRankTried) {
@@ -155,7 +163,8 @@ TEST_F(SweepPlan, RepeatedRowsSeedsAndNamesAreRefused) {
   Request request = SweepPlan::request({lora("q_proj", 2), lora("v_proj", 2)});
   for (RowRequest& row : request.rows) row.name = "same";
   EXPECT_EQ(error(request), "[sweep] two rows are called \"same\"; expected names of their own");
-  EXPECT_NE(error(SweepPlan::request({lora("wq", 2)})).find("matches no linear layer"), std::string::npos);
+  EXPECT_EQ(error(SweepPlan::request({full(), lora("wq", 2)})).substr(0, 73),
+            "[sweep] row 2 (wq): [lora] target_modules: \"wq\" matches no linear layer of");
   EXPECT_EQ(error(SweepPlan::request({lora("q_proj", 2)}, std::vector<std::uint64_t>(10'001))),
             "[sweep] found 1 rows of 10001 seeds, 10001 cells; expected at most 10000");
 }

@@ -1,6 +1,8 @@
 // Tables, JSON and files of a sweep whose figures are known.
 #include "sweep/report_files.hpp"
 
+#include <cstdio>
+
 #include "sweep/charts.hpp"
 #include "sweep/sweep_fixture.hpp"
 #include "sweep/tables.hpp"
@@ -64,6 +66,7 @@ TEST_F(SweepReportFiles, BudgetTableIsTable5) {
   EXPECT_EQ(csv.substr(0, csv.find("perplexity")),
             "weights,q_proj,v_proj,full\n"
             "rank,8,11,\n"
+            "alpha,8,8,\n"
             "parameters,1024,1056,35232\n"
             "held-out loss,1.0625,1.3125,1.5625\n");
   EXPECT_TRUE(rank_tables(plan_, rows()).empty());
@@ -123,6 +126,41 @@ TEST_F(SweepReportFiles, CurvesOfFewRowsShareAChartAndSinglePointsAreNone) {
   for (auto& result : results_) result->training = {{1, 3.0}, {3, 1.0}};
   EXPECT_EQ(names(), (Names{"held-out-by-row", "held-out-by-rank", "training-over-steps-1",
                             "training-over-steps-2", "training-over-steps-3"}));
+}
+
+TEST_F(SweepReportFiles, BarsOfEqualLossesAreSeen) {
+  // Without differences to show, the axis once began at the value: no bar had a height.
+  const auto heights = [&] {
+    const std::string svg = make_charts(plan_, rows()).front().svg;
+    std::vector<double> all;
+    for (std::size_t at = svg.find("class=\"bg\""); at != std::string::npos;
+         at = svg.find("class=\"bg\"", at + 1)) {
+      double left = 0;
+      double base = 0;
+      double width = 0;
+      double top = 0;
+      const char* path = svg.c_str() + svg.find("d=\"", at);
+      EXPECT_EQ(std::sscanf(path, "d=\"M%lf %lfh%lfV%lf", &left, &base, &width, &top), 4) << path;
+      all.push_back(base - top);
+    }
+    return all;
+  };
+  make(Sweep::request({lora("q_proj", 1)}));
+  ASSERT_EQ(heights().size(), 1U);
+  EXPECT_GT(heights()[0], 50.0);
+  make(Sweep::request({lora("q_proj", 1), lora("v_proj", 1)}));
+  results_[1]->held_out = results_[0]->held_out;
+  ASSERT_EQ(heights().size(), 2U);
+  EXPECT_GT(heights()[1], 50.0);
+}
+
+TEST_F(SweepReportFiles, AlphaIsToldWithTheRule) {
+  make(by_rank());
+  EXPECT_NE(report_text(plan_, results_)
+                .find("Alpha is the same for every rank: 1, the first rank tried (lorry train alone would "
+                      "take 16)"),
+            std::string::npos)
+      << report_text(plan_, results_);
 }
 
 TEST_F(SweepReportFiles, FilesAreThereBeforeTheFirstCellAndRenewed) {

@@ -1,6 +1,9 @@
 // Whole sweeps: each cell as if it were alone, and going on after an interruption.
 #include "sweep/run.hpp"
 
+#include <limits>
+
+#include "core/error.hpp"
 #include "io/interruption.hpp"
 #include "model/initialize.hpp"
 #include "sweep/sweep_fixture.hpp"
@@ -186,10 +189,53 @@ TEST_F(SweepRun, DivergedCellsAreFinishedAndTheNextOneIsAsIfAlone) {
   EXPECT_TRUE(trained.empty());
 }
 
-TEST_F(SweepRun, OtherErrorsEndItWithNothingOfTheCellLeft) {
-  RowRequest impossible = lora("q_proj", 2);
-  impossible.options.batch_size = 0;
-  EXPECT_NE(error(Sweep::request({impossible})).find("--batch-size: found 0"), std::string::npos);
+TEST_F(SweepRun, EveryRowIsCheckedBeforeTheFirstIsTrained) {
+  const RowRequest good = lora("q_proj", 2);
+  const auto expect_refused = [&](const RowRequest& bad, const std::string& message) {
+    EXPECT_EQ(error(Sweep::request({good, bad})), message);
+    EXPECT_TRUE(fs::is_empty(folder_ / "out" / "cells"));
+  };
+  RowRequest bad = lora("v_proj", 2);
+  bad.options.batch_size = 0;
+  expect_refused(bad, "[sweep] row 2 (v_proj r=2): [train] --batch-size: found 0; expected 1 to 1048576");
+  bad = lora("v_proj", 2);
+  bad.options.grad_accumulation_steps = 0;
+  expect_refused(bad,
+                 "[sweep] row 2 (v_proj r=2): [train] --grad-accumulation-steps: found 0; expected 1 to "
+                 "1048576");
+  bad = full();
+  bad.options.epochs = 1e6;
+  bad.options.steps.reset();
+  expect_refused(bad,
+                 "[sweep] row 2 (full): [train] --epochs: found 1000000; expected above 0, at most 10000");
+  expect_refused(lora("v_proj", 1 << 21),
+                 "[sweep] row 2 (v_proj r=2097152): [lora] rank: found 2097152; expected at most 1048576");
+  bad = lora("v_proj", 2);
+  bad.exact_alpha = std::numeric_limits<double>::infinity();
+  expect_refused(bad,
+                 "[sweep] row 2 (v_proj r=2): [lora] lora_alpha: found inf; expected a finite number "
+                 "other than 0");
+  bad = lora("v_proj", 2);
+  bad.options.adamw.weight_decay = -1;
+  expect_refused(bad,
+                 "[sweep] row 2 (v_proj r=2): [train] --weight-decay: found -1; expected a finite number, at "
+                 "least 0");
+  bad = lora("v_proj", 2);
+  bad.options.warmup_steps = -1;
+  expect_refused(bad, "[sweep] row 2 (v_proj r=2): [train] --warmup-steps: found -1; expected at least 0");
+}
+
+TEST_F(SweepRun, OtherErrorsEndItWithNothingOfTheCellLeftAndNameIt) {
+  const CellStore store(folder_ / "out", CellStore::Access::kWrite);
+  train::RunInputs inputs = open();
+  const Plan plan = make_plan(Sweep::request({lora("q_proj", 2)}), *inputs.model.decoder);
+  Results results(1);
+  const SweepObserver fails = {.on_cell = {},
+                               .on_start = {},
+                               .on_step = [](Index, const train::StepReport&) { throw Error("[disk] full"); },
+                               .on_finish = {}};
+  EXPECT_EQ(io::error_of([&] { run_cells(plan, inputs, store, fails, results); }),
+            "[sweep] q_proj-r2-alpha2-lr0.01-seed1: [disk] full");
   EXPECT_TRUE(fs::is_empty(folder_ / "out" / "cells"));
 }
 

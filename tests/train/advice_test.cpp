@@ -97,6 +97,17 @@ TEST(Advice, EveryModuleIdle) {
   EXPECT_NE(advise(std::vector{last})[0].text.find("no module learned anything"), std::string::npos);
 }
 
+TEST(Advice, AHandfulOfStepsIsNotJudged) {
+  XrayReport last = report(16, 2.0);
+  last.step = 19;
+  ASSERT_EQ(kinds(last), Kinds{AdviceKind::kTooShort});
+  const Advice advice = advise(std::vector{last})[0];
+  EXPECT_EQ(advice.text, "19 steps are too few to judge rank, layers and duration by; expected 20 or more");
+  EXPECT_EQ(to_json({advice})[0]["kind"], "too_short");
+  last.step = 20;
+  EXPECT_EQ(kinds(last), Kinds{AdviceKind::kRankTooLarge});
+}
+
 TEST(Advice, DirectionsStillMoving) {
   XrayReport last = report(8, 6.0);
   for (XrayModule& one : last.modules) one.figures.settled_left = 0.89;

@@ -44,9 +44,9 @@ TEST_F(Run, WritesTheAdapterAndALogThatAgreeWithItsResult) {
   model::LoadedModel model = model::open_model(options_.model, options_.out, DType::kF32, 1);
   EXPECT_EQ(model.adapter->config().base_model_name_or_path, options_.model.string());
   const data::Dataset valid = data::load_dataset(folder_ / "data" / "valid.jsonl", model::make_encoder(model),
-                                                 options_.max_seq_length);
+                                                 *options_.max_seq_length);
   model::Decoder::Workspace workspace;
-  const Evaluation again = evaluate(*model.decoder, valid.documents, options_.max_seq_length, workspace);
+  const Evaluation again = evaluate(*model.decoder, valid.documents, *options_.max_seq_length, workspace);
   EXPECT_EQ(again.loss, result.last_evaluation->loss);
 }
 
@@ -153,9 +153,9 @@ TEST_F(Run, FullMethodWritesAModelFolder) {
   }
   model::LoadedModel model = model::open_model(options_.out, {}, DType::kF32, 1);
   const data::Dataset valid = data::load_dataset(folder_ / "data" / "valid.jsonl", model::make_encoder(model),
-                                                 options_.max_seq_length);
+                                                 *options_.max_seq_length);
   model::Decoder::Workspace workspace;
-  EXPECT_EQ(evaluate(*model.decoder, valid.documents, options_.max_seq_length, workspace).loss,
+  EXPECT_EQ(evaluate(*model.decoder, valid.documents, *options_.max_seq_length, workspace).loss,
             result.last_evaluation->loss);
 }
 

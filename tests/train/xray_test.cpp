@@ -53,6 +53,7 @@ TEST_F(XrayRun, LogsEveryModuleAtEachMeasurementAndAdviceAtTheEnd) {
   EXPECT_EQ(lines[0].at("xray")[0].at("module"), "model.layers.0.self_attn.q_proj");
   ASSERT_EQ(lines_with("advice").size(), 1U);
   EXPECT_EQ(lines_with("advice")[0].at("step"), 7);
+  EXPECT_EQ(lines_with("advice")[0].at("advice").at(0).at("kind"), "too_short");
 }
 
 TEST_F(XrayRun, ChangesNothing) {
@@ -68,7 +69,7 @@ TEST(Xray, ModulesThatAreNotFiniteAreSaidAndNoAdviceIsGiven) {
                   .rank = 64,
                   .inputs = 64,
                   .outputs = 64};
-  XrayReport report{.step = 5, .modules = {fine, fine}};
+  XrayReport report{.step = 50, .modules = {fine, fine}};
   EXPECT_TRUE(holds(advise(std::vector{report}), AdviceKind::kRankTooLarge));
   report.modules[1].figures = {.module = "v_proj", .finite = false};
   EXPECT_TRUE(advise(std::vector{report}).empty());
@@ -101,7 +102,8 @@ TEST_F(XrayRun, ModulesThatNoGradientReachesLearnedNothing) {
   put(model / "model.safetensors", bytes);
   options_.model = model;
   options_.lora.target_modules = model::parse_target_modules("q_proj,k_proj,v_proj,down_proj");
-  const std::vector<Advice> advice = advise(history(3));
+  options_.steps = 24;
+  const std::vector<Advice> advice = advise(history(12));
   ASSERT_TRUE(holds(advice, AdviceKind::kLearnedNothing));
   EXPECT_EQ(advice[0].modules,
             (std::vector<std::string>{"model.layers.2.self_attn.q_proj", "model.layers.2.self_attn.k_proj",
