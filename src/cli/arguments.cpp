@@ -1,13 +1,14 @@
 #include "cli/arguments.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 
 #include "cli/config_file.hpp"
 #include "cli/help.hpp"
 #include "cli/suggestion.hpp"
-#include "core/error.hpp"
+#include "cli/usage_error.hpp"
 
 namespace lorry::cli {
 
@@ -53,30 +54,41 @@ Parsed declare(CLI::App& parent, const Command& command) {
 /// Says which option an unknown flag may have meant.
 [[noreturn]] void throw_unknown(const Parsed& parsed, const Command& command) {
   for (const std::string& argument : parsed.app->remaining()) {
-    if (!argument.starts_with("-")) throw UsageError(fmt::format("unexpected argument \"{}\"", argument));
+    if (!argument.starts_with("-")) throw UsageError("unexpected argument \"{}\"", argument);
     std::string name = argument.substr(0, argument.find('='));
     name.erase(0, name.find_first_not_of('-'));
-    throw UsageError(fmt::format("unknown flag {}{}", argument, suggest_option(name, command.options)));
+    throw UsageError("unknown flag {}{}", argument, suggest_option(name, command.options));
   }
   throw UsageError("unexpected arguments");
 }
 
-/// `prefix` is the command that holds `commands`, and a space; empty for the program.
-[[noreturn]] void throw_unknown_command(const std::string& argument, const std::string& prefix,
-                                        std::span<const Command> commands) {
+std::vector<std::string_view> names_of(std::span<const Command> commands) {
   std::vector<std::string_view> names;
   for (const Command& command : commands) names.push_back(command.name);
-  throw UsageError(
-      argument.starts_with("-")
-          ? fmt::format("unknown flag {}; expected a command first", argument)
-          : fmt::format("unknown command \"{}{}\"{}", prefix, argument, suggest_name(argument, names)));
+  return names;
+}
+
+/// `holder` is the command that holds `commands`; empty for the program.
+[[noreturn]] void throw_unknown_command(const std::string& argument, const std::string& holder,
+                                        std::span<const Command> commands) {
+  const std::vector<std::string_view> names = names_of(commands);
+  if (argument.starts_with("-")) throw UsageError("unknown flag {}; expected a command first", argument);
+  const std::string suggestion = suggest_name(argument, names);
+  if (holder.empty()) throw UsageError("unknown command \"{}\"{}", argument, suggestion);
+  if (suggestion.ends_with('?')) {
+    throw UsageError("unknown command \"{}\" of lorry {}{} (it has {})", argument, holder, suggestion,
+                     fmt::join(names, ", "));
+  }
+  // Easily forgotten: lorry analyze my-adapter.
+  throw UsageError("unknown command \"{}\" of lorry {}{}, in its place or before it", argument, holder,
+                   suggestion);
 }
 
 /// `what` is the parser's: the flag, a colon, and how many values it wanted and received.
 [[noreturn]] void throw_mismatch(std::string_view what) {
   const bool several = what.find("received") != std::string_view::npos;
-  throw UsageError(fmt::format("{}: {}", what.substr(0, what.find(':')),
-                               several ? "found more than once; expected once" : "no value; expected one"));
+  throw UsageError("{}: {}", what.substr(0, what.find(':')),
+                   several ? "found more than once; expected once" : "no value; expected one");
 }
 
 void take_over(const Parsed& parsed, OptionTable& table) {
@@ -103,7 +115,7 @@ Request resolve(const Parsed& parsed, Command& command, const std::string& name)
   }
   if (!parsed.commands.empty()) {
     if (parsed.app->remaining_size() == 0) return {.text = command_help(command, name)};
-    throw_unknown_command(parsed.app->remaining().front(), fmt::format("{} ", name), command.commands);
+    throw_unknown_command(parsed.app->remaining().front(), name, command.commands);
   }
   if (parsed.app->remaining_size() > 0) throw_unknown(parsed, command);
   take_over(parsed, command.options);
@@ -128,7 +140,7 @@ Request parse_arguments(int argc, const char* const* argv, std::span<Command> co
   } catch (const CLI::ArgumentMismatch& error) {
     throw_mismatch(error.what());
   } catch (const CLI::ParseError& error) {
-    throw UsageError(error.what());
+    throw UsageError("{}", error.what());
   }
   if (version->count() > 0) return {.wants_version = true};
   for (std::size_t i = 0; i < commands.size(); ++i) {

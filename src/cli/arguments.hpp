@@ -1,18 +1,11 @@
 // cli/arguments.hpp: from the command line to a command with all its options set.
 #pragma once
 #include <span>
-#include <stdexcept>
 #include <string>
 
 #include "cli/command.hpp"
 
 namespace lorry::cli {
-
-/// The command line itself is wrong: an unknown flag, a missing value. Exit code 2.
-class UsageError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 /// What the command line asks for.
 struct Request {

@@ -19,6 +19,7 @@ struct Command {
   std::vector<Command> commands = {};  // `lorry NAME COMMAND ...`; such a command has no options of its own
 };
 
+// One for each file; the program's list of them is cli/commands.hpp.
 Command make_init_command();
 Command make_train_command();
 Command make_sweep_command();

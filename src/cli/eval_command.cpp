@@ -10,6 +10,7 @@
 #include "core/progress.hpp"
 #include "model/loaded_model.hpp"
 #include "train/evaluate.hpp"
+#include "train/options.hpp"
 
 namespace lorry::cli {
 
@@ -28,15 +29,21 @@ struct Flags {
   std::filesystem::path model;
   std::filesystem::path adapter;
   std::filesystem::path data;
-  Index max_seq_length = 2048;
+  std::optional<Index> max_seq_length;
   std::optional<DType> dtype;
   Index threads = 0;
   bool json = false;
 };
 
-void run(const Flags& flags) {
+void run(Flags& flags) {
+  use_base_model(flags.model, flags.adapter);
   model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
-  const Index max_seq_length = std::min(flags.max_seq_length, model.config.max_position_embeddings);
+  const Index positions = model.config.max_position_embeddings;
+  const Index max_seq_length = std::min(flags.max_seq_length.value_or(train::kDefaultSequence), positions);
+  if (flags.max_seq_length && *flags.max_seq_length > positions) {
+    print_note(fmt::format("note: --max-seq-length {} is above the model's positions; using {}",
+                           *flags.max_seq_length, positions));
+  }
   const data::Dataset data = data::load_dataset(data::find_data_file(flags.data, data::Split::kEvaluation),
                                                 model::make_encoder(model), max_seq_length);
   model::Decoder::Workspace workspace;
@@ -77,8 +84,10 @@ Command make_eval_command() {
   table.group("Data");
   table.add("data", "PATH", bind_path(flags->data), ".jsonl, .txt, or a folder with valid.jsonl").required =
       true;
-  table.add("max-seq-length", "TOKENS", bind_integer(flags->max_seq_length, 2),
-            "longer records are cut into windows; never above the model's positions");
+  table
+      .add("max-seq-length", "TOKENS", bind_integer(flags->max_seq_length, 2),
+           "longer records are cut into windows; never above the model's positions")
+      .default_text = kSequenceDefault;
   add_compute_options(table, flags->dtype, flags->threads);
   add_json_option(table, flags->json, "the result as one JSON object");
   command.run = [flags](OptionTable&) { run(*flags); };

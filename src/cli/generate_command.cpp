@@ -6,7 +6,8 @@
 #include "cli/command.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
-#include "core/error.hpp"
+#include "cli/standard_input.hpp"
+#include "cli/usage_error.hpp"
 #include "core/progress.hpp"
 #include "data/record.hpp"
 #include "generate/generator.hpp"
@@ -21,6 +22,9 @@ constexpr const char* kNotes =
     R"(Standard output carries the continuation alone, as it comes, and one newline. It ends with the model's
 end-of-text token or after --max-new-tokens. An empty prompt starts from the beginning-of-text token.
 
+A prompt is taken as it is: \n in it is two characters. For a line break write $'...\n' in bash, or --prompt - and give
+the prompt on standard input (without the line break that ends it).
+
 With --data FILE.jsonl (lines of {"prompt", "completion"}) every prompt is continued in turn, and each gives one line
 {"prompt": ..., "completion": ...} with what the model wrote; text i draws with seed + i.
 
@@ -28,7 +32,11 @@ Examples:
   lorry generate --model llama-3.2-1b --prompt "Once upon a time"
   lorry generate --model llama-3.2-1b --adapter my-adapter --prompt "Q: 2+2? A:" --max-new-tokens 20
   lorry generate --model llama-3.2-1b --prompt "Hi" --temperature 0.8 --top-p 0.95 --seed 7
+  lorry generate --model llama-3.2-1b --prompt $'Name: Ada\nTown:'
+  lorry generate --model llama-3.2-1b --prompt - < prompt.txt
 )";
+
+constexpr std::string_view kFromInput = "-";
 
 struct Flags {
   std::filesystem::path model;
@@ -129,11 +137,11 @@ void run_data(const model::LoadedModel& model, const Flags& flags) {
 void check_options(const OptionTable& table, const Flags& flags) {
   const bool has_prompt = table.source("prompt") != Source::kDefault;
   if (has_prompt == !flags.data.empty()) {
-    throw Error("[generate] --prompt, --data: found {}; expected one of them",
-                has_prompt ? "both" : "neither");
+    throw UsageError("[generate] --prompt, --data: found {}; expected one of them",
+                     has_prompt ? "both" : "neither");
   }
   if (!flags.data.empty() && flags.json) {
-    throw Error(
+    throw UsageError(
         "[generate] --json: has no effect with --data, which gives one object per line anyway; "
         "expected it without");
   }
@@ -143,9 +151,19 @@ void check_options(const OptionTable& table, const Flags& flags) {
   }
 }
 
+/// All of standard input but one line break at its end, which editors and echo put there.
+std::string read_prompt() {
+  if (isatty(STDIN_FILENO) == 1) print_note("prompt, ended by Ctrl-D:");
+  std::string prompt = read_standard_input();
+  if (prompt.ends_with('\n')) prompt.pop_back();
+  return prompt;
+}
+
 void run(const OptionTable& table, Flags& flags) {
   check_options(table, flags);
   const bool has_prompt = flags.data.empty();
+  if (has_prompt && flags.prompt == kFromInput) flags.prompt = read_prompt();
+  use_base_model(flags.model, flags.adapter);
   const model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
   flags.generation.stop_ids = model::stop_tokens(model);
   if (has_prompt) {
@@ -177,7 +195,7 @@ Command make_generate_command() {
   OptionTable& table = command.options;
   add_model_options(table, flags->model, flags->adapter, "with this adapter");
   table.group("Input");
-  table.add("prompt", "TEXT", bind_text(flags->prompt), "what to continue");
+  table.add("prompt", "TEXT", bind_text(flags->prompt), "what to continue; - reads it from standard input");
   table.add("data", "FILE", bind_path(flags->data), "continue every prompt of a .jsonl file instead");
   add_sampling_options(table, flags->generation);
   add_compute_options(table, flags->dtype, flags->threads);

@@ -5,6 +5,7 @@
 #include "cli/command.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
+#include "cli/usage_error.hpp"
 #include "core/error.hpp"
 #include "io/atomic_folder.hpp"
 #include "io/json_fields.hpp"
@@ -52,8 +53,8 @@ struct Plan {
 
 io::Json read_config_json(const Flags& flags) {
   if (flags.config.empty() == flags.shape.empty()) {
-    throw Error("[init] --config, --shape: found {}; expected one of them",
-                flags.shape.empty() ? "neither" : "both");
+    throw UsageError("[init] --config, --shape: found {}; expected one of them",
+                     flags.shape.empty() ? "neither" : "both");
   }
   if (!flags.shape.empty()) return model::shape_config(flags.shape);
   const bool folder = std::filesystem::is_directory(flags.config);

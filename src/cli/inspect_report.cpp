@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "core/clock.hpp"
+#include "model/base_model.hpp"
 
 namespace lorry::cli {
 
@@ -108,7 +109,11 @@ io::OrderedJson model_json(const std::filesystem::path& path, const model::Model
 std::string adapter_text(const std::filesystem::path& path, const model::AdapterSummary& summary) {
   const model::PeftConfig& config = summary.config;
   std::string text = line("adapter", path.string());
-  text += line("base model", config.base_model_name_or_path);
+  const bool here = model::find_base_model(path, config).has_value();
+  text += line("base model",
+               config.base_model_name_or_path.empty()
+                   ? std::string("not named")
+                   : config.base_model_name_or_path + (here ? "" : " (not there; give it by --model)"));
   text += line("method", fmt::format("LoRA, rank {}, alpha {} (scale {}), dropout {}", config.r,
                                      config.lora_alpha, config.scale(), config.lora_dropout));
   if (!config.rank_pattern.empty()) text += line("rank pattern", pattern_text(config.rank_pattern));
@@ -119,11 +124,12 @@ std::string adapter_text(const std::filesystem::path& path, const model::Adapter
   if (summary.base_weights > 0) {
     text += line("beside them", fmt::format("{} of the base model's weights", summary.base_weights));
   }
-  text += fmt::format("\n  {:<44}{:>6}{:>8}{:>16}{:>12}{:>12}\n", "layer", "rank", "scale", "shape",
+  text += "\nA is [rank, inputs], B is [outputs, rank], as PEFT stores them:\n";
+  text += fmt::format("  {:<44}{:>6}{:>8}{:>17}{:>12}{:>12}\n", "layer", "rank", "scale", "inputs x outputs",
                       "norm of A", "norm of B");
   for (const model::AdapterModule& module : summary.modules) {
     text +=
-        fmt::format("  {:<44}{:>6}{:>8.4g}{:>16}{:>12.4g}{:>12.4g}\n", module.name, module.rank, module.scale,
+        fmt::format("  {:<44}{:>6}{:>8.4g}{:>17}{:>12.4g}{:>12.4g}\n", module.name, module.rank, module.scale,
                     fmt::format("{} x {}", module.inputs, module.outputs), module.norm_a, module.norm_b);
   }
   return text;
@@ -144,6 +150,7 @@ io::OrderedJson adapter_json(const std::filesystem::path& path, const model::Ada
   return {{"kind", "adapter"},
           {"path", path.string()},
           {"base_model", config.base_model_name_or_path},
+          {"base_model_found", model::find_base_model(path, config).has_value()},
           {"rank", config.r},
           {"alpha", config.lora_alpha},
           {"scale", config.scale()},

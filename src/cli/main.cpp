@@ -1,24 +1,25 @@
 // The program: reads the command line, runs one command, turns every failure into one line and an exit code:
-// 1 for errors, 2 for a wrong command line, 128 + N for work that signal N asked to stop.
+// 2 for what is wrong with the command line itself (cli/usage_error.hpp), 128 + N for work that signal N asked to
+// stop, 1 for every other error.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <csignal>
 #include <new>
+#include <vector>
 
 #include "cli/arguments.hpp"
+#include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/stop_signals.hpp"
+#include "cli/usage_error.hpp"
 #include "cli/version.hpp"
 #include "core/error.hpp"
 #include "core/idle_threads.hpp"
 #include "ops/ops.hpp"
 
 namespace {
-
-using lorry::cli::Command;
 
 /// Files and arguments put text into messages: no control byte of theirs reaches the terminal, and no flood.
 std::string one_line(std::string text) {
@@ -37,10 +38,7 @@ int fail(int code, std::string text) {
 }
 
 void run(int argc, char** argv) {
-  std::array<Command, 8> commands = {lorry::cli::make_init_command(),     lorry::cli::make_train_command(),
-                                     lorry::cli::make_sweep_command(),    lorry::cli::make_eval_command(),
-                                     lorry::cli::make_generate_command(), lorry::cli::make_merge_command(),
-                                     lorry::cli::make_inspect_command(),  lorry::cli::make_analyze_command()};
+  std::vector<lorry::cli::Command> commands = lorry::cli::make_commands();
   const lorry::cli::Request request = lorry::cli::parse_arguments(argc, argv, commands);
   if (request.command != nullptr) {
     request.command->run(request.command->options);

@@ -30,7 +30,8 @@ struct Flags {
   bool json = false;
 };
 
-void run(const Flags& flags) {
+void run(Flags& flags) {
+  use_base_model(flags.model, flags.adapter);
   const auto ops = ops::make_cpu_ops(flags.threads);
   const Stopwatch watch;
   Index bytes = 0;

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "cli/usage_error.hpp"
 #include "core/check.hpp"
-#include "core/error.hpp"
 #include "io/message_text.hpp"
 
 namespace lorry::cli {
@@ -46,7 +46,10 @@ Source OptionTable::source(std::string_view name) const {
 
 void OptionTable::set(Option& option, const std::string& text, Source source, const std::string& where) {
   if (!option.binding.read(text)) {
-    throw Error("{}: found {}; expected {}", where, io::in_quotes(text), option.binding.expected);
+    const std::string fault =
+        fmt::format("{}: found {}; expected {}", where, io::in_quotes(text), option.binding.expected);
+    if (source == Source::kFlag) throw UsageError("{}", fault);
+    throw Error("{}", fault);
   }
   option.source = source;
   option.texts.push_back(text);
@@ -55,13 +58,14 @@ void OptionTable::set(Option& option, const std::string& text, Source source, co
 void OptionTable::check_required() const {
   for (const Option& option : options_) {
     if (!option.required || std::ssize(option.texts) >= option.least) continue;
+    if (!option.instead.empty() && source(option.instead) != Source::kDefault) continue;
     if (option.positional) {
-      throw Error("{}: found {}; expected {}{} (see --help)", option.placeholder,
-                  option.texts.empty() ? "none" : fmt::format("{}", option.texts.size()),
-                  option.least == 1 ? "one" : fmt::format("{}", option.least),
-                  option.repeated ? " or more" : "");
+      throw UsageError("{}: found {}; expected {}{}", option.placeholder,
+                       option.texts.empty() ? "none" : fmt::format("{}", option.texts.size()),
+                       option.least == 1 ? "one" : fmt::format("{}", option.least),
+                       option.repeated ? " or more" : "");
     }
-    throw Error("--{}: missing; expected --{} {} (see --help)", option.name, option.name, option.placeholder);
+    throw UsageError("--{}: missing; expected --{} {}", option.name, option.name, option.placeholder);
   }
 }
 

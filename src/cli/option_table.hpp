@@ -23,10 +23,11 @@ struct Option {
   std::string default_text = {};  // shown in help; empty: none
   Source source = Source::kDefault;
   bool required = false;
-  bool in_config = true;    // may stand in a YAML config, and is written to one
-  bool positional = false;  // may be given without its flag
-  bool repeated = false;    // takes any number of values on the command line: the binding is told each
-  Index least = 1;          // values, where it is required and repeated
+  std::string instead = {};  // an option that makes this one not required where it is given
+  bool in_config = true;     // may stand in a YAML config, and is written to one
+  bool positional = false;   // may be given without its flag
+  bool repeated = false;     // takes any number of values on the command line: the binding is told each
+  Index least = 1;           // values, where it is required and repeated
   std::vector<std::string> texts = {};  // that it was given
 };
 
@@ -44,9 +45,9 @@ class OptionTable {
   [[nodiscard]] Source source(std::string_view name) const;
 
   /// Reads `text` into the option; a repeated one takes it in addition. `where` starts the message ("--rank",
-  /// "train.yaml:3: rank"). Throws Error.
+  /// "train.yaml:3: rank"). Throws Error, for a flag UsageError.
   void set(Option& option, const std::string& text, Source source, const std::string& where);
-  /// Throws Error naming the first required option that has no value, or too few.
+  /// Throws UsageError naming the first required option that has no value, or too few.
   void check_required() const;
 
  private:

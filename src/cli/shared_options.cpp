@@ -1,15 +1,27 @@
 #include "cli/shared_options.hpp"
 
+#include "cli/output.hpp"
 #include "core/check.hpp"
+#include "model/base_model.hpp"
 
 namespace lorry::cli {
 
 void add_model_options(OptionTable& table, std::filesystem::path& model, std::filesystem::path& adapter,
                        std::string adapter_help) {
   table.group("Model");
-  table.add("model", "DIR", bind_path(model), "Hugging Face folder: config.json, safetensors, tokenizer.json")
-      .required = true;
+  Option& option =
+      table.add("model", "DIR", bind_path(model),
+                "Hugging Face folder: config.json, safetensors, tokenizer.json; with --adapter it "
+                "may be left out where the model is in the place that the adapter names");
+  option.required = true;
+  option.instead = "adapter";
   table.add("adapter", "DIR", bind_path(adapter), std::move(adapter_help));
+}
+
+void use_base_model(std::filesystem::path& model, const std::filesystem::path& adapter) {
+  if (!model.empty()) return;
+  model = model::base_model_of(adapter);
+  print_note(fmt::format("note: --model left out; using {}, which the adapter names", model.string()));
 }
 
 void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index& threads) {

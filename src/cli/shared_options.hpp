@@ -9,9 +9,15 @@
 
 namespace lorry::cli {
 
-/// Adds --model (required) and --adapter under "Model".
+/// The default of --max-seq-length, in words.
+inline constexpr const char* kSequenceDefault = "2048, or the model's positions where those are fewer";
+
+/// Adds --model and --adapter under "Model"; one of them is required, see use_base_model.
 void add_model_options(OptionTable& table, std::filesystem::path& model, std::filesystem::path& adapter,
                        std::string adapter_help);
+/// Where --model was left out, sets it to the model that the adapter names, and says so. Throws Error where
+/// there is none.
+void use_base_model(std::filesystem::path& model, const std::filesystem::path& adapter);
 /// Adds --dtype and --threads under "Computing".
 void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index& threads);
 /// Adds --threads: 1 to 1024; left out, `threads` stays 0, which everywhere means all.

@@ -83,6 +83,7 @@ void run(OptionTable& table, Flags& flags) {
     throw Error("[sweep] --eval-data: found none; expected held-out data, by whose loss cells are compared");
   }
   const sweep::Plan plan = sweep::make_plan(request, *inputs.model.decoder);
+  sweep::check_rows(plan, inputs);
   sweep::Results results = sweep::find_finished(
       plan, inputs, store, flags.replace ? sweep::ChangedCells::kReplace : sweep::ChangedCells::kRefuse);
   if (!flags.dry_run) train_cells(plan, inputs, store, results);

@@ -6,8 +6,8 @@
 #include "cli/config_file.hpp"
 #include "cli/suggestion.hpp"
 #include "cli/train_options.hpp"
+#include "cli/usage_error.hpp"
 #include "cli/yaml_text.hpp"
-#include "core/error.hpp"
 #include "io/message_text.hpp"
 
 namespace lorry::cli {
@@ -47,6 +47,8 @@ class SweepReader {
 
  private:
   Option& find(const std::string& key, const std::string& section, const std::string& where);
+  [[nodiscard]] bool overruled(const Option& option) const;
+  void check_flags() const;
   void read_grid(const YAML::Node& grid, const std::string& where);
   Axis read_axis(Option& option, const YAML::Node& values, const std::string& where);
   void add_value(Axis& axis, Option& option, const YAML::Node& value, const std::string& name,
@@ -83,6 +85,33 @@ Option& SweepReader::find(const std::string& key, const std::string& section, co
   throw Error("{}: {}: unknown key {}{}", where, section, io::in_quotes(key), suggest_option(key, names));
 }
 
+/// Whether a flag holds for every row instead of what the file says. Of steps and epochs only one counts, so
+/// a flag for either overrules both.
+bool SweepReader::overruled(const Option& option) const {
+  if (option.source == Source::kFlag) return true;
+  const bool duration = option.name == "steps" || option.name == "epochs";
+  return duration && (table_.source("steps") == Source::kFlag || table_.source("epochs") == Source::kFlag);
+}
+
+/// A flag that no row takes up would be ignored.
+void SweepReader::check_flags() const {
+  const bool any_lora =
+      std::any_of(request_.rows.begin(), request_.rows.end(),
+                  [](const sweep::RowRequest& row) { return row.options.method == train::Method::kLora; });
+  if (any_lora) return;
+  for (const Option& option : table_.options()) {
+    if (option.group != kLoraGroup || option.source != Source::kFlag) continue;
+    throw UsageError("[sweep] --{}: has no effect where every row has method full; expected it without",
+                     option.name);
+  }
+}
+
+/// Of steps and epochs one decides, so a row cannot have both.
+void check_duration(const std::string& section, bool steps, bool epochs, const std::string& where) {
+  if (!steps || !epochs) return;
+  throw Error("{}: {}: found both steps and epochs; expected one of them", where, section);
+}
+
 void SweepReader::add_value(Axis& axis, Option& option, const YAML::Node& value, const std::string& name,
                             const std::string& where) const {
   const std::string text = yaml_text(value, option.binding.expected, where);
@@ -111,6 +140,8 @@ Axis SweepReader::read_axis(Option& option, const YAML::Node& values, const std:
 void SweepReader::read_grid(const YAML::Node& grid, const std::string& where) {
   if (grid.IsNull() || !grid.IsDefined()) return;
   if (!grid.IsMap()) throw Error("{}: grid: found no mapping; expected lists such as `rank: [1, 2]`", where);
+  bool steps = false;
+  bool epochs = false;
   for_each_key(file_, grid, [&](const std::string& key, const YAML::Node& values, const std::string& at) {
     Option& option = find(key, "grid", at);
     const std::string field = fmt::format("{}: grid: {}", at, key);
@@ -118,7 +149,10 @@ void SweepReader::read_grid(const YAML::Node& grid, const std::string& where) {
       throw Error("{}: found in the grid; expected under rows, since full fine-tuning has no rank", field);
     }
     const Axis axis = read_axis(option, values, field);
-    if (option.source == Source::kFlag) return;
+    steps = steps || option.name == "steps";
+    epochs = epochs || option.name == "epochs";
+    check_duration("grid", steps, epochs, at);
+    if (overruled(option)) return;
     if (option.name != "seed") {
       axes_.push_back(axis);
       return;
@@ -186,7 +220,12 @@ void SweepReader::read_row(const YAML::Node& row) {
     if (option.name == "seed") throw Error("{}: found in a row; expected in the grid, for all rows", field);
     add_value(settings, option, value, "", field);
   });
-  std::erase_if(settings, [](const Setting& setting) { return setting.option->source == Source::kFlag; });
+  const auto has = [&](std::string_view wanted) {
+    return std::any_of(settings.begin(), settings.end(),
+                       [&](const Setting& setting) { return setting.option->name == wanted; });
+  };
+  check_duration("rows", has("steps"), has("epochs"), where);
+  std::erase_if(settings, [&](const Setting& setting) { return overruled(*setting.option); });
   // The method decides what else the row may have.
   std::stable_partition(settings.begin(), settings.end(),
                         [](const Setting& setting) { return setting.option->name == "method"; });
@@ -270,6 +309,7 @@ sweep::Request SweepReader::read() {
     for (const YAML::Node& row : rows_) read_row(row);
   }
   if (request_.rows.empty()) throw Error("{}: rows: found an empty list; expected rows", rows_where_);
+  check_flags();
   return std::move(request_);
 }
 

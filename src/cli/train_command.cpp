@@ -10,8 +10,8 @@
 #include "cli/stop_signals.hpp"
 #include "cli/train_options.hpp"
 #include "cli/train_report.hpp"
+#include "cli/usage_error.hpp"
 #include "cli/xray_report.hpp"
-#include "core/error.hpp"
 #include "io/text_file.hpp"
 
 namespace lorry::cli {
@@ -69,11 +69,12 @@ void run(const OptionTable& table, Flags& flags) {
   choose_duration(table, options);
   check_lora_options(table, options);
   if (flags.train.xray_steps > 0 && options.method == train::Method::kFull) {
-    throw Error(
+    throw UsageError(
         "[train] --xray-steps: has no effect with --method full; expected it without (lorry analyze takes "
         "the "
         "tuned model when it is done)");
   }
+  use_base_model(options.model, options.adapter);
   options.lr = options.learning_rate();
   TrainReport report(options);
   std::optional<train::Xray> xray;
@@ -101,7 +102,7 @@ void run(const OptionTable& table, Flags& flags) {
   const StopSignals signals;
   observer.stop_requested = [] { return StopSignals::received() != 0; };
   const train::RunResult result = train::run_training(options, observer);
-  report.finish();
+  report.finish(result);
   if (result.end == train::RunEnd::kInterrupted) {
     print_note(interrupted_line(result));
     throw Interrupted{StopSignals::received()};

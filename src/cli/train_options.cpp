@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "cli/shared_options.hpp"
-#include "core/error.hpp"
+#include "cli/usage_error.hpp"
 
 namespace lorry::cli {
 
@@ -18,8 +18,10 @@ void add_data_options(OptionTable& table, train::TrainOptions& options, std::str
            "held-out data for the loss before, during and after training (a folder: its valid.jsonl)")
       .default_text = "valid.jsonl, where --data is a folder that has it";
   table.add("out", "DIR", bind_path(options.out), std::move(out_help)).required = true;
-  table.add("max-seq-length", "TOKENS", bind_integer(options.max_seq_length, 2),
-            "longest sequence; short records are packed together up to it, longer ones are cut");
+  table
+      .add("max-seq-length", "TOKENS", bind_integer(options.max_seq_length, 2),
+           "longest sequence; short records are packed together up to it, longer ones are cut")
+      .default_text = kSequenceDefault;
 }
 
 void add_lora_options(OptionTable& table, train::TrainOptions& options) {
@@ -109,7 +111,9 @@ void choose_duration(const OptionTable& table, train::TrainOptions& options) {
   const Source steps = table.source("steps");
   const Source epochs = table.source("epochs");
   if (steps == Source::kDefault) return;
-  if (steps == epochs) throw Error("[train] --steps, --epochs: found both; expected one of them");
+  constexpr const char* kBoth = "[train] --steps, --epochs: found both; expected one of them";
+  if (steps == Source::kFlag && epochs == Source::kFlag) throw UsageError("{}", kBoth);
+  if (steps == epochs) throw Error("{}", kBoth);
   if (epochs == Source::kFlag) options.steps.reset();
 }
 
@@ -118,8 +122,11 @@ void check_lora_options(const OptionTable& table, const train::TrainOptions& opt
   if (!full && options.adapter.empty()) return;
   for (const Option& option : table.options()) {
     if (option.group != kLoraGroup || option.source == Source::kDefault) continue;
-    throw Error("[train] --{}: has no effect with {}; expected it without", option.name,
-                full ? "--method full" : "--adapter, which brings its own");
+    const std::string fault =
+        fmt::format("[train] --{}: has no effect with {}; expected it without", option.name,
+                    full ? "--method full" : "--adapter, which brings its own");
+    if (option.source == Source::kFlag) throw UsageError("{}", fault);
+    throw Error("{}", fault);
   }
 }
 

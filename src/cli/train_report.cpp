@@ -34,7 +34,7 @@ std::string method_line(const train::TrainOptions& options, const train::RunPlan
 
 std::string schedule_line(const train::TrainOptions& options, const train::RunPlan& plan) {
   return fmt::format("{} steps of {} x {} sequences of up to {} tokens, lr {} {}", plan.steps,
-                     options.grad_accumulation_steps, options.batch_size, options.max_seq_length,
+                     options.grad_accumulation_steps, options.batch_size, plan.max_seq_length,
                      options.learning_rate(), optim::name_of(options.lr_scheduler));
 }
 
@@ -89,6 +89,11 @@ void TrainReport::xray(const train::XrayReport& report) {
   progress_->print(fmt::format("after {} steps", report.step));
   std::istringstream lines(xray_kinds(report).to_text());
   for (std::string line; std::getline(lines, line);) progress_->print(line);
+}
+
+void TrainReport::finish(const train::RunResult& result) {
+  progress_.reset();
+  for (const std::string& warning : result.warnings) print_note("warning: " + warning);
 }
 
 std::string interrupted_line(const train::RunResult& result) {
@@ -146,6 +151,7 @@ io::OrderedJson train_json(const train::TrainOptions& options, const train::RunR
   }
   if (result.end == train::RunEnd::kStoppedEarly) json["stopped_early"] = true;
   if (result.end == train::RunEnd::kFinishedEarlier) json["already_finished"] = true;
+  json["warnings"] = result.warnings;
   json["out"] = options.out.string();
   return json;
 }

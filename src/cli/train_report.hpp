@@ -21,8 +21,8 @@ class TrainReport {
   void step(const train::StepReport& report);
   void evaluation(Index step, const train::Evaluation& evaluation);
   void xray(const train::XrayReport& report);
-  /// Ends the progress line.
-  void finish() { progress_.reset(); }
+  /// Ends the progress line, and warns.
+  void finish(const train::RunResult& result);
 
  private:
   void start_progress();

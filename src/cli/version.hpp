@@ -4,7 +4,7 @@
 
 namespace lorry::cli {
 
-/// "0.1.0".
+/// "1.2.3": the version of the CMake project, which says it and nobody else.
 std::string_view version();
 
 }  // namespace lorry::cli

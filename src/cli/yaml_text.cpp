@@ -8,6 +8,7 @@
 #include "core/index.hpp"
 #include "io/message_text.hpp"
 #include "io/text_file.hpp"
+#include "text/utf8.hpp"
 
 namespace lorry::cli {
 
@@ -19,10 +20,20 @@ std::string place(const std::filesystem::path& file, const YAML::Mark& mark) {
   return fmt::format("[config] {}:{}", file.string(), mark.line + 1);
 }
 
+/// Keys and values go to names, messages and JSON, none of which can hold anything else.
+void check_utf8(const std::filesystem::path& file, const std::string& text) {
+  if (text::is_valid_utf8(text)) return;
+  const std::string repaired = text::replace_invalid_utf8(text);
+  const auto bad = std::mismatch(text.begin(), text.end(), repaired.begin(), repaired.end()).first;
+  throw Error("[config] {}:{}: found text that is not UTF-8; expected a file in UTF-8", file.string(),
+              std::count(text.begin(), bad, '\n') + 1);
+}
+
 }  // namespace
 
 YAML::Node parse_yaml(const std::filesystem::path& file) {
   const std::string text = io::read_text_file(file, kMaxConfigBytes);
+  check_utf8(file, text);
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(text);
     if (documents.size() > 1) {

@@ -142,11 +142,11 @@ RunResult run_to_end(Loop& loop, RunState& state, RunRecord* record, const RunPa
   }
   const RunEnd end = run_steps(loop, state);
   RunResult result = make_result(state, end);
-  result.warnings = loop.watch.warnings(result.first_evaluation, result.last_evaluation);
   if (end == RunEnd::kInterrupted) {
     if (record != nullptr && state.step > 0) result.checkpoint = checkpoint_folder(options.out, state.step);
     return result;
   }
+  result.warnings = loop.watch.warnings(result.first_evaluation, result.last_evaluation);
   if (record != nullptr) {
     record->state = state;
     write_run_record(options.out, *record);  // before the weights, which make the run a finished one

@@ -8,6 +8,7 @@
 
 #include "cli/program.hpp"
 #include "cli/small_adapters.hpp"
+#include "cli/version.hpp"
 #include "io/io_support.hpp"
 #include "io/safetensors.hpp"
 
@@ -321,7 +322,8 @@ TEST_F(Analyze, PagesSayHowTheyWereMade) {
     for (const std::string& words :
          {std::string("How this was made"),
           fmt::format("lorry analyze {} {}", command[0], path(command[1].substr(command[1].rfind('/') + 1))),
-          std::string("Lorry 0.1.0"), std::string(kQuery), std::string("ΔW is zero"), std::string("<svg")}) {
+          fmt::format("Lorry {}", version()), std::string(kQuery), std::string("ΔW is zero"),
+          std::string("<svg")}) {
       EXPECT_NE(page.find(words), std::string::npos) << command[0] << ": " << words;
     }
     EXPECT_EQ(page.find(">nan<"), std::string::npos);

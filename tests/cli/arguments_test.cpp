@@ -5,7 +5,9 @@
 
 #include <array>
 
-#include "core/error.hpp"
+#include "cli/commands.hpp"
+#include "cli/help.hpp"
+#include "cli/usage_error.hpp"
 #include "io/io_support.hpp"
 
 namespace lorry::cli {
@@ -81,21 +83,41 @@ TEST_F(ArgumentsOfNestedCommands, SeveralValuesComeWithAndWithoutTheirFlag) {
 }
 
 TEST_F(ArgumentsOfNestedCommands, TooFewValuesAreRefused) {
-  EXPECT_EQ(error({"look", "many"}), "INPUT: found none; expected 2 or more (see --help)");
-  EXPECT_EQ(error({"look", "many", "a"}), "INPUT: found 1; expected 2 or more (see --help)");
-  EXPECT_EQ(error({"look", "one"}), "FILE: found none; expected one (see --help)");
+  EXPECT_EQ(error({"look", "many"}), "INPUT: found none; expected 2 or more");
+  EXPECT_EQ(error({"look", "many", "a"}), "INPUT: found 1; expected 2 or more");
+  EXPECT_EQ(error({"look", "one"}), "FILE: found none; expected one");
   EXPECT_EQ(error({"look", "many", "a", ""}), R"(INPUT: found ""; expected a path)");
   EXPECT_EQ(usage_error({"look", "one", "a", "b"}), R"(unexpected argument "b")");
 }
 
 TEST_F(ArgumentsOfNestedCommands, UnknownNamesAreAnsweredWithTheNearest) {
-  EXPECT_EQ(usage_error({"look", "meny", "a"}), R"(unknown command "look meny"; did you mean "many"?)");
-  EXPECT_EQ(usage_error({"look", "everywhere"}),
-            R"(unknown command "look everywhere"; expected one of one, many)");
+  EXPECT_EQ(usage_error({"look", "meny", "a"}),
+            R"(unknown command "meny" of lorry look; did you mean "many"? (it has one, many))");
+  EXPECT_EQ(
+      usage_error({"look", "everywhere"}),
+      R"(unknown command "everywhere" of lorry look; expected one of one, many, in its place or before it)");
   EXPECT_EQ(usage_error({"look", "--rank", "4"}), "unknown flag --rank; expected a command first");
   EXPECT_EQ(usage_error({"look", "many", "a", "b", "--rnak", "4"}),
             R"(unknown flag --rnak; did you mean "rank"?)");
   EXPECT_EQ(usage_error({"lok"}), R"(unknown command "lok"; did you mean "look"?)");
+}
+
+TEST_F(ArgumentsOfNestedCommands, ValuesOutOfRangeAreUsageErrors) {
+  EXPECT_EQ(usage_error({"look", "many", "a", "b", "--rank", "0"}),
+            R"(--rank: found "0"; expected an integer of at least 1)");
+  EXPECT_EQ(usage_error({"look", "many"}), "INPUT: found none; expected 2 or more");
+}
+
+TEST(CommandList, AreAllInTheHelpAndHaveAPage) {
+  const std::vector<Command> commands = make_commands();
+  const std::string help = program_help(commands);
+  for (const Command& command : commands) {
+    EXPECT_NE(help.find("\n  " + command.name + " "), std::string::npos) << command.name;
+    EXPECT_NE(help.find(command.purpose + "\n"), std::string::npos) << command.name;
+    const std::string page = LORRY_SOURCE_DIR "/docs/commands/" + command.name + ".md";
+    EXPECT_EQ(io::get(page).substr(0, command.name.size() + 9), "# lorry " + command.name + "\n");
+  }
+  EXPECT_EQ(commands.size(), 8U);
 }
 
 TEST_F(ArgumentsOfNestedCommands, HelpIsThereOnEveryLevel) {

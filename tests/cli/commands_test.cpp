@@ -8,8 +8,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cli/command.hpp"
+#include "cli/commands.hpp"
 #include "cli/program.hpp"
+#include "cli/version.hpp"
 #include "io/io_support.hpp"
 
 namespace lorry::cli {
@@ -98,6 +99,13 @@ TEST_F(Commands, TheWrittenConfigSaysWhatWasUsed) {
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(io::get(path("long") + "/train.yaml").find("max_seq_length: 128\n"), std::string::npos)
       << "the positions of the model";
+  EXPECT_NE(outcome.err.find("max_seq_length 4096 is above the model's positions; using 128"),
+            std::string::npos);
+  const Outcome silent = run_lorry(
+      with_model("train") + Arguments{"--data", path("data"), "--out", path("default"), "--steps", "1"});
+  ASSERT_EQ(silent.code, 0) << silent.err;
+  EXPECT_NE(io::get(path("default") + "/train.yaml").find("max_seq_length: 128\n"), std::string::npos);
+  EXPECT_EQ(silent.err.find("max_seq_length"), std::string::npos) << "nobody asked for 2048";
 }
 
 TEST_F(Commands, TheXrayShowsEveryLayerAndAdvises) {
@@ -134,6 +142,9 @@ TEST_F(Commands, EvalTellsHowManyRecordsItCut) {
   EXPECT_EQ(json.at("cut"), 3);
   EXPECT_EQ(json.at("max_seq_length"), 12);
   EXPECT_NE(run_lorry(arguments).out.find("5 records (3 cut into windows of 12 tokens)"), std::string::npos);
+  EXPECT_NE(run_lorry(with_model("eval") + Arguments{"--data", path("data"), "--max-seq-length", "500"})
+                .err.find("--max-seq-length 500 is above the model's positions; using 128"),
+            std::string::npos);
   const Json whole = report(with_model("eval") + Arguments{"--data", path("data")});
   EXPECT_EQ(whole.at("cut"), 0);
   EXPECT_EQ(whole.at("max_seq_length"), 128) << "the positions of the model";
@@ -145,6 +156,51 @@ TEST_F(Commands, GeneratePrintsTheContinuationAlone) {
   EXPECT_EQ(outcome.code, 0);
   EXPECT_EQ(outcome.out, " three\n");
   EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(Commands, GenerateReadsThePromptFromStandardInput) {
+  io::put(path("prompt"), "say 3:\n");
+  io::put(path("two"), "say 3:\n\n");
+  io::put(path("none"), "");
+  const auto piped = [&](const char* file) {
+    const std::string command =
+        fmt::format("{}/lorry generate --model {} --adapter {} --prompt - --json --threads 1 < {} > {}",
+                    LORRY_BUILD_DIR, path("model"), path("adapter"), path(file), path("piped"));
+    EXPECT_EQ(std::system(command.c_str()), 0);
+    return Json::parse(io::get(path("piped")));
+  };
+  EXPECT_EQ(piped("prompt").at("text"), " three");
+  EXPECT_EQ(piped("prompt").at("prompt_tokens"), 7);  // the line break that ends the file is not among them
+  EXPECT_EQ(piped("two").at("prompt_tokens"), 8);
+  EXPECT_EQ(piped("none").at("prompt_tokens"), 1);  // BOS
+}
+
+TEST_F(Commands, TheModelMayBeLeftOutWhereTheAdapterNamesIt) {
+  const Arguments more = {"--adapter", path("adapter"), "--dtype", "f32", "--threads", "1"};
+  const Outcome outcome = run_lorry(Arguments{"generate", "--prompt", "say 3:"} + more);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, " three\n");
+  EXPECT_EQ(outcome.err, "note: --model left out; using " + path("model") + ", which the adapter names\n");
+  EXPECT_EQ(report(Arguments{"eval", "--data", path("data")} + more).at("loss"),
+            report(Arguments{"eval", "--model", path("model"), "--data", path("data")} + more).at("loss"));
+  std::filesystem::copy(path("adapter"), path("lost"));
+  std::string config = io::get(path("lost") + "/adapter_config.json");
+  config.replace(config.find(path("model")), path("model").size(), "no/such");
+  io::put(path("lost") + "/adapter_config.json", config);
+  const Outcome lost = run_lorry({"merge", "--adapter", path("lost"), "--out", path("of lost")});
+  EXPECT_EQ(lost.code, 1);
+  EXPECT_NE(lost.err.find("found \"no/such\", which is no model folder here or from the adapter's folder; "
+                          "expected --model DIR"),
+            std::string::npos)
+      << lost.err;
+  EXPECT_EQ(run_lorry({"generate", "--prompt", "x"}).code, 2) << "neither model nor adapter";
+  EXPECT_EQ(report({"inspect", path("adapter")}).at("base_model_found"), true);
+  EXPECT_EQ(report({"inspect", path("lost")}).at("base_model_found"), false);
+  const std::string text = run_lorry({"inspect", path("lost")}).out;
+  EXPECT_NE(text.find("no/such (not there; give it by --model)\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\nA is [rank, inputs], B is [outputs, rank], as PEFT stores them:\n"),
+            std::string::npos);
+  EXPECT_NE(text.find("   inputs x outputs   norm of A"), std::string::npos) << text;
 }
 
 TEST_F(Commands, GenerateReportsAsJson) {
@@ -233,12 +289,12 @@ TEST_F(Commands, TrainingGoesOnFromAnAdapter) {
 TEST(Program, VersionAndHelp) {
   const Outcome version = run_lorry({"--version"});
   EXPECT_EQ(version.code, 0);
-  EXPECT_EQ(version.out.substr(0, 12), "lorry 0.1.0 ");
-  for (const char* command : {"init", "train", "eval", "generate", "merge", "inspect", "analyze"}) {
-    const Outcome help = run_lorry({command, "--help"});
+  EXPECT_TRUE(version.out.starts_with(fmt::format("lorry {} (", lorry::cli::version()))) << version.out;
+  for (const Command& command : make_commands()) {
+    const Outcome help = run_lorry({command.name, "--help"});
     EXPECT_EQ(help.code, 0);
-    EXPECT_NE(help.out.find(std::string("\nUsage: lorry ") + command), std::string::npos) << help.out;
-    EXPECT_NE(help.out.find("\n  lorry " + std::string(command) + " "), std::string::npos) << "an example";
+    EXPECT_NE(help.out.find("\nUsage: lorry " + command.name), std::string::npos) << help.out;
+    EXPECT_NE(help.out.find("\n  lorry " + command.name + " "), std::string::npos) << "an example";
   }
 }
 

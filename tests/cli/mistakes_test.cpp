@@ -34,13 +34,18 @@ class Mistakes : public testing::Test {
     return run_lorry(arguments);
   }
   /// One line on standard error that holds `words`, exit code 1, and no output folder with a result.
-  static void expect_error(const Outcome& outcome, const std::string& words) {
-    EXPECT_EQ(outcome.code, 1) << outcome.err;
+  static void expect_error(const Outcome& outcome, const std::string& words, int code = 1) {
+    EXPECT_EQ(outcome.code, code) << outcome.err;
     EXPECT_EQ(outcome.out, "");
     EXPECT_EQ(outcome.err.substr(0, 7), "error: ") << outcome.err;
     EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
     EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err << "  lacks: " << words;
     EXPECT_FALSE(std::filesystem::exists(path("out"))) << "half-written";
+  }
+
+  /// The same where the command line is to blame: exit code 2.
+  static void expect_usage(const Outcome& outcome, const std::string& words) {
+    expect_error(outcome, words, 2);
   }
 
   static std::unique_ptr<io::ScratchFolder> scratch_;
@@ -123,7 +128,7 @@ TEST_F(Mistakes, ScaleThatFloat32DoesNotHold) {
 }
 
 TEST_F(Mistakes, XrayOfAFullTraining) {
-  expect_error(train(path("model"), path("data.jsonl"), {"--xray-steps", "1", "--method", "full"}),
+  expect_usage(train(path("model"), path("data.jsonl"), {"--xray-steps", "1", "--method", "full"}),
                "--xray-steps: has no effect with --method full");
 }
 
@@ -209,23 +214,23 @@ TEST_F(Mistakes, OptionsOutOfRange) {
   const auto with = [](const char* flag, const char* value) {
     return train(path("model"), path("data.jsonl"), {flag, value});
   };
-  expect_error(with("--rank", "0"), R"(--rank: found "0"; expected an integer of at least 1)");
-  expect_error(with("--rank", "-3"), R"(--rank: found "-3"; expected an integer of at least 1)");
-  expect_error(with("--lr", "-1"), R"(--lr: found "-1"; expected a number above 0)");
-  expect_error(with("--dropout", "1"),
+  expect_usage(with("--rank", "0"), R"(--rank: found "0"; expected an integer of at least 1)");
+  expect_usage(with("--rank", "-3"), R"(--rank: found "-3"; expected an integer of at least 1)");
+  expect_usage(with("--lr", "-1"), R"(--lr: found "-1"; expected a number above 0)");
+  expect_usage(with("--dropout", "1"),
                R"(--dropout: found "1"; expected a number of at least 0 and below 1)");
-  expect_error(with("--epochs", "2"), "--steps, --epochs: found both");
+  expect_usage(with("--epochs", "2"), "--steps, --epochs: found both");
   expect_error(with("--target-modules", "nope_proj"), "nope_proj");
-  expect_error(with("--method", "qlora"), R"(--method: found "qlora"; expected one of lora, full)");
+  expect_usage(with("--method", "qlora"), R"(--method: found "qlora"; expected one of lora, full)");
 }
 
 TEST_F(Mistakes, LoraOptionsThatWouldBeIgnored) {
-  expect_error(train(path("model"), path("data.jsonl"), {"--method", "full", "--rank", "4"}),
+  expect_usage(train(path("model"), path("data.jsonl"), {"--method", "full", "--rank", "4"}),
                "--rank: has no effect with --method full");
 }
 
 TEST_F(Mistakes, GenerationOptionThatWouldBeIgnored) {
-  expect_error(run_lorry({"generate", "--model", path("model"), "--data", path("data.jsonl"), "--json"}),
+  expect_usage(run_lorry({"generate", "--model", path("model"), "--data", path("data.jsonl"), "--json"}),
                "--json: has no effect with --data");
 }
 
@@ -294,27 +299,35 @@ TEST_F(Mistakes, TokenizerLargerThanTheVocabulary) {
 }
 
 TEST_F(Mistakes, InitWithoutAModel) {
-  expect_error(run_lorry({"init", "--out", path("out")}), "--config, --shape: found neither");
+  expect_usage(run_lorry({"init", "--out", path("out")}), "--config, --shape: found neither");
   expect_error(run_lorry({"init", "--shape", "llama-2b", "--out", path("out")}), "llama-1.1b");
 }
 
 TEST_F(Mistakes, CommandLine) {
-  const auto expect_usage = [](const Arguments& arguments, const std::string& words) {
-    const Outcome outcome = run_lorry(arguments);
-    EXPECT_EQ(outcome.code, 2);
-    EXPECT_EQ(outcome.out, "");
-    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err;
-    EXPECT_EQ(outcome.err.find('\n'), outcome.err.size() - 1) << outcome.err;
-  };
-  expect_usage({"trian"}, R"(unknown command "trian"; did you mean "train"?)");
-  expect_usage({"finetune"}, R"(unknown command "finetune"; expected one of init, train)");
-  expect_usage({"--rank", "4"}, "unknown flag --rank; expected a command first");
-  expect_usage({"train", "--learning-rate", "1"}, R"(unknown flag --learning-rate; did you mean "lr"?)");
-  expect_usage({"train", "--rnak=4"}, R"(unknown flag --rnak=4; did you mean "rank"?)");
-  expect_usage({"train", "--rank"}, "--rank: no value; expected one");
-  expect_usage({"train", "--rank", "1", "--rank", "2"}, "--rank: found more than once; expected once");
-  expect_error(run_lorry({"train", "--model", "x"}), "--data: missing; expected --data PATH");
-  expect_error(run_lorry({"generate", "--model", "x"}), "--prompt, --data: found neither");
+  expect_usage(run_lorry({"trian"}), R"(unknown command "trian"; did you mean "train"?)");
+  expect_usage(run_lorry({"finetune"}), R"(unknown command "finetune"; expected one of init, train)");
+  expect_usage(run_lorry({"--rank", "4"}), "unknown flag --rank; expected a command first");
+  expect_usage(run_lorry({"train", "--learning-rate", "1"}),
+               R"(unknown flag --learning-rate; did you mean "lr"?)");
+  expect_usage(run_lorry({"train", "--rnak=4"}), R"(unknown flag --rnak=4; did you mean "rank"?)");
+  expect_usage(run_lorry({"train", "--rank"}), "--rank: no value; expected one");
+  expect_usage(run_lorry({"train", "--rank", "1", "--rank", "2"}),
+               "--rank: found more than once; expected once");
+  expect_usage(run_lorry({"analyze", "my-adapter"}),
+               "unknown command \"my-adapter\" of lorry analyze; expected one of spectrum, similarity, "
+               "amplification, compress, in its place or before it");
+  expect_usage(run_lorry({"analyze", "spektrum", "x"}),
+               "unknown command \"spektrum\" of lorry analyze; did you mean \"spectrum\"? (it has spectrum, "
+               "similarity, amplification, compress)");
+  expect_usage(run_lorry({"inspect"}), "PATH: found 0 paths; expected one");
+  expect_usage(run_lorry({"train", "--model", "x"}), "--data: missing; expected --data PATH");
+  expect_usage(run_lorry({"generate", "--model", "x"}), "--prompt, --data: found neither");
+}
+
+TEST_F(Mistakes, OptionsOfAFileAreNoUsageErrors) {
+  io::put(path("values.yaml"), "rank: 0\n");
+  expect_error(train(path("model"), path("data.jsonl"), {"--config", path("values.yaml")}),
+               R"(values.yaml:1: rank: found "0"; expected an integer of at least 1)");
 }
 
 }  // namespace

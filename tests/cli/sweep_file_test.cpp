@@ -137,6 +137,49 @@ TEST_F(SweepFile, FlagsHoldForEveryRow) {
   EXPECT_EQ(request.seeds, std::vector<std::uint64_t>{9});
 }
 
+TEST_F(SweepFile, FlagForStepsOverrulesEpochsAndTheOtherWayRound) {
+  for (const char* yaml : {"grid: {epochs: [1, 2], lr: [1]}\n", "steps: 3\ngrid: {epochs: [1], lr: [1]}\n",
+                           "rows: [{epochs: 2, lr: 1}]\n", "epochs: 3\ngrid: {lr: [1]}\n"}) {
+    SweepFile fresh;
+    fresh.flag("steps", "7");
+    const sweep::Request request = fresh.read(yaml);
+    EXPECT_EQ(lines(request), Lines{"all-linear r- a- lr1"}) << yaml;
+    EXPECT_EQ(request.rows[0].options.steps, 7) << yaml;
+  }
+  for (const char* yaml :
+       {"grid: {steps: [1, 2], lr: [1]}\n", "rows: [{steps: 2, lr: 1}]\n", "steps: 3\ngrid: {lr: [1]}\n"}) {
+    SweepFile fresh;
+    fresh.flag("epochs", "0.5");
+    const sweep::Request request = fresh.read(yaml);
+    EXPECT_EQ(lines(request), Lines{"all-linear r- a- lr1"}) << yaml;
+    EXPECT_FALSE(request.rows[0].options.steps.has_value()) << yaml;
+    EXPECT_EQ(request.rows[0].options.epochs, 0.5) << yaml;
+  }
+}
+
+TEST_F(SweepFile, StepsAndEpochsOfOneRowContradict) {
+  EXPECT_EQ(error("grid:\n  steps: [1]\n  epochs: [2]\n"),
+            "[config] F:3: grid: found both steps and epochs; expected one of them");
+  EXPECT_EQ(error("rows:\n  - {steps: 1, epochs: 2}\n"),
+            "[config] F:2: rows: found both steps and epochs; expected one of them");
+}
+
+TEST_F(SweepFile, FlagThatNoRowTakesUpIsRefused) {
+  flag("rank", "2");
+  io::put(scratch_ / "sweep.yaml", "rows: [{method: full, lr: 1}]\n");
+  EXPECT_EQ(io::error_of([&] { read_sweep(scratch_ / "sweep.yaml", table_, options_); }),
+            "[sweep] --rank: has no effect where every row has method full; expected it without");
+  SweepFile mixed;
+  mixed.flag("rank", "2");
+  EXPECT_EQ(mixed.read("rows: [{method: full, lr: 1}, {lr: 1}]\n").rows.size(), 2U);
+}
+
+TEST_F(SweepFile, TextThatIsNotUtf8IsRefusedWithItsLine) {
+  const char* expected = "[config] F:2: found text that is not UTF-8; expected a file in UTF-8";
+  EXPECT_EQ(error("grid:\n  target_modules: {caf\xE9: q_proj}\n"), expected);
+  EXPECT_EQ(error("# \xC3\xA9\n\xFF\xFE: 1\n"), expected);
+}
+
 TEST_F(SweepFile, Budget) {
   EXPECT_EQ(read("budget: 5000\n").budget->parameters, 5000);
   const auto budget = SweepFile().read("budget: {rank: 4, target_modules: [q_proj, v_proj]}\n").budget;

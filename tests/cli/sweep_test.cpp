@@ -128,6 +128,8 @@ TEST_F(SweepCommand, DryRunPrintsTheCellsAndMakesNothing) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(outcome.out.find(kFirst), std::string::npos);
   EXPECT_NE(outcome.out.find("5 of 5 cells left, time known after the first one"), std::string::npos);
+  EXPECT_NE(outcome.out.find("  alpha  "), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("1, the first rank tried (lorry train alone would take 16)"), std::string::npos);
   EXPECT_FALSE(fs::exists(path("planned")));
   const Json json = Json::parse(sweep("out", {"--dry-run", "--json"}).out);
   ASSERT_EQ(json["cells"].size(), 10U);
@@ -147,7 +149,11 @@ TEST_F(SweepCommand, Mistakes) {
   expect_error(sweep("model"), "--out " + path("model") + ": is the model");
   expect_error(sweep("data"), "--out " + path("data") + ": holds other things");
   expect_error(sweep("x", {"--target-modules", "wq"}), "\"wq\" matches no linear layer");
+  expect_error(sweep("x", {"--grad-accumulation-steps", "2000000", "--dry-run"}),
+               "[sweep] row 1 (W_q r=1): [train] --grad-accumulation-steps: found 2000000; expected 1 to");
   EXPECT_EQ(sweep("x", {"--rnak", "1"}).code, 2);
+  EXPECT_EQ(sweep("x", {"--rank", "0"}).code, 2);
+  EXPECT_EQ(run_lorry({"sweep", "--out", path("x")}).code, 2);
 }
 
 }  // namespace

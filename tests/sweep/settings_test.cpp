@@ -11,7 +11,6 @@ namespace {
 using train::difference;
 using train::Digest;
 using train::inputs_of;
-using train::model_digest;
 using train::settings_of;
 
 TEST_F(Sweep, DifferenceNamesTheFirstSettingThatChanged) {

@@ -16,8 +16,8 @@
 #include "cli/analyze/subjects.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
-#include "core/error.hpp"
-#include "model/peft_config.hpp"
+#include "cli/usage_error.hpp"
+#include "model/base_model.hpp"
 
 namespace lorry::cli {
 
@@ -49,12 +49,15 @@ struct Flags {
 struct Base {
   std::string name;
   bool conv1d = false;
+  std::optional<std::filesystem::path> folder = std::nullopt;  // where it is; nothing: not found
 };
 
 Base base_of(const Subject& subject, const std::filesystem::path& model) {
   if (!subject.full) {
     const model::PeftConfig config = model::load_peft_config(subject.path);
-    return {.name = config.base_model_name_or_path, .conv1d = config.fan_in_fan_out};
+    return {.name = config.base_model_name_or_path,
+            .conv1d = config.fan_in_fan_out,
+            .folder = model::find_base_model(subject.path, config)};
   }
   const analysis::LinearWeights weights(model);
   return {.name = model.string(),
@@ -134,9 +137,8 @@ void print_tables(const Flags& flags, const Subject& subject, const Base& base,
                   total.error, total.delta_norm, total.before, total.after,
                   100.0 * static_cast<double>(total.after) / static_cast<double>(total.before));
   text += fmt::format("adapter: {}\n", flags.out.string());
-  const std::string model = subject.full        ? flags.subjects.model.string()
-                            : base.name.empty() ? std::string("MODEL")
-                                                : base.name;
+  const std::string model =
+      subject.full ? flags.subjects.model.string() : base.folder.value_or("MODEL").string();
   text += fmt::format(
       "\nWhat to try next:\n  lorry eval --model {0} --adapter {1} --data HELD_OUT.jsonl\n  lorry eval "
       "--model {2} --data "
@@ -148,8 +150,8 @@ void print_tables(const Flags& flags, const Subject& subject, const Base& base,
 
 void check(const Flags& flags) {
   if (flags.rank.has_value() == flags.energy.has_value()) {
-    throw Error("[analyze] --rank, --energy: found {}; expected one of them",
-                flags.rank ? "both" : "neither");
+    throw UsageError("[analyze] --rank, --energy: found {}; expected one of them",
+                     flags.rank ? "both" : "neither");
   }
 }
 

@@ -8,7 +8,7 @@
 
 #include "cli/analyze/module_place.hpp"
 #include "cli/output.hpp"
-#include "core/error.hpp"
+#include "cli/usage_error.hpp"
 #include "io/text_file.hpp"
 #include "report/number.hpp"
 #include "report/svg_file.hpp"
@@ -30,7 +30,7 @@ void check_different(const char* flag, const std::filesystem::path& path, const 
     return std::filesystem::absolute(relative).lexically_normal();
   };
   if (path.empty() || other.empty() || place(path) != place(other)) return;
-  throw Error("[analyze] {}, {}: found {} for both; expected two places", flag, other_flag, path.string());
+  throw UsageError("[analyze] {}, {}: found {} for both; expected two places", flag, other_flag, path.string());
 }
 
 std::string dumped(const io::OrderedJson& value) {
