@@ -28,10 +28,10 @@ void check_options(const TrainOptions& options) {
 void check_run(const RunInputs& inputs, const TrainOptions& options) {
   check_options(options);
   model::Decoder& decoder = *inputs.model.decoder;
-  // Both say themselves what they take.
+  constexpr Index kManySteps = Index{1} << 30;  // of epochs the number is not known yet
   const optim::LearningRateSchedule schedule(options.lr_scheduler, options.learning_rate(),
-                                             options.steps.value_or(1), options.warmup_steps);
-  const optim::AdamW optimizer(decoder.ops(), {}, options.adamw);
+                                             options.steps.value_or(kManySteps), options.warmup_steps);
+  optim::check_config(options.optimizer);
   if (options.method == Method::kFull) {
     static_cast<void>(model::stored_dtype(inputs.model.folder));
   } else if (options.adapter.empty()) {

@@ -216,7 +216,7 @@ TEST_F(SweepRun, EveryRowIsCheckedBeforeTheFirstIsTrained) {
                  "[sweep] row 2 (v_proj r=2): [lora] lora_alpha: found inf; expected a finite number "
                  "other than 0");
   bad = lora("v_proj", 2);
-  bad.options.adamw.weight_decay = -1;
+  bad.options.optimizer.weight_decay = -1;
   expect_refused(bad,
                  "[sweep] row 2 (v_proj r=2): [train] --weight-decay: found -1; expected a finite number, at "
                  "least 0");
