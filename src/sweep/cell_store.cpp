@@ -59,7 +59,8 @@ CellStore::CellStore(fs::path out, Access access) : out_(std::move(out)) {
         "[sweep] --out {}: another process is writing there; expected it to end first, or another folder",
         out_.string());
   }
-  if (!has_marker(out_)) io::write_json_file(out_ / kMarkerFile, {{"kind", kKind}, {"format", 1}});
+  if (!has_marker(out_))
+    io::write_json_file(out_ / kMarkerFile, io::OrderedJson{{"kind", kKind}, {"format", 1}});
   fs::create_directories(out_ / "cells", failure);
   if (failure) throw Error("[sweep] --out {}: cannot make the folder: {}", out_.string(), failure.message());
 }

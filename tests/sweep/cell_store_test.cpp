@@ -31,6 +31,7 @@ class Store : public testing::Test {
   }
   void put_result(const std::string& text) {
     std::filesystem::create_directories(out_ / "cells" / "a");
+    io::put(out_ / "sweep.json", R"({"kind": "lorry sweep"})");
     io::put(out_ / "cells" / "a" / "result.json", text);
   }
   std::string find_error() {

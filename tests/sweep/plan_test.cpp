@@ -163,8 +163,8 @@ TEST_F(SweepPlan, RepeatedRowsSeedsAndNamesAreRefused) {
   Request request = SweepPlan::request({lora("q_proj", 2), lora("v_proj", 2)});
   for (RowRequest& row : request.rows) row.name = "same";
   EXPECT_EQ(error(request), "[sweep] two rows are called \"same\"; expected names of their own");
-  EXPECT_EQ(error(SweepPlan::request({full(), lora("wq", 2)})).substr(0, 73),
-            "[sweep] row 2 (wq): [lora] target_modules: \"wq\" matches no linear layer of");
+  EXPECT_TRUE(error(SweepPlan::request({full(), lora("wq", 2)}))
+                  .starts_with("[sweep] row 2 (wq): [lora] target_modules: \"wq\" matches no linear layer"));
   EXPECT_EQ(error(SweepPlan::request({lora("q_proj", 2)}, std::vector<std::uint64_t>(10'001))),
             "[sweep] found 1 rows of 10001 seeds, 10001 cells; expected at most 10000");
 }

@@ -209,11 +209,11 @@ TEST_F(SweepRun, EveryRowIsCheckedBeforeTheFirstIsTrained) {
   expect_refused(bad,
                  "[sweep] row 2 (full): [train] --epochs: found 1000000; expected above 0, at most 10000");
   expect_refused(lora("v_proj", 1 << 21),
-                 "[sweep] row 2 (v_proj r=2097152): [lora] rank: found 2097152; expected at most 1048576");
+                 "[sweep] row 2 (v_proj r=2097152): [lora]: rank: found 2097152; expected at most 1048576");
   bad = lora("v_proj", 2);
   bad.exact_alpha = std::numeric_limits<double>::infinity();
   expect_refused(bad,
-                 "[sweep] row 2 (v_proj r=2): [lora] lora_alpha: found inf; expected a finite number "
+                 "[sweep] row 2 (v_proj r=2): [lora]: lora_alpha: found inf; expected a finite number "
                  "other than 0");
   bad = lora("v_proj", 2);
   bad.options.optimizer.weight_decay = -1;
