@@ -146,8 +146,22 @@ void Decoder::embed(std::span<const std::int32_t> ids, std::span<const std::int3
   ops_.add(learned, 1.0F, x);
 }
 
-void Decoder::forward(const nn::Context& context, const data::Batch& batch, Index keep_from, bool keep_caches,
-                      Workspace& workspace) {
+void Decoder::add_embedding_noise(const data::Batch& batch, const PassOptions& options, MatrixView x) const {
+  // As the stream of the dropout of the map with the highest number, which no model has.
+  constexpr std::uint64_t kNumber = (std::uint64_t{1} << 20U) - 1;
+  std::vector<float> magnitude(static_cast<std::size_t>(x.rows));
+  for (Index d = 0; d < batch.documents(); ++d) {
+    const Index first = batch.offsets[static_cast<std::size_t>(d)];
+    const Index last = batch.offsets[static_cast<std::size_t>(d) + 1];
+    const auto elements = static_cast<double>((last - first) * x.cols);
+    std::fill(magnitude.begin() + first, magnitude.begin() + last,
+              static_cast<float>(static_cast<double>(options.neftune_noise_alpha) / std::sqrt(elements)));
+  }
+  ops_.add_noise(magnitude, {options.dropout_seed, options.micro_step << 20U | kNumber}, x);
+}
+
+void Decoder::forward(const nn::Context& context, const data::Batch& batch, const PassOptions* options,
+                      Index keep_from, bool keep_caches, Workspace& workspace) {
   const Index rows = batch.rows();
   const Index layers = config_.num_hidden_layers;
   const Index width = config_.hidden_size;
@@ -168,6 +182,7 @@ void Decoder::forward(const nn::Context& context, const data::Batch& batch, Inde
     return x;
   };
   embed(batch.ids, batch.positions, stream(0));
+  if (options != nullptr && options->neftune_noise_alpha > 0) add_embedding_noise(batch, *options, stream(0));
   for (Index layer = 0; layer < layers; ++layer) {
     const bool keep = keep_caches && layer >= keep_from;
     Block::Cache& cache = workspace.caches[static_cast<std::size_t>(keep ? layer - keep_from : 0)];
@@ -205,7 +220,7 @@ void Decoder::backward(const nn::Context& context, const data::Batch& batch, Ind
 
 double Decoder::loss(const data::Batch& batch, Workspace& workspace) {
   const nn::Context pass = context(nullptr);
-  forward(pass, batch, config_.num_hidden_layers, false, workspace);
+  forward(pass, batch, nullptr, config_.num_hidden_layers, false, workspace);
   return head_.loss(pass, workspace.final_normed, batch.targets, workspace.head);
 }
 
@@ -213,12 +228,12 @@ double Decoder::loss_and_gradient(const data::Batch& batch, const PassOptions& o
                                   Workspace& workspace) {
   const nn::Context pass = context(&options);
   const Index lowest = lowest_trained();
-  forward(pass, batch, lowest, !options.grad_checkpoint, workspace);
+  forward(pass, batch, &options, lowest, !options.grad_checkpoint, workspace);
   const bool blocks_train = lowest < config_.num_hidden_layers;
   if (blocks_train) workspace.d_final.reshape(batch.rows(), config_.hidden_size, DType::kF32);
-  const double loss =
-      head_.loss_and_gradient(pass, workspace.final_normed, batch.targets, options.gradient_scale,
-                              workspace.head, blocks_train ? workspace.d_final.view() : MatrixView{});
+  const double loss = head_.loss_and_gradient(
+      pass, workspace.final_normed, batch.targets, {options.gradient_scale, options.label_smoothing},
+      workspace.head, blocks_train ? workspace.d_final.view() : MatrixView{});
   if (blocks_train) backward(pass, batch, lowest, options.grad_checkpoint, workspace);
   return loss;
 }
@@ -242,7 +257,7 @@ std::string Decoder::first_non_finite(const Workspace& workspace) const {
 
 void Decoder::logits(const data::Batch& batch, Workspace& workspace, MatrixView logits) {
   const nn::Context pass = context(nullptr);
-  forward(pass, batch, config_.num_hidden_layers, false, workspace);
+  forward(pass, batch, nullptr, config_.num_hidden_layers, false, workspace);
   head_.linear().forward(pass, workspace.final_normed, false, workspace.head.update, workspace.head.linear,
                          logits);
 }

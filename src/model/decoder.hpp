@@ -19,8 +19,10 @@ struct PassOptions {
   float gradient_scale = 1.0F;  // multiplies the gradient of the summed loss: 1 / targets of the whole step
   bool grad_checkpoint =
       false;  // keep only block inputs and compute the rest again; the same bits, less memory
-  std::uint64_t dropout_seed = 0;
+  std::uint64_t dropout_seed = 0;  // of the embeddings' noise too
   std::uint64_t micro_step = 0;
+  float label_smoothing = 0.0F;      // in [0, 1): of the loss, as in ops::CrossEntropyOptions
+  float neftune_noise_alpha = 0.0F;  // at least 0; see Decoder::add_embedding_noise
 };
 
 /// Borrows the weights it is made of. Legend: N rows of a batch, D hidden size, V vocabulary.
@@ -65,7 +67,8 @@ class Decoder {
 
   /// Sum of -log p(target) over the batch's targets, in nats.
   double loss(const data::Batch& batch, Workspace& workspace);
-  /// The same, and adds gradient_scale * its gradient to the gradients of everything that trains.
+  /// The same, or with smoothed labels, and adds gradient_scale * its gradient to the gradients of everything
+  /// that trains.
   double loss_and_gradient(const data::Batch& batch, const PassOptions& options, Workspace& workspace);
   /// After loss_and_gradient came to no finite number: the first part whose output was not finite, such as
   /// "model.layers.3". Of the blocks below the lowest one that trains it only tells that it was among them.
@@ -97,10 +100,13 @@ class Decoder {
   void prepare_positions(Index positions);
   void make_room(Generation& generation, Index tokens) const;
   void embed(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions, MatrixView x) const;
-  /// Fills workspace.final_normed. Keeps what backward needs from block `keep_from` on; kept block inputs lie
-  /// in workspace.residuals.
-  void forward(const nn::Context& context, const data::Batch& batch, Index keep_from, bool keep_caches,
-               Workspace& workspace);
+  /// NEFTune (Jain et al. 2023, arXiv:2310.05914, algorithm 1): adds to each element of x, the embeddings of
+  /// a document of L tokens, a draw from alpha / sqrt(L D) * [-1, 1).
+  void add_embedding_noise(const data::Batch& batch, const PassOptions& options, MatrixView x) const;
+  /// Fills workspace.final_normed. Noise for training where `options` asks for it (null: none). Keeps what
+  /// backward needs from block `keep_from` on; kept block inputs lie in workspace.residuals.
+  void forward(const nn::Context& context, const data::Batch& batch, const PassOptions* options,
+               Index keep_from, bool keep_caches, Workspace& workspace);
   void backward(const nn::Context& context, const data::Batch& batch, Index lowest, bool recompute,
                 Workspace& workspace);
   [[nodiscard]] bool embeddings_train() const { return !embedding_gradient_.empty(); }

@@ -17,11 +17,11 @@ Index LossHead::chunk_rows() const {
 }
 
 double LossHead::chunk_loss(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
-                            bool with_gradient, float gradient_scale, Scratch& scratch, MatrixView dx) const {
+                            const ops::CrossEntropyOptions& options, Scratch& scratch, MatrixView dx) const {
   const MatrixView logits = scratch.logits.view().row_range(0, x.rows);
   linear_.forward(context, x, false, scratch.update, scratch.linear, logits);
-  const double loss = context.ops.cross_entropy(logits, targets, with_gradient, gradient_scale);
-  if (!with_gradient || (dx.empty() && !linear_.trains())) return loss;
+  const double loss = context.ops.cross_entropy(logits, targets, options);
+  if (!options.with_gradient || (dx.empty() && !linear_.trains())) return loss;
   MatrixView dy = logits;
   if (context.compute != DType::kF32) {
     scratch.d_logits.reshape(scratch.logits.rows(), scratch.logits.cols(), context.compute);
@@ -33,7 +33,7 @@ double LossHead::chunk_loss(const Context& context, ConstMatrixView x, std::span
 }
 
 double LossHead::run(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
-                     bool with_gradient, float gradient_scale, Scratch& scratch, MatrixView dx) const {
+                     const ops::CrossEntropyOptions& options, Scratch& scratch, MatrixView dx) const {
   LORRY_CHECK_EQ(static_cast<Index>(targets.size()), x.rows);
   const Index rows = chunk_rows();
   scratch.x.reshape(rows, x.cols, x.dtype);
@@ -58,7 +58,7 @@ double LossHead::run(const Context& context, ConstMatrixView x, std::span<const 
     }
     chunk_targets.resize(static_cast<std::size_t>(padded), -1);
     const MatrixView d_chunk = dx.empty() ? MatrixView{} : scratch.dx.view().row_range(0, padded);
-    loss += chunk_loss(pass, chunk, chunk_targets, with_gradient, gradient_scale, scratch, d_chunk);
+    loss += chunk_loss(pass, chunk, chunk_targets, options, scratch, d_chunk);
     for (Index i = 0; i < count && !dx.empty(); ++i) {
       context.ops.copy(d_chunk.row_range(i, 1), dx.row_range(chosen[static_cast<std::size_t>(i)], 1));
     }
@@ -79,13 +79,16 @@ double LossHead::run(const Context& context, ConstMatrixView x, std::span<const 
 
 double LossHead::loss(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
                       Scratch& scratch) const {
-  return run(context, x, targets, false, 1.0F, scratch, {});
+  return run(context, x, targets, {}, scratch, {});
 }
 
 double LossHead::loss_and_gradient(const Context& context, ConstMatrixView x,
-                                   std::span<const std::int32_t> targets, float gradient_scale,
+                                   std::span<const std::int32_t> targets, const LossOptions& options,
                                    Scratch& scratch, MatrixView dx) const {
-  return run(context, x, targets, true, gradient_scale, scratch, dx);
+  const ops::CrossEntropyOptions all = {.with_gradient = true,
+                                        .gradient_scale = options.gradient_scale,
+                                        .label_smoothing = options.label_smoothing};
+  return run(context, x, targets, all, scratch, dx);
 }
 
 }  // namespace lorry::nn

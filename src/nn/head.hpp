@@ -8,6 +8,11 @@
 
 namespace lorry::nn {
 
+struct LossOptions {
+  float gradient_scale = 1.0F;
+  float label_smoothing = 0.0F;  // as in ops::CrossEntropyOptions
+};
+
 /// Legend: N rows, D hidden size, V vocabulary.
 class LossHead {
  public:
@@ -29,19 +34,19 @@ class LossHead {
   /// Sum over rows with target >= 0 of -log p(target), in nats. x [N,D] has the compute type.
   double loss(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
               Scratch& scratch) const;
-  /// The same; dx [N,D] F32 is overwritten with gradient_scale * d(loss)/dx (zero rows without a target), and
-  /// the head's own gradients are added to where it trains. dx may be empty.
+  /// The same, or with smoothed labels; dx [N,D] F32 is overwritten with gradient_scale * d(loss)/dx (zero
+  /// rows without a target), and the head's own gradients are added to where it trains. dx may be empty.
   double loss_and_gradient(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
-                           float gradient_scale, Scratch& scratch, MatrixView dx) const;
+                           const LossOptions& options, Scratch& scratch, MatrixView dx) const;
 
  private:
   double chunk_loss(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
-                    bool with_gradient, float gradient_scale, Scratch& scratch, MatrixView dx) const;
+                    const ops::CrossEntropyOptions& options, Scratch& scratch, MatrixView dx) const;
   /// Rows per chunk: logits of a chunk stay near 64 MiB, but for vocabularies where that would be too few
   /// rows.
   [[nodiscard]] Index chunk_rows() const;
   double run(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
-             bool with_gradient, float gradient_scale, Scratch& scratch, MatrixView dx) const;
+             const ops::CrossEntropyOptions& options, Scratch& scratch, MatrixView dx) const;
 
   Linear linear_;
 };

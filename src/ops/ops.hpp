@@ -48,6 +48,18 @@ struct DropoutKey {
   std::uint64_t stream = 0;  // one per module and step
 };
 
+/// Uniform noise of one matrix; as in DropoutKey, a draw depends on these numbers and its place alone.
+struct NoiseKey {
+  std::uint64_t seed = 0;
+  std::uint64_t stream = 0;  // one per step
+};
+
+struct CrossEntropyOptions {
+  bool with_gradient = false;
+  float gradient_scale = 1.0F;
+  float label_smoothing = 0.0F;  // in [0, 1): this share of every target is spread evenly over the vocabulary
+};
+
 /// Double, as in torch: in float32, 1 - beta2 alone would be off by 5e-5.
 struct AdamWOptions {
   double lr = 1e-4;
@@ -129,6 +141,9 @@ class Ops {
   virtual void embedding_backward(ConstMatrixView dy, std::span<const std::int32_t> ids,
                                   MatrixView dtable) = 0;
 
+  /// Adds to every element of row i of x [N,D] F32 a draw from [-magnitude[i], magnitude[i]).
+  virtual void add_noise(std::span<const float> magnitude, const NoiseKey& key, MatrixView x) = 0;
+
   // --- norms ---
   // x, y: F32 or BF16, [N,D]. weight, bias: [1,D] F32. Groups: D may hold several groups of weight.cols each,
   // normalised one by one with the same weight (per-head norms of q and k); then D % weight.cols == 0.
@@ -181,10 +196,11 @@ class Ops {
 
   // --- loss ---
 
-  /// Sum over rows of -log softmax(logits)[target], in nats; rows with target < 0 add nothing. logits [N,V]
-  /// F32 are replaced by gradient_scale * (softmax - onehot) (zero rows where target < 0) if with_gradient.
-  virtual double cross_entropy(MatrixView logits, std::span<const std::int32_t> targets, bool with_gradient,
-                               float gradient_scale) = 0;
+  /// Sum over rows of -sum_j q_j log softmax(logits)_j, in nats; q is 1 - label_smoothing at the row's
+  /// target, and label_smoothing / V is added everywhere. Rows with target < 0 add nothing. logits [N,V] F32
+  /// are replaced by gradient_scale * (softmax - q) (zero rows where target < 0) if with_gradient.
+  virtual double cross_entropy(MatrixView logits, std::span<const std::int32_t> targets,
+                               const CrossEntropyOptions& options) = 0;
 
   // --- optimiser ---
 

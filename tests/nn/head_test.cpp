@@ -23,6 +23,7 @@ struct HeadCase {
   bool full;
   DType compute = DType::kF32;
   float dropout = 0.0F;  // only without masked rows: the mask counts the rows that have a target
+  float smoothing = 0.0F;
 };
 
 // A chunk holds at most 1024 rows with a target, and 32 at least.
@@ -35,6 +36,7 @@ const HeadCase kCases[] = {
     {"WholeChunk", 1024, 0, 2, true},
     {"Bf16", 70, 3, 2, false, DType::kBF16},
     {"Dropout", 37, 0, 3, false, DType::kF32, 0.4F},
+    {"SmoothedLabels", 37, 3, 3, true, DType::kF32, 0.0F, 0.2F},
 };
 
 std::vector<std::int32_t> make_targets(const HeadCase& test) {
@@ -46,14 +48,19 @@ std::vector<std::int32_t> make_targets(const HeadCase& test) {
   return targets;
 }
 
+/// The head's map and how its loss is counted.
+struct HeadFacts : LinearFacts {
+  double smoothing = 0.0;
+};
+
 testing::Complex loss_of(const Values<testing::Complex>& v, std::span<const std::int32_t> targets,
-                         const LinearFacts& facts) {
-  return ops::reference::cross_entropy(linear(v, "head", v.at("x"), facts), targets);
+                         const HeadFacts& facts) {
+  return ops::reference::cross_entropy(linear(v, "head", v.at("x"), facts), targets, facts.smoothing);
 }
 
 /// dx row by row, which is exact since rows do not meet, and quick however many there are.
 Dense<double> gradient_by_x(const Values<double>& values, std::span<const std::int32_t> targets,
-                            const LinearFacts& facts) {
+                            const HeadFacts& facts) {
   const Dense<double>& x = values.at("x");
   Dense<double> gradient(x.rows, x.cols);
   for (Index i = 0; i < x.rows; ++i) {
@@ -78,7 +85,7 @@ Dense<double> gradient_by_x(const Values<double>& values, std::span<const std::i
 
 /// The gradients of the head's own tensors.
 Values<double> gradients_of_map(const Operands& operands, std::span<const std::int32_t> targets,
-                                const LinearFacts& facts) {
+                                const HeadFacts& facts) {
   Values<double> own = operands.values;
   own.erase("x");
   const auto x = ops::reference::cast<testing::Complex>(operands.values.at("x"));
@@ -106,19 +113,24 @@ TEST_P(HeadGradients, MatchComplexSteps) {
   const MapOptions options = {.rank = test.rank, .dropout = test.dropout, .bias = false, .full = test.full};
   const LossHead head(maps.make("head", kHidden, kVocabulary, options));
   const std::vector<std::int32_t> targets = make_targets(test);
-  const LinearFacts facts = {
-      .scale = options.scale,
-      .dropout = {test.dropout, engine.context.dropout_seed, engine.context.micro_step << 20 | 5}};
+  HeadFacts facts;
+  facts.scale = options.scale;
+  facts.dropout = {test.dropout, engine.context.dropout_seed, engine.context.micro_step << 20 | 5};
   const testing::Tolerance tolerance = module_tolerance(test.compute);
   const double want = std::real(loss_of(cast<testing::Complex>(operands.values), targets, facts));
   const double allowed = (test.compute == DType::kF32 ? 1e-6 : 1e-2) * want;
 
+  // Evaluation knows no smoothing.
   LossHead::Scratch scratch;
   Context evaluation = engine.context;
   evaluation.training = test.dropout == 0;
   EXPECT_EQ(std::abs(head.loss(evaluation, x, targets, scratch) - want) <= allowed, test.dropout == 0);
+  facts.smoothing = static_cast<double>(test.smoothing);
+  const double smoothed = std::real(loss_of(cast<testing::Complex>(operands.values), targets, facts));
   Matrix dx = testing::random_matrix(test.rows, kHidden, DType::kF32, 3);
-  EXPECT_NEAR(head.loss_and_gradient(engine.context, x, targets, kScale, scratch, dx), want, allowed);
+  const LossOptions loss_options = {.gradient_scale = kScale, .label_smoothing = test.smoothing};
+  EXPECT_NEAR(head.loss_and_gradient(engine.context, x, targets, loss_options, scratch, dx), smoothed,
+              allowed);
   EXPECT_TRUE(near(dx, gradient_by_x(operands.values, targets, facts), tolerance));
   for (Index i = 0; i < test.rows; ++i) {
     if (targets[static_cast<std::size_t>(i)] >= 0) continue;
@@ -140,8 +152,8 @@ TEST(LossHead, OwnGradientsDoNotNeedDx) {
   const std::vector<std::int32_t> targets =
       make_targets({.name = "", .rows = 40, .masked = 3, .rank = 2, .full = true});
   LossHead::Scratch scratch;
-  head.loss_and_gradient(engine.context, x, targets, kScale, scratch, {});
-  maps.expect_gradients(gradients_of_map(operands, targets, {.scale = MapOptions{}.scale}),
+  head.loss_and_gradient(engine.context, x, targets, {.gradient_scale = kScale}, scratch, {});
+  maps.expect_gradients(gradients_of_map(operands, targets, {{.scale = MapOptions{}.scale}}),
                         module_tolerance(DType::kF32));
 }
 
@@ -155,10 +167,10 @@ TEST(LossHead, EveryChunkDrawsItsOwnMask) {
   const std::vector<std::int32_t> targets(2048, 4);
   LossHead::Scratch scratch;
   Matrix dx(2048, kHidden);
-  head.loss_and_gradient(engine.context, x, targets, kScale, scratch, dx);
+  head.loss_and_gradient(engine.context, x, targets, {.gradient_scale = kScale}, scratch, dx);
   EXPECT_FALSE(testing::same_bits(dx.view().row_range(0, 1024), dx.view().row_range(1024, 1024)));
   engine.context.training = false;
-  head.loss_and_gradient(engine.context, x, targets, kScale, scratch, dx);
+  head.loss_and_gradient(engine.context, x, targets, {.gradient_scale = kScale}, scratch, dx);
   EXPECT_TRUE(testing::same_bits(dx.view().row_range(0, 1024), dx.view().row_range(1024, 1024)));
 }
 
@@ -171,7 +183,7 @@ TEST(LossHead, NoTargetsGiveNoLossAndNoGradient) {
   const std::vector<std::int32_t> targets(3, -1);
   LossHead::Scratch scratch;
   Matrix dx = testing::random_matrix(3, kHidden, DType::kF32, 3);
-  EXPECT_EQ(head.loss_and_gradient(engine.context, x, targets, kScale, scratch, dx), 0.0);
+  EXPECT_EQ(head.loss_and_gradient(engine.context, x, targets, {.gradient_scale = kScale}, scratch, dx), 0.0);
   for (Index i = 0; i < dx.size(); ++i) EXPECT_EQ(dx.row<float>(0)[i], 0.0F);
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -36,9 +37,10 @@ TEST(CrossEntropy, LossAndGradientMatchTheReference) {
       const std::vector<std::int32_t> targets = some_targets(shape.rows, shape.vocabulary);
       const Dense<double> exact = reference::dense<double>(logits);
       const double want = reference::cross_entropy(exact, targets);
-      EXPECT_NEAR(cpu::cross_entropy(logits, targets, false, 1.0F), want, 2e-7 * (1.0 + want));
+      EXPECT_NEAR(cpu::cross_entropy(logits, targets, {}), want, 2e-7 * (1.0 + want));
       EXPECT_TRUE(near(logits, exact, {.max_rel = 0.0})) << "logits changed without a gradient";
-      EXPECT_NEAR(cpu::cross_entropy(logits, targets, true, 0.5F), want, 2e-7 * (1.0 + want));
+      EXPECT_NEAR(cpu::cross_entropy(logits, targets, {.with_gradient = true, .gradient_scale = 0.5F}), want,
+                  2e-7 * (1.0 + want));
       EXPECT_TRUE(logits.surroundings_intact());
       if (shape.vocabulary < 100 && shape.vocabulary > 1) {
         const auto loss = [&](const testing::ComplexMatrix& x) {
@@ -50,6 +52,57 @@ TEST(CrossEntropy, LossAndGradientMatchTheReference) {
   });
 }
 
+TEST(CrossEntropy, SmoothedLossAndGradientMatchTheReference) {
+  testing::for_each_instruction_set([&] {
+    struct Shape {
+      Index rows, vocabulary;
+    };
+    for (const float smoothing : {0.1F, 0.5F}) {
+      for (const Shape& shape : {Shape{1, 1}, {1, 2}, {5, 15}, {7, 33}, {4, 4097}, {3, 20001}}) {
+        testing::StridedMatrix logits(shape.rows, shape.vocabulary, DType::kF32, 1, 4.0F);
+        const std::vector<std::int32_t> targets = some_targets(shape.rows, shape.vocabulary);
+        const Dense<double> exact = reference::dense<double>(logits);
+        const auto epsilon = static_cast<double>(smoothing);
+        const double want = reference::cross_entropy(exact, targets, epsilon);
+        EXPECT_NEAR(cpu::cross_entropy(logits, targets, {.label_smoothing = smoothing}), want,
+                    2e-7 * (1.0 + want));
+        const CrossEntropyOptions options = {
+            .with_gradient = true, .gradient_scale = 0.5F, .label_smoothing = smoothing};
+        EXPECT_NEAR(cpu::cross_entropy(logits, targets, options), want, 2e-7 * (1.0 + want));
+        EXPECT_TRUE(logits.surroundings_intact());
+        if (shape.vocabulary > 100 || shape.vocabulary == 1) continue;
+        const auto loss = [&](const testing::ComplexMatrix& x) {
+          return 0.5 * reference::cross_entropy(x, targets, epsilon);
+        };
+        EXPECT_TRUE(near(logits, testing::complex_step_gradient(loss, exact), testing::kF32Tolerance));
+      }
+    }
+  });
+}
+
+// torch 2.15.0: cross_entropy(logits, targets, label_smoothing=s, reduction="sum", ignore_index=-100) and its
+// gradient; transformers' LabelSmoother(s) gives the same sums.
+TEST(CrossEntropy, SmoothingIsThatOfTorch) {
+  constexpr float kLogits[3][5] = {
+      {1.5F, -0.25F, 3.0F, 0.5F, -2.0F}, {0.1F, 0.2F, -0.3F, 4.0F, -1.0F}, {2.0F, 1.0F, 0.0F, -1.0F, 0.5F}};
+  constexpr float kTenth[3][5] = {
+      {0.145192593F, 0.0087061692F, -0.1796581F, 0.0407709591F, -0.0150116142F},
+      {-0.900956273F, 0.00104654324F, -0.00723462971F, 0.920805216F, -0.0136609031F},
+      {}};
+  Matrix logits(3, 5);
+  const std::vector<std::int32_t> targets = {2, 0, -100};
+  const auto fill = [&] {
+    for (Index i = 0; i < 3; ++i) std::copy_n(kLogits[i], 5, logits.row<float>(i));
+  };
+  fill();
+  EXPECT_NEAR(cpu::cross_entropy(logits, targets, {.label_smoothing = 0.3F}), 4.84666252, 5e-7);
+  EXPECT_NEAR(cpu::cross_entropy(logits, targets, {.with_gradient = true, .label_smoothing = 0.1F}),
+              4.45666218, 5e-7);
+  for (Index i = 0; i < 3; ++i) {
+    for (Index j = 0; j < 5; ++j) EXPECT_NEAR(logits.row<float>(i)[j], kTenth[i][j], 1e-7);
+  }
+}
+
 TEST(CrossEntropy, IsStableForLargeLogits) {
   Matrix logits(2, 20);
   for (Index j = 0; j < 20; ++j) {
@@ -58,7 +111,7 @@ TEST(CrossEntropy, IsStableForLargeLogits) {
   }
   logits.row<float>(1)[19] = 3e38F;
   const std::vector<std::int32_t> targets = {19, 19};
-  const double loss = cpu::cross_entropy(logits, targets, true, 1.0F);
+  const double loss = cpu::cross_entropy(logits, targets, {.with_gradient = true});
   EXPECT_NEAR(loss, 0.45867514, 1e-6);  // -log of 1 / (1 + e^-1 + e^-2 + ...)
   EXPECT_NEAR(logits.row<float>(0)[18], 0.23254416, 1e-6);
   EXPECT_EQ(logits.row<float>(1)[19], 0.0F);
@@ -71,7 +124,7 @@ TEST(CrossEntropy, NanAndInfinityAreNotHidden) {
         Matrix logits = testing::random_matrix(2, 37, DType::kF32, 1);
         logits.row<float>(1)[at] = bad;
         const std::vector<std::int32_t> targets = {1, 2};
-        EXPECT_FALSE(std::isfinite(cpu::cross_entropy(logits, targets, true, 1.0F))) << at;
+        EXPECT_FALSE(std::isfinite(cpu::cross_entropy(logits, targets, {.with_gradient = true}))) << at;
         EXPECT_FALSE(std::isfinite(logits.row<float>(1)[3])) << at;
         EXPECT_TRUE(std::isfinite(logits.row<float>(0)[3])) << at;
       }
@@ -80,9 +133,9 @@ TEST(CrossEntropy, NanAndInfinityAreNotHidden) {
     Matrix logits(1, 5);
     logits.row<float>(0)[4] = -HUGE_VALF;
     const std::vector<std::int32_t> first = {0};
-    EXPECT_NEAR(cpu::cross_entropy(logits, first, false, 1.0F), std::log(4.0), 1e-6);
+    EXPECT_NEAR(cpu::cross_entropy(logits, first, {}), std::log(4.0), 1e-6);
     const std::vector<std::int32_t> masked = {4};
-    EXPECT_EQ(cpu::cross_entropy(logits, masked, false, 1.0F), HUGE_VAL);
+    EXPECT_EQ(cpu::cross_entropy(logits, masked, {}), HUGE_VAL);
   });
 }
 
@@ -92,9 +145,9 @@ TEST(CrossEntropy, TheNumberOfThreadsChangesNoBit) {
   Matrix two = testing::random_matrix(50, 3000, DType::kF32, 1);
   const std::vector<std::int32_t> targets = some_targets(50, 3000);
   omp_set_num_threads(1);
-  const double loss_one = cpu::cross_entropy(one, targets, true, 1.0F);
+  const double loss_one = cpu::cross_entropy(one, targets, {.with_gradient = true});
   omp_set_num_threads(2);
-  const double loss_two = cpu::cross_entropy(two, targets, true, 1.0F);
+  const double loss_two = cpu::cross_entropy(two, targets, {.with_gradient = true});
   omp_set_num_threads(before);
   EXPECT_EQ(loss_one, loss_two);
   EXPECT_TRUE(testing::same_bits(one, two));

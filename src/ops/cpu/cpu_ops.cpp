@@ -12,6 +12,7 @@
 #include "ops/cpu/elementwise.hpp"
 #include "ops/cpu/embedding.hpp"
 #include "ops/cpu/low_rank.hpp"
+#include "ops/cpu/noise.hpp"
 #include "ops/cpu/norms.hpp"
 #include "ops/cpu/optimizer.hpp"
 #include "ops/cpu/rope.hpp"
@@ -105,6 +106,11 @@ void CpuOps::embedding_backward(ConstMatrixView dy, std::span<const std::int32_t
   cpu::embedding_backward(dy, ids, dtable);
 }
 
+void CpuOps::add_noise(std::span<const float> magnitude, const NoiseKey& key, MatrixView x) {
+  enter();
+  cpu::add_noise(magnitude, key, x);
+}
+
 void CpuOps::rms_norm(ConstMatrixView x, ConstMatrixView weight, float eps, MatrixView y) {
   enter();
   cpu::rms_norm(x, weight, eps, y);
@@ -168,10 +174,10 @@ void CpuOps::gelu_tanh_backward(ConstMatrixView x, ConstMatrixView dy, MatrixVie
   cpu::gelu_tanh_backward(x, dy, dx);
 }
 
-double CpuOps::cross_entropy(MatrixView logits, std::span<const std::int32_t> targets, bool with_gradient,
-                             float gradient_scale) {
+double CpuOps::cross_entropy(MatrixView logits, std::span<const std::int32_t> targets,
+                             const CrossEntropyOptions& options) {
   enter();
-  return cpu::cross_entropy(logits, targets, with_gradient, gradient_scale);
+  return cpu::cross_entropy(logits, targets, options);
 }
 
 double CpuOps::sum_of_squares(ConstMatrixView x) {

@@ -27,6 +27,7 @@ class CpuOps final : public Ops {
   void dropout(ConstMatrixView x, const DropoutKey& key, MatrixView y) override;
   void embedding(ConstMatrixView table, std::span<const std::int32_t> ids, MatrixView y) override;
   void embedding_backward(ConstMatrixView dy, std::span<const std::int32_t> ids, MatrixView dtable) override;
+  void add_noise(std::span<const float> magnitude, const NoiseKey& key, MatrixView x) override;
   void rms_norm(ConstMatrixView x, ConstMatrixView weight, float eps, MatrixView y) override;
   void rms_norm_backward(ConstMatrixView x, ConstMatrixView weight, float eps, ConstMatrixView dy,
                          bool accumulate, MatrixView dx, MatrixView dweight) override;
@@ -46,8 +47,8 @@ class CpuOps final : public Ops {
                        MatrixView dup) override;
   void gelu_tanh(ConstMatrixView x, MatrixView y) override;
   void gelu_tanh_backward(ConstMatrixView x, ConstMatrixView dy, MatrixView dx) override;
-  double cross_entropy(MatrixView logits, std::span<const std::int32_t> targets, bool with_gradient,
-                       float gradient_scale) override;
+  double cross_entropy(MatrixView logits, std::span<const std::int32_t> targets,
+                       const CrossEntropyOptions& options) override;
   double sum_of_squares(ConstMatrixView x) override;
   void adamw(ConstMatrixView gradient, const AdamWOptions& options, MatrixView weight,
              MatrixView first_moment, MatrixView second_moment) override;

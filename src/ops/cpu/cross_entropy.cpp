@@ -50,31 +50,53 @@ double sum_of_exponentials(float* logits, Index n, float top, bool keep) {
   return total;
 }
 
-/// -log softmax(logits)[target]; see ops.hpp.
-double row_loss(float* logits, Index n, std::int32_t target, bool with_gradient, float gradient_scale) {
+/// Mean of top - logit over n logits, summed in double by blocks as above.
+double mean_below(const float* logits, Index n, float top) {
+  constexpr Index kBlock = 64 * kLanes;
+  double total = 0.0;
+  for (Index first = 0; first < n; first += kBlock) {
+    const float* block = logits + first;
+    FloatVec sum = splat(0.0F);
+    for_each_vector(std::min(kBlock, n - first), [&](Index j, Index count) HWY_ATTR {
+      FloatVec x = hn::Sub(splat(top), load(block + j, count));
+      if (count < kLanes) x = hn::IfThenElseZero(hn::FirstN(kFloats, static_cast<std::size_t>(count)), x);
+      sum = hn::Add(sum, x);
+    });
+    total += static_cast<double>(sum_of_lanes(sum));
+  }
+  return total / static_cast<double>(n);
+}
+
+/// The loss of a row; see ops.hpp.
+double row_loss(float* logits, Index n, std::int32_t target, const CrossEntropyOptions& options) {
+  const bool with_gradient = options.with_gradient;
   if (target < 0) {
     if (with_gradient) std::fill(logits, logits + n, 0.0F);
     return 0.0;
   }
   const float top = largest(logits, n);
-  const float at_target = logits[target];
+  const double below_target = static_cast<double>(top) - static_cast<double>(logits[target]);
+  const double smoothing = static_cast<double>(options.label_smoothing);
+  const double below_mean = smoothing > 0 ? mean_below(logits, n, top) : 0.0;
   const double sum = sum_of_exponentials(logits, n, top, with_gradient);
   if (with_gradient) {
-    const FloatVec factor = splat(static_cast<float>(static_cast<double>(gradient_scale) / sum));
-    for_each_vector(n, [&](Index j, Index count)
-                           HWY_ATTR { store(hn::Mul(load(logits + j, count), factor), logits + j, count); });
-    logits[target] -= gradient_scale;
+    const auto scale = static_cast<double>(options.gradient_scale);
+    const FloatVec factor = splat(static_cast<float>(scale / sum));
+    const FloatVec share = splat(static_cast<float>(scale * smoothing / static_cast<double>(n)));
+    for_each_vector(n, [&](Index j, Index count) HWY_ATTR {
+      store(hn::MulSub(load(logits + j, count), factor, share), logits + j, count);
+    });
+    logits[target] -= static_cast<float>(scale * (1.0 - smoothing));
   }
-  return std::log(sum) + (static_cast<double>(top) - static_cast<double>(at_target));
+  return std::log(sum) + (1.0 - smoothing) * below_target + smoothing * below_mean;
 }
 
-void row_losses(MatrixView logits, std::span<const std::int32_t> targets, bool with_gradient,
-                float gradient_scale, double* losses) {
+void row_losses(MatrixView logits, std::span<const std::int32_t> targets, const CrossEntropyOptions& options,
+                double* losses) {
   const Index block = std::max<Index>(1, (1 << 13) / logits.cols);
   parallel_for(pieces(logits.rows, block), [&](Index b) {
     for (Index i = b * block; i < std::min(logits.rows, (b + 1) * block); ++i) {
-      losses[i] = row_loss(logits.row<float>(i), logits.cols, targets[static_cast<std::size_t>(i)],
-                           with_gradient, gradient_scale);
+      losses[i] = row_loss(logits.row<float>(i), logits.cols, targets[static_cast<std::size_t>(i)], options);
     }
   });
 }
@@ -87,13 +109,13 @@ HWY_AFTER_NAMESPACE();
 namespace lorry::ops::cpu {
 HWY_EXPORT(row_losses);
 
-double cross_entropy(MatrixView logits, std::span<const std::int32_t> targets, bool with_gradient,
-                     float gradient_scale) {
+double cross_entropy(MatrixView logits, std::span<const std::int32_t> targets,
+                     const CrossEntropyOptions& options) {
   LORRY_CHECK(logits.cols > 0);
   LORRY_CHECK_EQ(static_cast<Index>(targets.size()), logits.rows);
   for (const std::int32_t target : targets) LORRY_CHECK(target < logits.cols);
   std::vector<double> losses(targets.size());
-  HWY_DYNAMIC_DISPATCH(row_losses)(logits, targets, with_gradient, gradient_scale, losses.data());
+  HWY_DYNAMIC_DISPATCH(row_losses)(logits, targets, options, losses.data());
   double sum = 0.0;
   for (const double loss : losses) sum += loss;
   return sum;

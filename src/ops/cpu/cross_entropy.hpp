@@ -3,11 +3,12 @@
 #include <cstdint>
 #include <span>
 
+#include "ops/ops.hpp"
 #include "tensor/matrix.hpp"
 
 namespace lorry::ops::cpu {
 
-double cross_entropy(MatrixView logits, std::span<const std::int32_t> targets, bool with_gradient,
-                     float gradient_scale);
+double cross_entropy(MatrixView logits, std::span<const std::int32_t> targets,
+                     const CrossEntropyOptions& options);
 
 }  // namespace lorry::ops::cpu

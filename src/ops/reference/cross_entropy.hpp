@@ -10,9 +10,10 @@
 
 namespace lorry::ops::reference {
 
-/// Sum over rows of -log softmax(logits)[target]; rows with a negative target add nothing.
+/// Sum over rows of -sum_j q_j log softmax(logits)_j, where q spreads `smoothing` of the target evenly over
+/// the vocabulary (Szegedy et al. 2016, arXiv:1512.00567, sec. 7); rows with a negative target add nothing.
 template <class T>
-T cross_entropy(const Dense<T>& logits, std::span<const std::int32_t> targets) {
+T cross_entropy(const Dense<T>& logits, std::span<const std::int32_t> targets, double smoothing = 0.0) {
   T loss = T(0);
   for (Index i = 0; i < logits.rows; ++i) {
     const Index target = targets[static_cast<std::size_t>(i)];
@@ -21,7 +22,11 @@ T cross_entropy(const Dense<T>& logits, std::span<const std::int32_t> targets) {
     for (Index j = 0; j < logits.cols; ++j) top = std::max<double>(top, std::real(logits(i, j)));
     T sum = T(0);
     for (Index j = 0; j < logits.cols; ++j) sum += std::exp(logits(i, j) - T(top));
-    loss += std::log(sum) + T(top) - logits(i, target);
+    const T log_sum = std::log(sum) + T(top);
+    T spread = T(0);
+    for (Index j = 0; j < logits.cols; ++j) spread += log_sum - logits(i, j);
+    loss += T(1.0 - smoothing) * (log_sum - logits(i, target));
+    loss += T(smoothing / static_cast<double>(logits.cols)) * spread;
   }
   return loss;
 }

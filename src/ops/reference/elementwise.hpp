@@ -1,6 +1,7 @@
-// ops/reference/elementwise.hpp: sums, biases and dropout.
+// ops/reference/elementwise.hpp: sums, biases, dropout and noise.
 #pragma once
 #include <cstdint>
+#include <span>
 
 #include "core/rng.hpp"
 #include "ops/ops.hpp"
@@ -50,6 +51,22 @@ Dense<T> dropout(const Dense<T>& x, const DropoutKey& key) {
     }
   }
   return y;
+}
+
+/// Element (row, col) of noise from [-1, 1): 24 bits of one of the four words of a Philox block.
+inline double noise_draw(const NoiseKey& key, Index row, Index col) {
+  const std::uint64_t counter = static_cast<std::uint64_t>(row) << 32 | static_cast<std::uint64_t>(col / 4);
+  const std::uint32_t word = philox(key.seed, key.stream, counter)[static_cast<std::size_t>(col % 4)];
+  return 2.0 * static_cast<double>(word >> 8) / 16777216.0 - 1.0;
+}
+
+/// x [N,D] += noise; row i has noise from [-magnitude[i], magnitude[i]).
+template <class T>
+void add_noise(std::span<const float> magnitude, const NoiseKey& key, Dense<T>& x) {
+  for (Index i = 0; i < x.rows; ++i) {
+    const auto scale = static_cast<double>(magnitude[static_cast<std::size_t>(i)]);
+    for (Index j = 0; j < x.cols; ++j) x(i, j) += T(scale * noise_draw(key, i, j));
+  }
 }
 
 }  // namespace lorry::ops::reference
