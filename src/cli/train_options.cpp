@@ -1,6 +1,10 @@
 #include "cli/train_options.hpp"
 
+#include <array>
+#include <optional>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "cli/shared_options.hpp"
 #include "cli/usage_error.hpp"
@@ -43,20 +47,82 @@ void add_lora_options(OptionTable& table, train::TrainOptions& options) {
             "expression that matches whole names; lorry inspect lists them");
 }
 
+/// The first `shown` of the names are told in messages, the others are aliases.
+template <class T, std::size_t N>
+Binding bind_named(T& to, const std::array<std::pair<std::string_view, T>, N>& names, std::size_t shown) {
+  Binding binding = bind_choice<T>(to, {names.begin(), names.end()});
+  binding.expected = bind_choice<T>(to, {names.begin(), names.begin() + shown}).expected;
+  return binding;
+}
+
 void add_optimizer_options(OptionTable& table, train::TrainOptions& options) {
-  table.group("Optimiser (AdamW)");
+  optim::OptimizerConfig& optimizer = options.optimizer;
+  table.group(kOptimizerGroup);
+  table.add("optimizer", "NAME", bind_named(optimizer.kind, optim::kOptimizerNames, optim::kOptimizerKinds),
+            "adamw, adamw_8bit (a quarter of the memory for its state), sgd or lion; transformers' names for "
+            "these are known");
   table.add("lr", "X", bind_number(options.lr, {.low = 0, .low_open = true}), "highest learning rate")
       .default_text = "2e-4; 2e-5 with --method full";
-  table.add("lr-scheduler", "NAME",
-            bind_choice<optim::ScheduleKind>(options.lr_scheduler,
-                                             {optim::kScheduleNames.begin(), optim::kScheduleNames.end()}),
-            "constant, linear or cosine: how the rate falls to 0 after the warm-up");
-  table.add("warmup-steps", "N", bind_integer(options.warmup_steps, 0),
-            "steps over which the rate rises from 0");
-  table.add("weight-decay", "X", bind_number(options.optimizer.weight_decay, {.low = 0}),
-            "decoupled weight decay");
+  table.add("weight-decay", "X", bind_number(optimizer.weight_decay, {.low = 0}),
+            "weight decay: decoupled; of sgd, a part of the gradient");
+  table
+      .add("adam-beta1", "X", bind_number(optimizer.beta1, {.low = 0, .high = 1, .high_open = true}),
+           "memory of the gradient's mean, of adamw and lion")
+      .default_text = "0.9";
+  table
+      .add("adam-beta2", "X", bind_number(optimizer.beta2, {.low = 0, .high = 1, .high_open = true}),
+           "memory of the mean of its square; of lion, of what the next step starts from")
+      .default_text = "0.999; 0.99 with lion";
+  table.add("adam-epsilon", "X", bind_number(optimizer.eps, {.low = 0}), "added to the divisor of adamw")
+      .default_text = "1e-8";
+  table
+      .add("momentum", "X", bind_number(optimizer.momentum, {.low = 0, .high = 1, .high_open = true}),
+           "of sgd")
+      .default_text = "0";
+  table.add("nesterov", "", bind_switch(optimizer.nesterov), "Nesterov's momentum, of sgd");
+  table.add("loraplus-lr-ratio", "X", bind_number(options.loraplus.lr_ratio, {.low = 1}),
+            "LoRA+: B learns at this many times the rate of A; 16 is usual");
+  table.add("loraplus-lr-embedding", "X",
+            bind_number(options.loraplus.lr_embedding, {.low = 0, .low_open = true}),
+            "LoRA+: the rate of adapted embeddings");
   table.add("max-grad-norm", "X", bind_number(options.max_grad_norm, {.low = 0}),
             "longer gradients are scaled down to this norm; 0: never");
+  table.add("label-smoothing", "X",
+            bind_number(options.label_smoothing, {.low = 0, .high = 1, .high_open = true}),
+            "this share of every target is spread over the vocabulary, in the training loss alone");
+  table.add("neftune-noise-alpha", "X", bind_number(options.neftune_noise_alpha, {.low = 0}),
+            "NEFTune: noise on the embeddings while training, up to X / sqrt(tokens x width); 5 is usual");
+}
+
+void add_schedule_options(OptionTable& table, train::TrainOptions& options) {
+  optim::ScheduleShape& shape = options.lr_shape;
+  table.add("lr-scheduler", "NAME",
+            bind_named(options.lr_scheduler, optim::kScheduleNames, optim::kScheduleKinds),
+            "how the rate goes on after the warm-up: constant, linear, cosine, cosine_with_min_lr, "
+            "cosine_with_restarts, polynomial, warmup_stable_decay (wsd) or inverse_sqrt");
+  table.add("warmup-steps", "N", bind_integer(options.warmup_steps, 0),
+            "steps over which the rate rises from 0");
+  table.add("warmup-ratio", "X", bind_number(options.warmup_ratio, {.low = 0, .high = 1}),
+            "the same as a share of all steps");
+  table
+      .add("min-lr", "X", bind_number(shape.min_lr, {.low = 0}),
+           "the rate that cosines, polynomial and wsd fall to")
+      .default_text = "0; 1e-7 with polynomial";
+  table.add("min-lr-ratio", "X", bind_number(shape.min_lr_ratio, {.low = 0, .high = 1}),
+            "the same as a share of --lr");
+  table.add("num-cycles", "N", bind_integer(shape.num_cycles, 1), "how often cosine_with_restarts falls")
+      .default_text = "1";
+  table.add("lr-power", "X", bind_number(shape.power, {.low = 0, .low_open = true}), "of polynomial")
+      .default_text = "1";
+  table.add("lr-decay-steps", "N", bind_integer(shape.decay_steps, 0), "steps at the end in which wsd falls")
+      .default_text = "a tenth of the run";
+  std::vector<std::pair<std::string_view, std::optional<optim::DecayShape>>> decays(
+      optim::kDecayShapeNames.begin(), optim::kDecayShapeNames.end());
+  table
+      .add("lr-decay-type", "NAME",
+           bind_choice<std::optional<optim::DecayShape>>(shape.decay, std::move(decays)),
+           "how wsd falls: cosine, linear or 1-sqrt")
+      .default_text = "cosine";
 }
 
 void add_duration_options(OptionTable& table, train::TrainOptions& options) {
@@ -86,6 +152,7 @@ void add_train_options(OptionTable& table, train::TrainOptions& options, std::st
   add_data_options(table, options, std::move(out_help));
   add_lora_options(table, options);
   add_optimizer_options(table, options);
+  add_schedule_options(table, options);
   add_duration_options(table, options);
   add_compute(table, options);
 }

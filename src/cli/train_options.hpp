@@ -9,6 +9,7 @@ namespace lorry::cli {
 
 /// The heading of what describes a fresh adapter.
 inline constexpr const char* kLoraGroup = "LoRA";
+inline constexpr const char* kOptimizerGroup = "Optimiser and learning rate";
 
 /// Adds all but the model and the adapter to start from. Borrows the options.
 void add_train_options(OptionTable& table, train::TrainOptions& options, std::string out_help);

@@ -33,9 +33,10 @@ std::string method_line(const train::TrainOptions& options, const train::RunPlan
 }
 
 std::string schedule_line(const train::TrainOptions& options, const train::RunPlan& plan) {
-  return fmt::format("{} steps of {} x {} sequences of up to {} tokens, lr {} {}", plan.steps,
+  return fmt::format("{} steps of {} x {} sequences of up to {} tokens, {}, lr {} {}", plan.steps,
                      options.grad_accumulation_steps, options.batch_size, plan.max_seq_length,
-                     options.learning_rate(), optim::name_of(options.lr_scheduler));
+                     optim::name_of(options.optimizer.kind), options.learning_rate(),
+                     optim::name_of(options.lr_scheduler));
 }
 
 std::string evaluation_line(const train::Evaluation& evaluation) {

@@ -26,8 +26,8 @@ std::string_view first_name(const Names& names, Value value) {
 }
 
 /// Refuses what the kind would ignore.
-void check_use(std::string_view flag, bool given, ScheduleKind kind,
-               std::initializer_list<ScheduleKind> users) {
+void refuse_unused(std::string_view flag, bool given, ScheduleKind kind,
+                   std::initializer_list<ScheduleKind> users) {
   if (!given || std::find(users.begin(), users.end(), kind) != users.end()) return;
   throw Error("[train] {}: has no effect with --lr-scheduler {}; expected it without", flag, name_of(kind));
 }
@@ -57,12 +57,12 @@ void LearningRateSchedule::read_shape(const ScheduleShape& shape) {
   const std::initializer_list<ScheduleKind> with_floor = {
       ScheduleKind::kCosine, ScheduleKind::kCosineWithMinLr, ScheduleKind::kCosineWithRestarts,
       ScheduleKind::kPolynomial, ScheduleKind::kWarmupStableDecay};
-  check_use("--min-lr", shape.min_lr.has_value(), kind_, with_floor);
-  check_use("--min-lr-ratio", shape.min_lr_ratio.has_value(), kind_, with_floor);
-  check_use("--num-cycles", shape.num_cycles.has_value(), kind_, {ScheduleKind::kCosineWithRestarts});
-  check_use("--lr-power", shape.power.has_value(), kind_, {ScheduleKind::kPolynomial});
-  check_use("--lr-decay-steps", shape.decay_steps.has_value(), kind_, {ScheduleKind::kWarmupStableDecay});
-  check_use("--lr-decay-type", shape.decay.has_value(), kind_, {ScheduleKind::kWarmupStableDecay});
+  refuse_unused("--min-lr", shape.min_lr.has_value(), kind_, with_floor);
+  refuse_unused("--min-lr-ratio", shape.min_lr_ratio.has_value(), kind_, with_floor);
+  refuse_unused("--num-cycles", shape.num_cycles.has_value(), kind_, {ScheduleKind::kCosineWithRestarts});
+  refuse_unused("--lr-power", shape.power.has_value(), kind_, {ScheduleKind::kPolynomial});
+  refuse_unused("--lr-decay-steps", shape.decay_steps.has_value(), kind_, {ScheduleKind::kWarmupStableDecay});
+  refuse_unused("--lr-decay-type", shape.decay.has_value(), kind_, {ScheduleKind::kWarmupStableDecay});
 
   if (shape.min_lr && shape.min_lr_ratio) {
     throw Error("[train] --min-lr, --min-lr-ratio: found both; expected one of them");

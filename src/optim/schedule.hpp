@@ -33,6 +33,8 @@ inline constexpr std::array<std::pair<std::string_view, ScheduleKind>, 10> kSche
      {"wsd", ScheduleKind::kWarmupStableDecay},
      {"constant_with_warmup", ScheduleKind::kConstant}}};
 
+inline constexpr std::size_t kScheduleKinds = 8;  // of these names, those that are no alias
+
 std::string_view name_of(ScheduleKind kind);
 
 /// How the rate falls at the end of warmup_stable_decay.
@@ -68,6 +70,7 @@ class LearningRateSchedule {
 
   /// Rate of update `step`, counted from 0. With warm-up the first update has rate 0, as in transformers.
   [[nodiscard]] double at(Index step) const;
+  [[nodiscard]] double peak() const noexcept { return peak_; }
 
  private:
   void read_shape(const ScheduleShape& shape);

@@ -3,6 +3,7 @@
 #include "core/error.hpp"
 #include "model/adapter.hpp"
 #include "model/model_folder.hpp"
+#include "train/optimizer_options.hpp"
 
 namespace lorry::train {
 
@@ -13,6 +14,7 @@ void check_options(const TrainOptions& options) {
     throw Error("[train] --adapter {}: found with --method full; merge the adapter first (lorry merge)",
                 options.adapter.string());
   }
+  check_optimizer_options(options);
   if (options.batch_size < 1 || options.batch_size > kMostSequences) {
     throw Error("[train] --batch-size: found {}; expected 1 to {}", options.batch_size, kMostSequences);
   }
@@ -28,10 +30,6 @@ void check_options(const TrainOptions& options) {
 void check_run(const RunInputs& inputs, const TrainOptions& options) {
   check_options(options);
   model::Decoder& decoder = *inputs.model.decoder;
-  constexpr Index kManySteps = Index{1} << 30;  // of epochs the number is not known yet
-  const optim::LearningRateSchedule schedule(options.lr_scheduler, options.learning_rate(),
-                                             options.steps.value_or(kManySteps), options.warmup_steps);
-  optim::check_config(options.optimizer);
   if (options.method == Method::kFull) {
     static_cast<void>(model::stored_dtype(inputs.model.folder));
   } else if (options.adapter.empty()) {

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "model/peft_config.hpp"
+#include "optim/loraplus.hpp"
 #include "optim/optimizer_config.hpp"
 #include "optim/schedule.hpp"
 
@@ -40,8 +41,13 @@ struct TrainOptions {
   std::optional<double> lr;  // default: 2e-4 for LoRA, 2e-5 for full
   optim::ScheduleKind lr_scheduler = optim::ScheduleKind::kLinear;
   Index warmup_steps = 0;
+  std::optional<double> warmup_ratio;  // of the run's steps, instead of warmup_steps
+  optim::ScheduleShape lr_shape;
   optim::OptimizerConfig optimizer{.weight_decay = 0.0};
-  float max_grad_norm = 1.0F;  // 0: no clipping
+  optim::LoraPlus loraplus;
+  float max_grad_norm = 1.0F;        // 0: no clipping
+  double label_smoothing = 0.0;      // of the training loss; held-out loss is never smoothed
+  double neftune_noise_alpha = 0.0;  // 0: no noise on the embeddings
 
   Index batch_size = 1;                 // sequences of a micro-batch
   Index grad_accumulation_steps = 1;    // micro-batches of a step

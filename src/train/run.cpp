@@ -8,6 +8,7 @@
 #include "train/checkpoints.hpp"
 #include "train/diverged.hpp"
 #include "train/loop.hpp"
+#include "train/optimizer_options.hpp"
 #include "train/output_folder.hpp"
 #include "train/resume.hpp"
 #include "train/settings.hpp"
@@ -52,11 +53,14 @@ RunPlan make_plan(const RunInputs& inputs, const Trainee& trainee, Index steps) 
 
 TrainerConfig trainer_config(const TrainOptions& options, Index steps) {
   return {.optimizer = options.optimizer,
-          .schedule = {options.lr_scheduler, options.learning_rate(), steps, options.warmup_steps},
+          .loraplus = options.loraplus,
+          .schedule = make_schedule(options, steps),
           .max_grad_norm = options.max_grad_norm,
           .total_steps = steps,
           .grad_checkpoint = options.grad_checkpoint,
-          .dropout_seed = options.seed};
+          .dropout_seed = options.seed,
+          .label_smoothing = static_cast<float>(options.label_smoothing),
+          .neftune_noise_alpha = static_cast<float>(options.neftune_noise_alpha)};
 }
 
 /// What cannot be said before the inputs are open.

@@ -4,6 +4,7 @@
 
 #include "report/escape.hpp"
 #include "train/digest.hpp"
+#include "train/optimizer_options.hpp"
 
 namespace lorry::train {
 
@@ -33,6 +34,7 @@ io::OrderedJson settings_of(const TrainOptions& options) {
   json["lr_scheduler"] = optim::name_of(options.lr_scheduler);
   json["warmup_steps"] = options.warmup_steps;
   json["weight_decay"] = options.optimizer.weight_decay;
+  add_optimizer_settings(options, json);
   json["max_grad_norm"] = options.max_grad_norm;
   json["batch_size"] = options.batch_size;
   json["grad_accumulation_steps"] = options.grad_accumulation_steps;

@@ -11,11 +11,22 @@
 
 namespace lorry::train {
 
+namespace {
+
+/// With the rates that LoRA+ asks for.
+std::vector<optim::Parameter> parameters_of(const Trainable& trainable, const TrainerConfig& config) {
+  std::vector<optim::Parameter> parameters = trainable.parameters;
+  if (config.loraplus.lr_ratio) optim::apply_loraplus(config.loraplus, config.schedule.peak(), parameters);
+  return parameters;
+}
+
+}  // namespace
+
 Trainer::Trainer(model::Decoder& decoder, Trainable trainable, TrainerConfig config)
     : decoder_(decoder),
       trainable_(std::move(trainable)),
       config_(config),
-      optimizer_(decoder.ops(), trainable_.parameters, config_.optimizer) {}
+      optimizer_(decoder.ops(), parameters_of(trainable_, config_), config_.optimizer) {}
 
 StepReport Trainer::step(const std::vector<data::Batch>& micro_batches) {
   const Stopwatch watch;
@@ -31,7 +42,9 @@ StepReport Trainer::step(const std::vector<data::Batch>& micro_batches) {
     const model::PassOptions options = {.gradient_scale = 1.0F / static_cast<float>(report.targets),
                                         .grad_checkpoint = config_.grad_checkpoint,
                                         .dropout_seed = config_.dropout_seed,
-                                        .micro_step = static_cast<std::uint64_t>(micro_steps_++)};
+                                        .micro_step = static_cast<std::uint64_t>(micro_steps_++),
+                                        .label_smoothing = config_.label_smoothing,
+                                        .neftune_noise_alpha = config_.neftune_noise_alpha};
     sum += decoder_.loss_and_gradient(batch, options, workspace_);
     if (!std::isfinite(sum)) {
       throw Diverged(

@@ -5,6 +5,7 @@
 
 #include "data/batcher.hpp"
 #include "model/decoder.hpp"
+#include "optim/loraplus.hpp"
 #include "optim/optimizer.hpp"
 #include "optim/schedule.hpp"
 
@@ -13,7 +14,7 @@ namespace lorry::train {
 struct StepReport {
   Index step = 0;  // counted from 1
   Index total_steps = 0;
-  double loss = 0;       // mean over the step's targets, nats per token
+  double loss = 0;       // mean over the step's targets, nats per token; of the smoothed labels, if so asked
   double lr = 0;         // of this step
   double grad_norm = 0;  // before clipping
   Index tokens = 0;      // data tokens of the step
@@ -30,11 +31,14 @@ struct Trainable {
 
 struct TrainerConfig {
   optim::OptimizerConfig optimizer;
+  optim::LoraPlus loraplus = {};
   optim::LearningRateSchedule schedule;
   float max_grad_norm = 1.0F;  // 0: no clipping
   Index total_steps = 1;
   bool grad_checkpoint = false;
   std::uint64_t dropout_seed = 0;
+  float label_smoothing = 0.0F;      // in [0, 1)
+  float neftune_noise_alpha = 0.0F;  // 0: none
 };
 
 class Trainer {

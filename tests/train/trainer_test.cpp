@@ -1,12 +1,15 @@
 #include "train/trainer.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <limits>
 
 #include "io/io_support.hpp"
 #include "model/peft_names.hpp"
+#include "ops/reference/cross_entropy.hpp"
 #include "train/golden_trainer.hpp"
 
 namespace lorry::train {
@@ -52,6 +55,50 @@ TEST(Trainer, AccumulationEqualsTheBigBatch) {
     }
     EXPECT_LE(relative(accumulated.values(), big.values()), 1e-6) << name;
   }
+}
+
+// peft 0.21.2, torch 2.15.0: scripts/golden/loraplus.py.
+TEST(Trainer, LoraPlusGivesTheLossesOfPeft) {
+  constexpr std::array kLosses = {5.11611515, 5.17892938, 5.12802618, 5.05793993,
+                                  5.28403702, 5.06533915, 5.11290109, 5.06000933};
+  TrainerConfig config = constant_rate(5e-4F);
+  config.optimizer.weight_decay = 0.1;
+  config.loraplus.lr_ratio = 16.0;
+  GoldenTrainer run("llama", config);
+  for (std::size_t step = 0; step < kLosses.size(); ++step) {
+    const double loss = run.trainer->step({run.batch(static_cast<Index>(step))}).loss;
+    EXPECT_NEAR(loss, kLosses[step], 1e-5 * kLosses[step]) << step;  // float32 noise: 2e-6 at the last step
+  }
+}
+
+TEST(Trainer, SmoothsTheLossThatItLowers) {
+  TrainerConfig config = constant_rate(0.0F);
+  config.label_smoothing = 0.125F;
+  GoldenTrainer run("llama", config);
+  const std::vector<model::GoldenDocument> documents = run.golden.documents();
+  double want = 0;
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    const Matrix logits = run.golden.tensor(fmt::format("document.{}.logits_adapter", i));
+    want += ops::reference::cross_entropy(ops::reference::dense<double>(logits), documents[i].targets, 0.125);
+  }
+  const StepReport report = run.trainer->step({model::pack(documents)});
+  want /= static_cast<double>(report.targets);
+  EXPECT_NEAR(report.loss, want, 1e-5 * want);
+  EXPECT_GT(std::abs(report.loss - run.golden.scalar("loss_adapter")), 1e-3);
+}
+
+TEST(Trainer, NoiseOnTheEmbeddingsFollowsFromTheSeed) {
+  TrainerConfig config = constant_rate(0.0F);
+  const data::Batch batch = GoldenTrainer("llama", config).batch(0);
+  const double plain = GoldenTrainer("llama", config).trainer->step({batch}).loss;
+  config.neftune_noise_alpha = 5.0F;
+  GoldenTrainer noisy("llama", config);
+  const double first = noisy.trainer->step({batch}).loss;
+  EXPECT_NE(first, plain);
+  EXPECT_NE(noisy.trainer->step({batch}).loss, first);
+  EXPECT_EQ(GoldenTrainer("llama", config).trainer->step({batch}).loss, first);
+  config.dropout_seed = 1;
+  EXPECT_NE(GoldenTrainer("llama", config).trainer->step({batch}).loss, first);
 }
 
 TEST(Trainer, DropoutDrawsAnewForEveryMicroBatch) {
