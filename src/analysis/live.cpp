@@ -121,6 +121,7 @@ std::vector<LiveFigures> LiveMonitor::measure(std::span<const LiveModule> module
 
 std::vector<LiveDirections> LiveMonitor::directions() const {
   std::vector<LiveDirections> all;
+  all.reserve(state_->before.size());
   for (const auto& [module, directions] : state_->before) {
     all.push_back({module, to_grid(directions.left), to_grid(directions.right)});
   }

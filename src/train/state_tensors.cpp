@@ -12,7 +12,7 @@ namespace lorry::train {
 
 namespace {
 
-std::size_t bytes_of(const MatrixView& view) {
+std::size_t matrix_bytes(const MatrixView& view) {
   LORRY_CHECK_EQ(view.stride, view.cols);
   return static_cast<std::size_t>(view.size() * size_of(view.dtype));
 }
@@ -27,7 +27,7 @@ void save_state_tensors(const std::filesystem::path& file, const std::vector<opt
   }
   io::SafetensorsWriter writer(file, std::move(specs));
   for (const optim::StateTensor& tensor : tensors) {
-    writer.write(tensor.name, {tensor.value.data, bytes_of(tensor.value)});
+    writer.write(tensor.name, {tensor.value.data, matrix_bytes(tensor.value)});
   }
   writer.finish();
 }
@@ -46,7 +46,7 @@ void load_state_tensors(const std::filesystem::path& file, const std::vector<opt
                   file.string(), tensor.name, name_of(found.dtype), fmt::join(found.shape, ","),
                   name_of(to.dtype), to.rows, to.cols);
     }
-    std::memcpy(to.data, found.bytes.data(), bytes_of(to));
+    std::memcpy(to.data, found.bytes.data(), matrix_bytes(to));
   }
 }
 

@@ -17,7 +17,7 @@ constexpr const char* kFigureFile = "xray.json";
 constexpr std::string_view kLeft = ".left";
 constexpr std::string_view kRight = ".right";
 
-std::span<const std::byte> bytes_of(const analysis::Grid& grid) {
+std::span<const std::byte> grid_bytes(const analysis::Grid& grid) {
   return std::as_bytes(std::span(grid.values));
 }
 
@@ -76,14 +76,15 @@ XrayModule read_module(const io::Json& json, std::string_view file) {
 
 void save_xray_state(const std::filesystem::path& folder, const XrayState& state) {
   std::vector<io::TensorSpec> specs;
+  specs.reserve(2 * state.directions.size());
   for (const analysis::LiveDirections& one : state.directions) {
     specs.push_back({fmt::format("{}{}", one.module, kLeft), DType::kF64, {one.left.rows, one.left.cols}});
     specs.push_back({fmt::format("{}{}", one.module, kRight), DType::kF64, {one.right.rows, one.right.cols}});
   }
   io::SafetensorsWriter writer(folder / kTensorFile, std::move(specs));
   for (const analysis::LiveDirections& one : state.directions) {
-    writer.write(fmt::format("{}{}", one.module, kLeft), bytes_of(one.left));
-    writer.write(fmt::format("{}{}", one.module, kRight), bytes_of(one.right));
+    writer.write(fmt::format("{}{}", one.module, kLeft), grid_bytes(one.left));
+    writer.write(fmt::format("{}{}", one.module, kRight), grid_bytes(one.right));
   }
   writer.finish();
   io::OrderedJson json = {{"step", nullptr}, {"modules", io::OrderedJson::array()}};
