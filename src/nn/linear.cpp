@@ -1,8 +1,17 @@
 #include "nn/linear.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace lorry::nn {
+
+namespace {
+
+bool drops(const Context& context, const LowRankUpdate& update) {
+  return context.training && update.dropout > 0.0F;
+}
+
+}  // namespace
 
 Linear::Linear(std::string name, Index number, Weights weights)
     : name_(std::move(name)), number_(number), weights_(weights) {
@@ -18,36 +27,46 @@ Index Linear::outputs() const noexcept {
 }
 
 bool Linear::trains() const noexcept {
-  return (update_ != nullptr && !update_->a_gradient.empty()) || !gradients_.matrix.empty() ||
-         !gradients_.bias.empty();
+  const bool update_trains = std::any_of(updates_.begin(), updates_.end(), [](const PlacedUpdate& placed) {
+    return !placed.update->a_gradient.empty();
+  });
+  return update_trains || !gradients_.matrix.empty() || !gradients_.bias.empty();
 }
 
 void Linear::set_update(LowRankUpdate* update) {
-  if (update != nullptr) {
-    LORRY_CHECK_EQ(update->a.cols(), inputs());
-    LORRY_CHECK_EQ(update->b_transposed.cols(), outputs());
-    LORRY_CHECK_EQ(update->a.rows(), update->rank);
-    LORRY_CHECK_EQ(update->b_transposed.rows(), update->rank);
-  }
-  update_ = update;
+  updates_.clear();
+  if (update == nullptr) return;
+  LORRY_CHECK_EQ(update->b_transposed.cols(), outputs());
+  add_update(update, 0);
 }
 
-bool Linear::drops(const Context& context) const {
-  return context.training && update_->dropout > 0.0F;
+void Linear::add_update(LowRankUpdate* update, Index first_output) {
+  LORRY_CHECK_EQ(update->a.cols(), inputs());
+  LORRY_CHECK_EQ(update->a.rows(), update->rank);
+  LORRY_CHECK_EQ(update->b_transposed.rows(), update->rank);
+  LORRY_CHECK(first_output >= 0 && first_output + update->b_transposed.cols() <= outputs());
+  updates_.push_back({update, first_output});
 }
 
-ops::DropoutKey Linear::dropout_key(const Context& context) const {
+Index Linear::total_rank() const noexcept {
+  Index sum = 0;
+  for (const PlacedUpdate& placed : updates_) sum += placed.update->rank;
+  return sum;
+}
+
+ops::DropoutKey Linear::dropout_key(const Context& context, const LowRankUpdate& update) const {
   constexpr int kNumberBits = 20;  // more linear maps than any model has
   constexpr int kChunkBit = 52;    // above 2^32 micro-steps
   const auto number = static_cast<std::uint64_t>(number_);
   const std::uint64_t stream = (context.chunk << kChunkBit) | (context.micro_step << kNumberBits) | number;
-  return {update_->dropout, context.dropout_seed, stream};
+  return {update.dropout, context.dropout_seed, stream};
 }
 
-ConstMatrixView Linear::update_input(const Context& context, ConstMatrixView x, Scratch& scratch) const {
-  if (!drops(context)) return x;
+ConstMatrixView Linear::update_input(const Context& context, const LowRankUpdate& update, ConstMatrixView x,
+                                     Scratch& scratch) const {
+  if (!drops(context, update)) return x;
   scratch.dropped.reshape(x.rows, x.cols, x.dtype);
-  context.ops.dropout(x, dropout_key(context), scratch.dropped);
+  context.ops.dropout(x, dropout_key(context, update), scratch.dropped);
   return scratch.dropped;
 }
 
@@ -56,10 +75,15 @@ void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate,
   ops::Ops& ops = context.ops;
   ops.matmul(x, weights_.matrix, y, {.transpose_b = !weights_.inputs_by_outputs, .accumulate = accumulate});
   if (!weights_.bias.empty()) ops.add_bias(weights_.bias, y);
-  if (update_ == nullptr) return;
-  cache.h.reshape(x.rows, update_->rank, DType::kF32);
-  ops.low_rank_project(update_input(context, x, scratch), update_->a, update_->scale, cache.h);
-  ops.low_rank_expand_add(cache.h, update_->b_transposed, y);
+  if (updates_.empty()) return;
+  cache.h.reshape(x.rows, total_rank(), DType::kF32);
+  Index rank = 0;
+  for (const auto& [update, first_output] : updates_) {
+    const MatrixView h = cache.h.view().col_range(rank, update->rank);
+    ops.low_rank_project(update_input(context, *update, x, scratch), update->a, update->scale, h);
+    ops.low_rank_expand_add(h, update->b_transposed, y.col_range(first_output, update->b_transposed.cols()));
+    rank += update->rank;
+  }
 }
 
 void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,
@@ -74,22 +98,32 @@ void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView
     const bool swap = weights_.inputs_by_outputs;
     ops.matmul(swap ? x : dy, swap ? dy : x, gradients_.matrix, {.transpose_a = true, .accumulate = true});
   }
-  if (update_ == nullptr) return;
-  scratch.dh.reshape(x.rows, update_->rank, DType::kF32);
-  ops.low_rank_project(dy, update_->b_transposed, update_->scale, scratch.dh);
-  if (!update_->a_gradient.empty()) {
-    ops.low_rank_outer_add(cache.h, dy, update_->b_gradient);
-    ops.low_rank_outer_add(scratch.dh, update_input(context, x, scratch), update_->a_gradient);
+  Index rank = 0;
+  for (const auto& [update, first_output] : updates_) {
+    backward_update(context, *update, x, cache.h.view().col_range(rank, update->rank),
+                    dy.col_range(first_output, update->b_transposed.cols()), scratch, dx);
+    rank += update->rank;
+  }
+}
+
+void Linear::backward_update(const Context& context, LowRankUpdate& update, ConstMatrixView x,
+                             ConstMatrixView h, ConstMatrixView dy, Scratch& scratch, MatrixView dx) const {
+  ops::Ops& ops = context.ops;
+  scratch.dh.reshape(x.rows, update.rank, DType::kF32);
+  ops.low_rank_project(dy, update.b_transposed, update.scale, scratch.dh);
+  if (!update.a_gradient.empty()) {
+    ops.low_rank_outer_add(h, dy, update.b_gradient);
+    ops.low_rank_outer_add(scratch.dh, update_input(context, update, x, scratch), update.a_gradient);
   }
   if (dx.empty()) return;
-  if (!drops(context)) {
-    ops.low_rank_expand_add(scratch.dh, update_->a, dx);
+  if (!drops(context, update)) {
+    ops.low_rank_expand_add(scratch.dh, update.a, dx);
     return;
   }
   scratch.dx.reshape(dx.rows, dx.cols, DType::kF32);
   scratch.dx.fill_zero();
-  ops.low_rank_expand_add(scratch.dh, update_->a, scratch.dx);
-  ops.dropout(scratch.dx, dropout_key(context), scratch.dx);
+  ops.low_rank_expand_add(scratch.dh, update.a, scratch.dx);
+  ops.dropout(scratch.dx, dropout_key(context, update), scratch.dx);
   ops.add(scratch.dx, 1.0F, dx);
 }
 

@@ -1,7 +1,9 @@
 // nn/linear.hpp: a linear map that is frozen, trained in full, or frozen with a trained low-rank update
-// beside it.
+// beside it, or with several, each of some of its outputs: what a fused map makes may be adapted apart.
 #pragma once
+#include <span>
 #include <string>
+#include <vector>
 
 #include "nn/context.hpp"
 
@@ -9,7 +11,7 @@ namespace lorry::nn {
 
 /// The low-rank update of one linear map (Hu et al. 2021, sec. 4.1): delta W = scale * B A. The tensors and
 /// their gradients are float32; backward adds to the gradients, the trainer zeroes them once per optimiser
-/// step.
+/// step. Of a part of a map, O counts the part's outputs.
 struct LowRankUpdate {
   Index rank = 0;        // R
   float scale = 1.0F;    // alpha / rank
@@ -37,7 +39,7 @@ class Linear {
   };
   /// Kept by forward for backward, beside x.
   struct Cache {
-    Matrix h;  // [N,R] F32: scale * dropout(x) A^T
+    Matrix h;  // [N,R] F32: scale * dropout(x) A^T; the ranks of several updates lie side by side
   };
   /// Room for temporaries; may be shared by all maps of a model, which run one after another.
   struct Scratch {
@@ -58,9 +60,17 @@ class Linear {
   /// Whether backward has gradients to compute here, besides dx.
   [[nodiscard]] bool trains() const noexcept;
 
-  /// Puts a borrowed update beside W; null takes it away.
+  /// A borrowed update and the first of the outputs that it adds to.
+  struct PlacedUpdate {
+    LowRankUpdate* update = nullptr;
+    Index first_output = 0;
+  };
+  /// Puts an update of all outputs beside W, in place of what was there; null takes that away.
   void set_update(LowRankUpdate* update);
-  [[nodiscard]] LowRankUpdate* update() const noexcept { return update_; }
+  /// One more update, of the outputs from first_output on, as many as its B has. All updates of a map drop
+  /// the same inputs where their dropout rates agree, as one stacked update would (docs/math/lora.md).
+  void add_update(LowRankUpdate* update, Index first_output);
+  [[nodiscard]] std::span<const PlacedUpdate> updates() const noexcept { return updates_; }
   void set_gradients(Gradients gradients) { gradients_ = gradients; }
 
   /// y = or += the map of x. x has the compute type; y that or F32.
@@ -72,17 +82,21 @@ class Linear {
                 bool accumulate, Scratch& scratch, MatrixView dx) const;
 
  private:
-  [[nodiscard]] ops::DropoutKey dropout_key(const Context& context) const;
-  [[nodiscard]] bool drops(const Context& context) const;
+  [[nodiscard]] ops::DropoutKey dropout_key(const Context& context, const LowRankUpdate& update) const;
   /// What A multiplies: x, or its masked copy in scratch.
-  [[nodiscard]] ConstMatrixView update_input(const Context& context, ConstMatrixView x,
-                                             Scratch& scratch) const;
+  [[nodiscard]] ConstMatrixView update_input(const Context& context, const LowRankUpdate& update,
+                                             ConstMatrixView x, Scratch& scratch) const;
+  /// The sum of all ranks: columns of Cache::h.
+  [[nodiscard]] Index total_rank() const noexcept;
+  /// One update's part of backward; h and dy are its own columns.
+  void backward_update(const Context& context, LowRankUpdate& update, ConstMatrixView x, ConstMatrixView h,
+                       ConstMatrixView dy, Scratch& scratch, MatrixView dx) const;
 
   std::string name_;
   Index number_ = 0;
   Weights weights_;
   Gradients gradients_;
-  LowRankUpdate* update_ = nullptr;
+  std::vector<PlacedUpdate> updates_;
 };
 
 }  // namespace lorry::nn

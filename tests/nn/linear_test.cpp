@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "nn/module_maps.hpp"
 #include "nn/reference_modules.hpp"
 
@@ -14,9 +16,17 @@ constexpr Index kRows = 7;
 constexpr Index kInputs = 11;
 constexpr Index kOutputs = 9;
 
+struct PartCase {
+  const char* name;
+  Index first = 0;
+  Index outputs = 0;
+  Index rank = 0;
+};
+
 struct LinearCase {
   const char* name;
   MapOptions options;
+  std::vector<PartCase> parts = {};
 };
 
 const LinearCase kCases[] = {
@@ -30,12 +40,32 @@ const LinearCase kCases[] = {
     {"Full", {.rank = 0, .full = true}},
     {"FullConv1D", {.rank = 0, .conv1d = true, .full = true}},
     {"Everything", {.rank = 2, .dropout = 0.25F, .conv1d = true, .full = true}},
+    {"OnePart", {.rank = 0}, {{"q", 3, 4, 2}}},
+    {"PartsSideBySide", {.rank = 0, .conv1d = true}, {{"q", 0, 3, 2}, {"k", 3, 3, 5}, {"v", 6, 3, 1}}},
+    {"PartsApart", {.rank = 0, .dropout = 0.4F}, {{"q", 0, 3, 4}, {"v", 7, 2, 3}}},
+    {"PartsConv1DFull",
+     {.rank = 0, .dropout = 0.25F, .conv1d = true, .full = true},
+     {{"q", 0, 4, 2}, {"v", 5, 4, 2}}},
 };
 
-LinearFacts facts_of(const MapOptions& options, const Context& context, std::uint64_t number) {
-  return {.inputs_by_outputs = options.conv1d,
-          .scale = options.scale,
-          .dropout = {options.dropout, context.dropout_seed, context.micro_step << 20 | number}};
+/// With the one dropout mask of the map's number, whatever its updates are of.
+LinearFacts facts_of(const LinearCase& test, const Context& context, std::uint64_t number) {
+  const MapOptions& options = test.options;
+  LinearFacts facts = {.inputs_by_outputs = options.conv1d,
+                       .scale = options.scale,
+                       .dropout = {options.dropout, context.dropout_seed, context.micro_step << 20 | number}};
+  for (const PartCase& part : test.parts) facts.parts.push_back({part.name, part.first});
+  return facts;
+}
+
+Linear make_map(const LinearCase& test, Maps& maps) {
+  Linear map = maps.make("map", kInputs, kOutputs, test.options);
+  for (const PartCase& part : test.parts) {
+    MapOptions options = test.options;
+    options.rank = part.rank;
+    maps.add_update(map, std::string("map.") + part.name, part.first, part.outputs, options);
+  }
+  return map;
 }
 
 class LinearGradients : public ::testing::TestWithParam<std::tuple<LinearCase, DType>> {};
@@ -46,8 +76,8 @@ TEST_P(LinearGradients, MatchComplexSteps) {
   Operands operands;
   Maps maps(operands, compute);
   const Matrix& x = operands.add("x", kRows, kInputs, compute);
-  const Linear linear_map = maps.make("map", kInputs, kOutputs, test.options);
-  const LinearFacts facts = facts_of(test.options, engine.context, 5);
+  const Linear linear_map = make_map(test, maps);
+  const LinearFacts facts = facts_of(test, engine.context, 5);
   const Matrix dy = testing::random_matrix(kRows, kOutputs, compute, 1);
   const Dense<double> weights = ops::reference::dense<double>(dy);
   const Dense<double> want_y = linear(operands.values, "map", operands.values.at("x"), facts);
@@ -80,7 +110,7 @@ TEST_P(LinearGradients, DxIsAddedOrLeftOut) {
   Operands operands;
   Maps maps(operands, compute);
   const Matrix& x = operands.add("x", kRows, kInputs, compute);
-  const Linear linear_map = maps.make("map", kInputs, kOutputs, test.options);
+  const Linear linear_map = make_map(test, maps);
   const Matrix dy = testing::random_matrix(kRows, kOutputs, compute, 1);
   Linear::Cache cache;
   Linear::Scratch scratch;
@@ -96,7 +126,7 @@ TEST_P(LinearGradients, DxIsAddedOrLeftOut) {
   for (double& value : want.values) value *= 2;
   EXPECT_TRUE(near(twice, want, {.max_rel = 1e-6, .cosine = 1e-12}));
   // Four backward passes: four times the gradients, also where there was no dx to make.
-  const LinearFacts facts = facts_of(test.options, engine.context, 5);
+  const LinearFacts facts = facts_of(test, engine.context, 5);
   const Dense<double> weights = ops::reference::dense<double>(dy);
   Values<double> gradients = complex_gradients(
       [&](const Values<testing::Complex>& v) {

@@ -42,6 +42,13 @@ class Maps {
     return linear;
   }
 
+  /// One more update, of the outputs [first, first + outputs) of `linear`; its operands are NAME.a and
+  /// NAME.b.
+  void add_update(Linear& linear, const std::string& name, Index first, Index outputs,
+                  const MapOptions& options) {
+    linear.add_update(make_update(name, linear.inputs(), outputs, options), first);
+  }
+
   /// A gradient that starts at random values; compared by expect_gradients.
   MatrixView gradient(const std::string& name, Index rows, Index cols) {
     Matrix& matrix = gradients_[name];

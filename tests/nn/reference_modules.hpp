@@ -38,10 +38,15 @@ struct LinearFacts {
   bool inputs_by_outputs = false;
   double scale = 1;              // of the update
   ops::DropoutKey dropout = {};  // rate 0: none
+  struct Part {
+    std::string name;
+    Index first_output = 0;
+  };
+  std::vector<Part> parts = {};  // that may have updates
 };
 
 /// Operands NAME.weight, and where present NAME.bias, NAME.a with NAME.b (transposed, as LowRankUpdate has
-/// it).
+/// it), and the same of NAME.PART.
 template <class T>
 Dense<T> linear(const Values<T>& values, const std::string& name, const Dense<T>& x,
                 const LinearFacts& facts = {}) {
@@ -54,6 +59,18 @@ Dense<T> linear(const Values<T>& values, const std::string& name, const Dense<T>
     const Dense<T> input = facts.dropout.rate > 0 ? ops::reference::dropout(x, facts.dropout) : x;
     const Dense<T> h = ops::reference::low_rank_project(input, a->second, T(facts.scale));
     ops::reference::low_rank_expand_add(h, values.at(name + ".b"), y);
+  }
+  for (const LinearFacts::Part& part : facts.parts) {
+    const auto a = values.find(name + "." + part.name + ".a");
+    if (a == values.end()) continue;
+    const Dense<T>& b = values.at(name + "." + part.name + ".b");
+    const Dense<T> input = facts.dropout.rate > 0 ? ops::reference::dropout(x, facts.dropout) : x;
+    const Dense<T> h = ops::reference::low_rank_project(input, a->second, T(facts.scale));
+    Dense<T> own(x.rows, b.cols);
+    ops::reference::low_rank_expand_add(h, b, own);
+    for (Index i = 0; i < own.rows; ++i) {
+      for (Index j = 0; j < own.cols; ++j) y(i, part.first_output + j) += own(i, j);
+    }
   }
   return y;
 }
