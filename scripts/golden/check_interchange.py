@@ -9,6 +9,7 @@ WRITTEN holds folders named after a case of FAMILIES (tests/golden/families), al
 Any warning or log line of PEFT or transformers is an error. Prints one line per check; exits 1 if one failed.
 """
 
+import json
 import logging
 import sys
 import warnings
@@ -18,6 +19,7 @@ import torch
 import transformers
 from families import LENGTHS, load
 from peft import PeftModel, get_peft_model_state_dict
+from safetensors import safe_open
 from safetensors.torch import load_file
 from support import make_deterministic
 
@@ -48,9 +50,27 @@ def relative(got, want):
     return float((got.double() - want.double()).abs().max() / want.double().abs().max())
 
 
+def check_parts(path):
+    """Where the header says that a fused map was adapted by parts, B is zero between them and nowhere inside."""
+    with safe_open(path, "pt") as file:
+        record = json.loads((file.metadata() or {}).get("lorry.fused_parts", "{}"))
+        for module, parts in record.items():
+            b = file.get_tensor(f"base_model.model.{module}.lora_B.weight")
+            own, rank = torch.zeros_like(b, dtype=torch.bool), 0
+            for part in parts:
+                first = part["first_output"]
+                own[first:first + part["outputs"], rank:rank + part["rank"]] = True
+                rank += part["rank"]
+            assert rank == b.shape[1], f"{module}: parts of {rank} ranks, B has {b.shape[1]}"
+            assert torch.equal(b != 0, own), f"{module}: zeros are not where the header says"
+    return len(record)
+
+
 @torch.no_grad()
 def check_adapter(case, written):
     """PEFT with Lorry's adapter computes Lorry's logits. Returns the worst difference."""
+    by_parts = check_parts(written / "adapter" / "adapter_model.safetensors")
+    assert bool(by_parts) == (".parts" in written.name), f"{by_parts} maps adapted by parts"
     model = PeftModel.from_pretrained(load(case / "model"), written / "adapter").eval()
     known = set(get_peft_model_state_dict(model, save_embedding_layers=False))
     extra = load_file(written / "adapter" / "adapter_model.safetensors").keys() - known

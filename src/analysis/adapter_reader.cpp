@@ -23,6 +23,22 @@ struct Halves {
   const io::TensorView* b = nullptr;  // [O,R]
 };
 
+/// A module that the file holds inside another one's tensors.
+struct PartPlace {
+  std::string map;
+  model::PartRecord record;
+};
+
+/// Rows [row, row + rows) and columns [col, col + cols).
+Grid range_of(const Grid& grid, Index row, Index rows, Index col, Index cols) {
+  Grid range(rows, cols);
+  for (Index i = 0; i < rows; ++i) {
+    const auto from = grid.values.begin() + (row + i) * grid.cols + col;
+    std::copy(from, from + cols, range.values.begin() + i * cols);
+  }
+  return range;
+}
+
 /// The whole tensor in float64.
 Grid read_grid(const io::TensorView& tensor, const std::string& file) {
   Grid grid(tensor.shape[0], tensor.shape[1]);
@@ -42,11 +58,12 @@ Grid read_grid(const io::TensorView& tensor, const std::string& file) {
 
 class AdapterUpdates : public UpdateSource {
  public:
-  explicit AdapterUpdates(const std::filesystem::path& folder)
+  AdapterUpdates(const std::filesystem::path& folder, model::PartsAs parts)
       : folder_(folder),
         ranks_(model::load_peft_config(folder),
                fmt::format("[load] {}: field", (folder / model::kAdapterConfigFile).string())),
         file_(weights_of(folder)) {
+    if (parts == model::PartsAs::kSeparate) records_ = model::read_part_records(file_);
     std::map<std::string, Halves> halves;
     for (const io::TensorView& tensor : file_.tensors()) add(tensor, halves);
     for (const auto& [module, pair] : halves) add(module, pair);
@@ -62,9 +79,12 @@ class AdapterUpdates : public UpdateSource {
 
   [[nodiscard]] Update read(Index index) const override {
     const UpdateInfo& info = infos_[static_cast<std::size_t>(index)];
+    const auto part = parts_.find(info.module);
+    const std::string& module = part == parts_.end() ? info.module : part->second.map;
     Update update{.info = info};
-    update.a = read_grid(file_.at(model::peft_name(info.module, model::kLoraA)), path());
-    update.b = read_grid(file_.at(model::peft_name(info.module, model::kLoraB)), path());
+    update.a = read_grid(file_.at(model::peft_name(module, model::kLoraA)), path());
+    update.b = read_grid(file_.at(model::peft_name(module, model::kLoraB)), path());
+    if (part != parts_.end()) cut(part->second, update);
     return update;
   }
 
@@ -116,23 +136,53 @@ class AdapterUpdates : public UpdateSource {
       throw Error("[load] {}: module {}: found rank {}; {} says {}", path(), io::in_quotes(module), rank,
                   model::kAdapterConfigFile, ranks_.rank(module));
     }
-    infos_.push_back({.module = module,
-                      .outputs = pair.b->shape[0],
-                      .inputs = pair.a->shape[1],
-                      .rank = rank,
-                      .scale = ranks_.alpha(module) / static_cast<double>(rank)});
+    const UpdateInfo info = {.module = module,
+                             .outputs = pair.b->shape[0],
+                             .inputs = pair.a->shape[1],
+                             .rank = rank,
+                             .scale = ranks_.alpha(module) / static_cast<double>(rank)};
+    const auto records = records_.find(module);
+    if (records == records_.end()) {
+      infos_.push_back(info);
+      return;
+    }
+    for (const model::PartRecord& record : records->second) {
+      UpdateInfo& part = infos_.emplace_back(info);
+      part.module = module + "." + record.name;
+      part.outputs = record.outputs;
+      part.rank = record.rank;
+      parts_[part.module] = {module, record};
+    }
+  }
+
+  /// Leaves a part's own ranks and outputs of its map's update; the scale is the map's, as B has it.
+  void cut(const PartPlace& part, Update& update) const {
+    const model::PartRecord& record = part.record;
+    update.a = range_of(update.a, record.first_rank, record.rank, 0, update.a.cols);
+    Grid ranks = range_of(update.b, 0, update.b.rows, record.first_rank, record.rank);
+    update.b = range_of(ranks, record.first_output, record.outputs, 0, record.rank);
+    const auto own = ranks.values.begin() + record.first_output * record.rank;
+    std::fill(own, own + record.outputs * record.rank, 0.0);
+    if (std::all_of(ranks.values.begin(), ranks.values.end(), [](double value) { return value == 0.0; })) {
+      return;
+    }
+    throw Error(
+        "[load] {}: lora_B of {} is not zero outside of part {}; expected zeros: changed by another program?",
+        path(), io::in_quotes(part.map), io::in_quotes(record.name));
   }
 
   std::filesystem::path folder_;
   model::ModuleRanks ranks_;
   io::SafetensorsFile file_;
+  model::PartRecords records_;  // empty where parts are asked for stacked
+  std::map<std::string, PartPlace> parts_;
   std::vector<UpdateInfo> infos_;
 };
 
 }  // namespace
 
-std::unique_ptr<UpdateSource> open_adapter(const std::filesystem::path& folder) {
-  return std::make_unique<AdapterUpdates>(folder);
+std::unique_ptr<UpdateSource> open_adapter(const std::filesystem::path& folder, model::PartsAs parts) {
+  return std::make_unique<AdapterUpdates>(folder, parts);
 }
 
 }  // namespace lorry::analysis

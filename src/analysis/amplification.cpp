@@ -134,7 +134,7 @@ AmplificationReport measure_amplification(const UpdateSource& updates, const std
   const std::vector<UpdateInfo>& infos = updates.modules();
   AmplificationReport report;
   for (const UpdateInfo& info : infos) {
-    report.weight_bytes += static_cast<Index>(find_weight(weights, info, updates).tensor.bytes.size());
+    report.weight_bytes += find_weight(weights, info, updates).bytes();
   }
   report.modules.resize(infos.size());
   std::vector<Worker> workers(

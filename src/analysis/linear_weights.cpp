@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "model/fused_parts.hpp"
 #include "model/tensor_list.hpp"
 #include "model/weights.hpp"
 
@@ -21,7 +22,10 @@ LinearWeights::LinearWeights(const std::filesystem::path& folder)
   const auto add = [&](std::string module, const std::string& tensor) {
     const io::TensorView* found = model::find_tensor(tensors_, config_, tensor);
     LORRY_CHECK(found != nullptr);
-    weights_.push_back({std::move(module), *found, config_.conv1d});
+    // Only the maps of the blocks are Conv1D.
+    const bool conv1d = config_.conv1d && module != config_.names.head;
+    const Index outputs = found->shape[conv1d ? 1 : 0];
+    weights_.push_back({std::move(module), *found, conv1d, 0, outputs});
   };
   for (const model::TensorSpec& spec : model::list_tensors(config_)) {
     if (spec.kind != model::TensorKind::kLinear) continue;
@@ -29,25 +33,36 @@ LinearWeights::LinearWeights(const std::filesystem::path& folder)
   }
   const std::string& head = config_.names.head;
   if (find(head) == nullptr) add(head, embedding);
-  // Only the maps of the blocks are Conv1D.
-  const auto is_head = [&](const LinearWeight& weight) { return weight.module == head; };
-  std::find_if(weights_.begin(), weights_.end(), is_head)->inputs_by_outputs = false;
+  for (const model::FusedPart& part : model::fused_parts(config_)) {
+    LinearWeight weight = *find(part.map);
+    weight.module = part.module();
+    weight.first_output = part.first;
+    weight.own_outputs = part.outputs;
+    parts_.push_back(std::move(weight));
+  }
 }
 
 const LinearWeight* LinearWeights::find(const std::string& module) const {
-  const auto found = std::find_if(weights_.begin(), weights_.end(),
-                                  [&](const LinearWeight& weight) { return weight.module == module; });
-  return found == weights_.end() ? nullptr : &*found;
+  for (const std::vector<LinearWeight>* list : {&weights_, &parts_}) {
+    const auto found = std::find_if(list->begin(), list->end(),
+                                    [&](const LinearWeight& weight) { return weight.module == module; });
+    if (found != list->end()) return &*found;
+  }
+  return nullptr;
 }
 
 ConstMatrixView LinearWeights::view(const LinearWeight& weight, Matrix& copy) {
   const io::TensorView& tensor = weight.tensor;
   const Index rows = tensor.shape[0];
   const Index cols = tensor.shape[1];
-  if (tensor.aligned()) return {tensor.bytes.data(), rows, cols, cols, tensor.dtype};
-  copy.reshape(rows, cols, tensor.dtype);
-  std::memcpy(copy.view().data, tensor.bytes.data(), tensor.bytes.size());
-  return copy;
+  ConstMatrixView whole = {tensor.bytes.data(), rows, cols, cols, tensor.dtype};
+  if (!tensor.aligned()) {
+    copy.reshape(rows, cols, tensor.dtype);
+    std::memcpy(copy.view().data, tensor.bytes.data(), tensor.bytes.size());
+    whole = copy;
+  }
+  return weight.inputs_by_outputs ? whole.col_range(weight.first_output, weight.outputs())
+                                  : whole.row_range(weight.first_output, weight.outputs());
 }
 
 void LinearWeights::forget(const LinearWeight& weight) const {

@@ -50,8 +50,8 @@ bool is_adapter_folder(const std::filesystem::path& folder) {
 }
 
 std::unique_ptr<UpdateSource> open_updates(const std::filesystem::path& folder,
-                                           const std::filesystem::path& base) {
-  if (is_adapter_folder(folder)) return open_adapter(folder);
+                                           const std::filesystem::path& base, model::PartsAs parts) {
+  if (is_adapter_folder(folder)) return open_adapter(folder, parts);
   if (!std::filesystem::exists(folder / "config.json")) {
     throw Error("[load] {}: found neither {} nor config.json; expected an adapter folder or a tuned model",
                 folder.string(), model::kAdapterConfigFile);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "analysis/grid.hpp"
+#include "model/part_records.hpp"
 
 namespace lorry::analysis {
 
@@ -54,10 +55,12 @@ class UpdateSource {
 /// Whether the folder holds a PEFT adapter rather than a model.
 bool is_adapter_folder(const std::filesystem::path& folder);
 
-/// Opens an adapter folder (`base` is then not looked at), or a fully tuned model folder with its base.
+/// Opens an adapter folder (`base` is then not looked at), or a fully tuned model folder with its base (which
+/// has fused maps whole).
 /// Throws Error where `folder` is a model and `base` is empty, and as open_adapter and open_difference do.
 std::unique_ptr<UpdateSource> open_updates(const std::filesystem::path& folder,
-                                           const std::filesystem::path& base = {});
+                                           const std::filesystem::path& base = {},
+                                           model::PartsAs parts = model::PartsAs::kSeparate);
 
 /// Whether a comes before b: text by text, runs of digits by their number, so that layer 2 comes before
 /// layer 10.

@@ -71,19 +71,29 @@ std::string model_text(const std::filesystem::path& path, const model::ModelSumm
       line("LoRA, rank 8", fmt::format("{} parameters on all linear layers but the head, {} to train them",
                                        adapter, format_bytes(adapter * kBytesPerTrained)));
   text += "\nlinear layers, for --target-modules (inputs x outputs, how many):\n";
-  for (const model::LinearGroup& group : summary.linears) {
-    text += fmt::format("  {:<24}{} x {}, {}\n", group.name, group.inputs, group.outputs, group.count);
-  }
+  const auto list = [&](const std::vector<model::LinearGroup>& groups) {
+    for (const model::LinearGroup& group : groups) {
+      text += fmt::format("  {:<24}{} x {}, {}\n", group.name, group.inputs, group.outputs, group.count);
+    }
+  };
+  list(summary.linears);
+  if (!summary.parts.empty()) text += "parts of fused layers, which can be adapted apart:\n";
+  list(summary.parts);
   return text;
 }
 
 io::OrderedJson model_json(const std::filesystem::path& path, const model::ModelSummary& summary) {
   const model::ModelConfig& config = summary.config;
-  io::OrderedJson linears = io::OrderedJson::array();
-  for (const model::LinearGroup& group : summary.linears) {
-    linears.push_back(
-        {{"name", group.name}, {"inputs", group.inputs}, {"outputs", group.outputs}, {"count", group.count}});
-  }
+  const auto list = [](const std::vector<model::LinearGroup>& groups) {
+    io::OrderedJson items = io::OrderedJson::array();
+    for (const model::LinearGroup& group : groups) {
+      items.push_back({{"name", group.name},
+                       {"inputs", group.inputs},
+                       {"outputs", group.outputs},
+                       {"count", group.count}});
+    }
+    return items;
+  };
   return {{"kind", "model"},
           {"path", path.string()},
           {"model_type", config.model_type},
@@ -103,7 +113,8 @@ io::OrderedJson model_json(const std::filesystem::path& path, const model::Model
           {"bytes", summary.bytes},
           {"files", summary.files},
           {"elements_by_dtype", summary.dtypes},
-          {"linear_modules", std::move(linears)}};
+          {"linear_modules", list(summary.linears)},
+          {"linear_parts", list(summary.parts)}};
 }
 
 std::string adapter_text(const std::filesystem::path& path, const model::AdapterSummary& summary) {

@@ -41,10 +41,11 @@ void add_lora_options(OptionTable& table, train::TrainOptions& options) {
             "the update is scaled by alpha / rank");
   table.add("dropout", "P", bind_number(options.lora.lora_dropout, {.low = 0, .high = 1, .high_open = true}),
             "share of the update's inputs dropped while training");
-  table.add("target-modules", "NAMES", bind_targets(options.lora.target_modules),
-            "layers to adapt: all-linear (all but the head), names separated by commas (q_proj,v_proj), or a "
-            "regular "
-            "expression that matches whole names; lorry inspect lists them");
+  table.add(
+      "target-modules", "NAMES", bind_targets(options.lora.target_modules),
+      "layers to adapt: all-linear (all but the head), names separated by commas (q_proj,v_proj; on GPT-2 "
+      "these are parts of c_attn), or a regular expression that matches whole names; lorry inspect lists "
+      "them");
 }
 
 /// The first `shown` of the names are told in messages, the others are aliases.

@@ -1,27 +1,35 @@
 // model/adapter.hpp: the low-rank updates of one model: made, attached, trained, taken off.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/rng.hpp"
 #include "model/decoder.hpp"
+#include "model/fused_parts.hpp"
 #include "model/peft_config.hpp"
 #include "optim/parameter.hpp"
 
 namespace lorry::model {
 
-/// Owns A and B of every adapted map, in model order. While attached, the decoder borrows them.
+/// Owns A and B of every adapted map, or part of a fused map, in model order. While attached, the decoder
+/// borrows them.
 class Adapter {
  public:
   struct Entry {
-    std::string module;  // "model.layers.0.self_attn.q_proj"
+    std::string module;             // "model.layers.0.self_attn.q_proj", or the name of a part
+    std::optional<FusedPart> part;  // empty: of a whole map
     nn::LowRankUpdate update;
+
+    /// The linear map that the update goes with, and the first of its outputs that it adds to.
+    [[nodiscard]] const std::string& map() const noexcept { return part ? part->map : module; }
+    [[nodiscard]] Index first_output() const noexcept { return part ? part->first : 0; }
   };
 
   /// A fresh adapter: A by config.init_lora_weights from `seed`, B zero, so that it changes nothing yet.
-  /// Throws Error as match_modules does, and for a key of a pattern that matches no module. Ranks above a
-  /// map's smaller side are allowed, as in PEFT; see oversized().
+  /// Throws Error as match_maps_and_parts does, and for a key of a pattern that matches no module. Ranks
+  /// above a map's smaller side are allowed, as in PEFT; see oversized().
   static Adapter create(const PeftConfig& config, Decoder& decoder, std::uint64_t seed);
   /// What create would refuse, without making anything.
   static void check(const PeftConfig& config, Decoder& decoder);
@@ -31,6 +39,8 @@ class Adapter {
   /// Adds an update of the linear map `module`: a [R,I], b_transposed [R,O], of any rank R; scale = alpha /
   /// R. It need not agree with config(): save_adapter writes what makes PEFT compute the same.
   void add(const std::string& module, Matrix a, Matrix b_transposed, float scale);
+  /// The same for a part of a fused map, whose outputs O are. Parts of one map stand side by side.
+  void add(const FusedPart& part, Matrix a, Matrix b_transposed, float scale);
 
   [[nodiscard]] const PeftConfig& config() const noexcept { return config_; }
   [[nodiscard]] std::vector<std::unique_ptr<Entry>>& entries() noexcept { return entries_; }
@@ -45,6 +55,8 @@ class Adapter {
   [[nodiscard]] std::vector<optim::Parameter> parameters();
   void zero_gradients();
   [[nodiscard]] Index count_parameters() const;
+  /// Whether some updates are of parts of fused maps.
+  [[nodiscard]] bool has_parts() const noexcept;
   /// Modules whose smaller side is below the rank: more directions than the map has.
   [[nodiscard]] std::vector<std::string> oversized() const;
 

@@ -12,6 +12,7 @@
 #include "io/safetensors_writer.hpp"
 #include "model/module_ranks.hpp"
 #include "model/peft_names.hpp"
+#include "model/stacked_parts.hpp"
 #include "model/tensor_values.hpp"
 
 namespace lorry::model {
@@ -107,17 +108,42 @@ Matrix transposed(const Matrix& from) {
   return to;
 }
 
-}  // namespace
-
-Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder) {
-  Adapter adapter(load_peft_config(folder));
-  const PeftConfig& config = adapter.config();
-  const std::filesystem::path path = folder / kAdapterWeightsFile;
-  if (!std::filesystem::exists(path)) {
-    throw Error("[load] {}: {} is missing; expected beside {}", folder.string(), kAdapterWeightsFile,
-                kAdapterConfigFile);
+/// An adapter without parts.
+void save_plain(const std::filesystem::path& folder, const Adapter& adapter, const PartRecords& parts) {
+  // The config first: weights are what makes a folder an adapter, so a failure between the two leaves none.
+  std::vector<ModuleRank> ranks;
+  for (const auto& entry : adapter.entries())
+    ranks.push_back({entry->module, entry->update.rank, entry->update.scale});
+  PeftConfig config = adapter.config();
+  if (!parts.empty()) {  // keys that name parts mean nothing to PEFT
+    config.rank_pattern.clear();
+    config.alpha_pattern.clear();
   }
-  const io::SafetensorsFile file(path);
+  save_peft_config(folder, with_module_ranks(std::move(config), ranks));
+  std::vector<io::TensorSpec> specs;
+  std::map<std::string, Matrix> matrices;  // B in the layout of the file
+  for (const auto& entry : adapter.entries()) {
+    const nn::LowRankUpdate& update = entry->update;
+    specs.push_back({peft_name(entry->module, kLoraA), DType::kF32, {update.rank, update.a.cols()}});
+    specs.push_back(
+        {peft_name(entry->module, kLoraB), DType::kF32, {update.b_transposed.cols(), update.rank}});
+    matrices.emplace(peft_name(entry->module, kLoraB), transposed(update.b_transposed));
+  }
+  std::map<std::string, std::string> metadata = {{"format", "pt"}};
+  if (!parts.empty()) metadata[kPartsKey] = write_part_records(parts);
+  io::SafetensorsWriter writer(folder / kAdapterWeightsFile, std::move(specs), metadata);
+  const auto write = [&](const std::string& key, const Matrix& matrix) {
+    writer.write(key, {matrix.view().data, static_cast<std::size_t>(matrix.bytes())});
+  };
+  for (const auto& entry : adapter.entries()) write(peft_name(entry->module, kLoraA), entry->update.a);
+  for (const auto& [key, matrix] : matrices) write(key, matrix);
+  writer.finish();
+}
+
+/// The file's updates, one for each map.
+Adapter load_stacked(const std::filesystem::path& folder, const io::SafetensorsFile& file, Adapter adapter,
+                     Decoder& decoder) {
+  const PeftConfig& config = adapter.config();
   const std::vector<std::string> chosen =
       match_modules(config.target_modules, linear_names(decoder), decoder.config().names.head,
                     "[load] " + (folder / kAdapterConfigFile).string() + ": field \"target_modules\"",
@@ -126,7 +152,7 @@ Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder) {
   std::set<std::string> in_file = modules_in(file, decoder);
   for (const std::string& module : chosen) {
     if (in_file.erase(module) == 0) {
-      throw Error("[load] {}: tensor \"{}\" is missing; adapter for another model?", path.string(),
+      throw Error("[load] {}: tensor \"{}\" is missing; adapter for another model?", file.path().string(),
                   peft_name(module, kLoraA));
     }
     const nn::Linear& linear = *decoder.find_linear(module);
@@ -139,31 +165,31 @@ Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder) {
   throw Error(
       "[load] {}: module \"{}\" is not among the layers that target_modules selects; adapter for another "
       "model?",
-      path.string(), *in_file.begin());
+      file.path().string(), *in_file.begin());
+}
+
+}  // namespace
+
+Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder, PartsAs parts) {
+  Adapter adapter(load_peft_config(folder));
+  const std::filesystem::path path = folder / kAdapterWeightsFile;
+  if (!std::filesystem::exists(path)) {
+    throw Error("[load] {}: {} is missing; expected beside {}", folder.string(), kAdapterWeightsFile,
+                kAdapterConfigFile);
+  }
+  const io::SafetensorsFile file(path);
+  Adapter stacked = load_stacked(folder, file, std::move(adapter), decoder);
+  const PartRecords records = read_part_records(file);
+  if (records.empty() || parts == PartsAs::kStacked) return stacked;
+  return separate_parts(std::move(stacked), records, fused_parts(decoder.config()), path.string());
 }
 
 void save_adapter(const std::filesystem::path& folder, const Adapter& adapter) {
-  // The config first: weights are what makes a folder an adapter, so a failure between the two leaves none.
-  std::vector<ModuleRank> ranks;
-  for (const auto& entry : adapter.entries())
-    ranks.push_back({entry->module, entry->update.rank, entry->update.scale});
-  save_peft_config(folder, with_module_ranks(adapter.config(), ranks));
-  std::vector<io::TensorSpec> specs;
-  std::map<std::string, Matrix> matrices;  // B in the layout of the file
-  for (const auto& entry : adapter.entries()) {
-    const nn::LowRankUpdate& update = entry->update;
-    specs.push_back({peft_name(entry->module, kLoraA), DType::kF32, {update.rank, update.a.cols()}});
-    specs.push_back(
-        {peft_name(entry->module, kLoraB), DType::kF32, {update.b_transposed.cols(), update.rank}});
-    matrices.emplace(peft_name(entry->module, kLoraB), transposed(update.b_transposed));
+  if (adapter.has_parts()) {
+    save_plain(folder, stack_parts(adapter), part_records_of(adapter));
+  } else {
+    save_plain(folder, adapter, {});
   }
-  io::SafetensorsWriter writer(folder / kAdapterWeightsFile, std::move(specs));
-  const auto write = [&](const std::string& key, const Matrix& matrix) {
-    writer.write(key, {matrix.view().data, static_cast<std::size_t>(matrix.bytes())});
-  };
-  for (const auto& entry : adapter.entries()) write(peft_name(entry->module, kLoraA), entry->update.a);
-  for (const auto& [key, matrix] : matrices) write(key, matrix);
-  writer.finish();
 }
 
 }  // namespace lorry::model

@@ -1,12 +1,16 @@
 #include "model/inspect.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "core/error.hpp"
 #include "io/message_text.hpp"
 #include "io/tensor_folder.hpp"
+#include "model/fused_parts.hpp"
 #include "model/module_ranks.hpp"
+#include "model/part_records.hpp"
 #include "model/peft_names.hpp"
 #include "model/tensor_list.hpp"
 #include "model/tensor_values.hpp"
@@ -24,25 +28,53 @@ std::string group_name(const std::string& tensor, const ModelConfig& config) {
   return name.substr(name.find('.', blocks.size()) + 1);
 }
 
+/// Counts the map if its name is known, else takes it in.
+void add_to(std::vector<LinearGroup>& groups, LinearGroup one) {
+  const auto found =
+      std::find_if(groups.begin(), groups.end(), [&](const auto& group) { return group.name == one.name; });
+  if (found == groups.end()) {
+    groups.push_back(std::move(one));
+  } else {
+    found->count += one.count;
+  }
+}
+
 void add_linear(const TensorSpec& spec, const ModelConfig& config, std::vector<LinearGroup>& groups) {
   const std::string name = group_name(spec.name, config);
   const bool transposed = config.conv1d && name != config.names.head;
   const Index inputs = transposed ? spec.rows() : spec.cols();
   const Index outputs = transposed ? spec.cols() : spec.rows();
-  for (LinearGroup& group : groups) {
-    if (group.name != name) continue;
-    ++group.count;
-    return;
+  add_to(groups, {name, inputs, outputs, 1});
+}
+
+/// Of the matrix's rows [row, row + rows) and columns [col, col + cols).
+double frobenius_norm(const io::TensorView& tensor, Index row, Index rows, Index col, Index cols) {
+  std::vector<float> values(static_cast<std::size_t>(cols));
+  double sum = 0;
+  for (Index i = row; i < row + rows; ++i) {
+    read_floats(tensor, i * tensor.shape[1] + col, values);
+    for (const float value : values) sum += static_cast<double>(value) * static_cast<double>(value);
   }
-  groups.push_back({name, inputs, outputs, 1});
+  return std::sqrt(sum);
 }
 
 double frobenius_norm(const io::TensorView& tensor) {
-  std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
-  read_floats(tensor, 0, values);
-  double sum = 0;
-  for (const float value : values) sum += static_cast<double>(value) * static_cast<double>(value);
-  return std::sqrt(sum);
+  return frobenius_norm(tensor, 0, tensor.shape[0], 0, tensor.shape[1]);
+}
+
+/// The update of one part out of its map's.
+AdapterModule part_of(const AdapterModule& map, const PartRecord& record, const io::SafetensorsFile& file) {
+  const auto scale = static_cast<double>(record.scale);
+  const double norm_b = frobenius_norm(file.at(peft_name(map.name, kLoraB)), record.first_output,
+                                       record.outputs, record.first_rank, record.rank);
+  return {.name = map.name + "." + record.name,
+          .rank = record.rank,
+          .scale = scale,
+          .inputs = map.inputs,
+          .outputs = record.outputs,
+          .norm_a = frobenius_norm(file.at(peft_name(map.name, kLoraA)), record.first_rank, record.rank, 0,
+                                   map.inputs),
+          .norm_b = norm_b * map.scale / scale};
 }
 
 /// Takes lora_A or lora_B into its module.
@@ -101,6 +133,12 @@ ModelSummary inspect_model(const std::filesystem::path& folder) {
       summary.small_parameters += elements;
     }
   }
+  for (const FusedPart& part : fused_parts(summary.config)) {
+    add_to(summary.parts, {.name = group_name(part.module() + ".weight", summary.config),
+                           .inputs = summary.config.hidden_size,
+                           .outputs = part.outputs,
+                           .count = 1});
+  }
   return summary;
 }
 
@@ -115,8 +153,8 @@ AdapterSummary inspect_adapter(const std::filesystem::path& folder) {
       continue;
     }
     add_half(tensor, file, modules);
-    summary.parameters += tensor.elements();
   }
+  const PartRecords parts = read_part_records(file);
   const ModuleRanks ranks(summary.config, "[inspect] " + (folder / kAdapterConfigFile).string() + ": field");
   for (auto& [name, module] : modules) {
     const std::string where = fmt::format("{}: module {}", file.path().string(), io::in_quotes(name));
@@ -129,7 +167,15 @@ AdapterSummary inspect_adapter(const std::filesystem::path& folder) {
       throw Error("[inspect] {}: found lora_A of rank {} and lora_B of rank {}; expected one rank", where,
                   module.rank, rank_of_b);
     }
-    summary.modules.push_back(std::move(module));
+    const auto of_map = parts.find(name);
+    if (of_map == parts.end()) {
+      summary.modules.push_back(std::move(module));
+      continue;
+    }
+    for (const PartRecord& part : of_map->second) summary.modules.push_back(part_of(module, part, file));
+  }
+  for (const AdapterModule& module : summary.modules) {
+    summary.parameters += module.rank * (module.inputs + module.outputs);
   }
   return summary;
 }

@@ -28,6 +28,7 @@ struct ModelSummary {
   Index linear_parameters = 0;               // matrices, an untied head included
   Index small_parameters = 0;                // norms and biases
   std::vector<LinearGroup> linears = {};     // in model order
+  std::vector<LinearGroup> parts = {};       // of fused maps: "attn.c_attn.q", model/fused_parts.hpp
 
   [[nodiscard]] Index parameters() const noexcept {
     return embedding_parameters + linear_parameters + small_parameters;
@@ -39,11 +40,11 @@ struct ModelSummary {
 /// Checks every tensor against the config, as loading does. Throws Error.
 ModelSummary inspect_model(const std::filesystem::path& folder);
 
-/// One adapted map, as the file has it.
+/// One adapted map, as the file has it, or one part of a fused map that was trained apart.
 struct AdapterModule {
   std::string name;  // "model.layers.0.self_attn.q_proj"
   Index rank = 0;
-  double scale = 0;  // as the config says: alpha / rank, by pattern where there is one
+  double scale = 0;  // as the config says: alpha / rank, by pattern where there is one; of a part: its own
   Index inputs = 0;
   Index outputs = 0;
   double norm_a = 0;  // Frobenius
@@ -53,7 +54,7 @@ struct AdapterModule {
 struct AdapterSummary {
   PeftConfig config = {};
   Index bytes = 0;         // of all tensors
-  Index parameters = 0;    // of A and B
+  Index parameters = 0;    // of A and B, without the zeros between parts
   Index base_weights = 0;  // tensors that repeat a weight of the base model: PEFT adds an adapted head's
   std::vector<AdapterModule> modules = {};  // by name
 };

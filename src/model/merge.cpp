@@ -128,7 +128,7 @@ void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std:
   const ModelConfig config = load_model_config(model);
   const Weights weights = load_weights(model, config);
   Decoder decoder(ops, config, weights, DType::kF32);
-  const Adapter updates = load_adapter(adapter, decoder);
+  const Adapter updates = load_adapter(adapter, decoder, PartsAs::kStacked);
   // The mapping that the weights' views point into: a second one would keep its pages when this one drops
   // them.
   const io::TensorFolder& tensors = *weights.folder();

@@ -18,8 +18,15 @@ bool name_matches(const std::string& module, const std::string& name) {
 
 [[noreturn]] void fail(std::string_view where, std::string_view what,
                        const std::vector<std::string>& modules) {
+  const std::set<std::string> all(modules.begin(), modules.end());
   std::set<std::string> parts;
-  for (const std::string& module : modules) parts.insert(last_part(module));
+  for (const std::string& module : modules) {
+    // Of a part of a map, as of "c_attn.q", the last word alone would say little.
+    const std::string outer = module.substr(0, module.size() - last_part(module).size());
+    const bool of_a_map = !outer.empty() && all.contains(outer.substr(0, outer.size() - 1));
+    parts.insert(of_a_map ? last_part(outer.substr(0, outer.size() - 1)) + "." + last_part(module)
+                          : last_part(module));
+  }
   throw Error("{}: \"{}\" matches no linear layer of this model; it has: {} (full names like \"{}\")", where,
               what, fmt::join(parts, ", "), modules.front());
 }

@@ -17,14 +17,18 @@ std::vector<analysis::LiveModule> live_modules(const LiveRun& run) {
   std::vector<analysis::LiveModule> modules;
   for (const auto& entry : run.adapter->entries()) {
     const nn::LowRankUpdate& update = entry->update;
-    const nn::Linear* linear = run.decoder.find_linear(entry->module);
+    const nn::Linear* linear = run.decoder.find_linear(entry->map());
     LORRY_CHECK(linear != nullptr);
+    const nn::Linear::Weights& weights = linear->weights();
+    const Index outputs = update.b_transposed.cols();
     modules.push_back({.name = entry->module,
                        .a = update.a,
                        .b_transposed = update.b_transposed,
                        .scale = static_cast<double>(update.scale),
-                       .weight = linear->weights().matrix,
-                       .inputs_by_outputs = linear->weights().inputs_by_outputs});
+                       .weight = weights.inputs_by_outputs
+                                     ? weights.matrix.col_range(entry->first_output(), outputs)
+                                     : weights.matrix.row_range(entry->first_output(), outputs),
+                       .inputs_by_outputs = weights.inputs_by_outputs});
   }
   return modules;
 }

@@ -1,5 +1,6 @@
 // Adapter folders written by hand, well or badly made.
 #pragma once
+#include <map>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,8 @@ struct AdapterTensor {
 
 /// rank and alpha go to the config; the tensors are written as they are.
 inline void write_adapter_folder(const std::filesystem::path& folder, Index rank, double alpha,
-                                 const std::vector<AdapterTensor>& tensors) {
+                                 const std::vector<AdapterTensor>& tensors,
+                                 const std::map<std::string, std::string>& metadata = {{"format", "pt"}}) {
   std::filesystem::create_directories(folder);
   io::put(
       folder / "adapter_config.json",
@@ -29,7 +31,7 @@ inline void write_adapter_folder(const std::filesystem::path& folder, Index rank
   for (const AdapterTensor& tensor : tensors) {
     specs.push_back({key(tensor), DType::kF32, {tensor.values.rows, tensor.values.cols}});
   }
-  io::SafetensorsWriter writer(folder / "adapter_model.safetensors", std::move(specs));
+  io::SafetensorsWriter writer(folder / "adapter_model.safetensors", std::move(specs), metadata);
   for (const AdapterTensor& tensor : tensors) {
     const std::vector<float> values(tensor.values.values.begin(), tensor.values.values.end());
     writer.write(key(tensor), std::as_bytes(std::span(values)));

@@ -117,6 +117,51 @@ TEST(Updates, DifferenceOfAModelAndItselfIsZeroForEveryLinearMap) {
   EXPECT_EQ(update.difference.values, std::vector<double>(36 * 108));
 }
 
+/// Parts q (outputs 0 to 1, rank 1) and v (4 to 5, rank 2) of a map with 6 outputs, stacked.
+void write_parts(const std::filesystem::path& folder, const Grid& a, const Grid& b) {
+  const std::string record = R"({"m.c":[{"name":"q","first_output":0,"outputs":2,"rank":1,"scale":2.0},)"
+                             R"({"name":"v","first_output":4,"outputs":2,"rank":2,"scale":0.5}]})";
+  write_adapter_folder(folder, 3, 6.0, {{"m.c.lora_A.weight", a}, {"m.c.lora_B.weight", b}},
+                       {{"format", "pt"}, {model::kPartsKey, record}});
+}
+
+TEST(Updates, PartsOfAMapAreModulesOfTheirOwn) {
+  const io::ScratchFolder scratch;
+  const Grid a = random_grid(3, 5, 1);
+  Grid b(6, 3);
+  b.at(0, 0) = 0.25;
+  b.at(1, 0) = 0.5;
+  b.at(4, 1) = 2;
+  b.at(4, 2) = 4;
+  b.at(5, 1) = 8;
+  b.at(5, 2) = 16;
+  write_parts(scratch / "x", a, b);
+  const std::unique_ptr<UpdateSource> updates = open_updates(scratch / "x");
+  ASSERT_EQ(updates->modules().size(), 2U);
+  EXPECT_EQ(updates->modules()[0].module, "m.c.q");
+  EXPECT_EQ(updates->modules()[1].module, "m.c.v");
+  const Update v = updates->read(1);
+  EXPECT_EQ(v.info.outputs, 2);
+  EXPECT_EQ(v.info.rank, 2);
+  EXPECT_EQ(v.info.scale, 2.0);  // the file's, to which its B belongs
+  EXPECT_EQ(v.b.values, (std::vector<double>{2, 4, 8, 16}));
+  EXPECT_EQ(v.a.values, std::vector<double>(a.values.begin() + 5, a.values.end()));
+  const Update q = updates->read(0);
+  EXPECT_EQ(q.b.values, (std::vector<double>{0.25, 0.5}));
+  EXPECT_EQ(q.a.values, std::vector<double>(a.values.begin(), a.values.begin() + 5));
+
+  const std::unique_ptr<UpdateSource> stacked = open_updates(scratch / "x", {}, model::PartsAs::kStacked);
+  ASSERT_EQ(stacked->modules().size(), 1U);
+  EXPECT_EQ(stacked->modules()[0].module, "m.c");
+  EXPECT_EQ(stacked->read(0).b.values, b.values);
+
+  b.at(5, 0) = 1;
+  write_parts(scratch / "x", a, b);
+  EXPECT_EQ(error_of_folder(scratch),
+            "[load] X/adapter_model.safetensors: lora_B of \"m.c\" is not zero outside of part \"q\"; "
+            "expected zeros: changed by another program?");
+}
+
 TEST(Updates, ModelsOfDifferentShapesHaveNoDifference) {
   const std::string text = io::error_of([] {
     open_updates(golden() / "families" / "llama3" / "model", golden() / "families" / "llama" / "model");

@@ -52,6 +52,11 @@ Adapter train_adapter(GoldenCase& golden, std::string_view name) {
     config.alpha_pattern = {{"mlp.*", 9.5}};
   }
   if (name == "llama" || name == "qwen2") config.target_modules = parse_target_modules(kAllLinear);
+  if (name.starts_with("gpt2.parts")) {
+    config.target_modules = parse_target_modules("q_proj,c_attn.v,mlp.c_proj");
+    config.rank_pattern = {{"v_proj", 2}};  // twice the scale, which the file folds into B
+    if (name == "gpt2.parts_alike") config.alpha_pattern = {{"v_proj", 4}};
+  }
   if (name == "mistral") config.init_lora_weights = LoraInit::kGaussian;
   Adapter adapter = Adapter::create(config, golden.decoder(), 7);
   adapter.attach(golden.decoder());
@@ -107,6 +112,7 @@ TEST_P(Interchange, AdapterComesBackBitForBitAndMergesToTheSameLogits) {
   ASSERT_EQ(read.entries().size(), adapter.entries().size());
   for (std::size_t i = 0; i < adapter.entries().size(); ++i) {
     EXPECT_EQ(read.entries()[i]->module, adapter.entries()[i]->module);
+    EXPECT_EQ(read.entries()[i]->part, adapter.entries()[i]->part);
     const nn::LowRankUpdate& got = read.entries()[i]->update;
     const nn::LowRankUpdate& want = adapter.entries()[i]->update;
     EXPECT_EQ(got.scale, want.scale);
@@ -127,9 +133,9 @@ TEST_P(Interchange, AdapterComesBackBitForBitAndMergesToTheSameLogits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, Interchange,
-                         ::testing::Values("gpt2", "gpt2.ranks", "llama", "llama.patterns", "llama3",
-                                           "llama_bf16", "llama_f16", "llama_linear", "mistral", "qwen2",
-                                           "qwen3"),
+                         ::testing::Values("gpt2", "gpt2.parts", "gpt2.parts_alike", "gpt2.ranks", "llama",
+                                           "llama.patterns", "llama3", "llama_bf16", "llama_f16",
+                                           "llama_linear", "mistral", "qwen2", "qwen3"),
                          [](const auto& test) {
                            std::string name = test.param;
                            std::replace(name.begin(), name.end(), '.', '_');

@@ -49,7 +49,7 @@ TEST_F(Run, OnSharedInputsLeavesThemAsTheyWere) {
     EXPECT_EQ(loss(), before);
     EXPECT_EQ(inputs.model.adapter, nullptr);
     for (const nn::Linear* linear : inputs.model.decoder->linears()) {
-      EXPECT_EQ(linear->update(), nullptr);
+      EXPECT_TRUE(linear->updates().empty());
       EXPECT_FALSE(linear->trains());
     }
   };
@@ -83,7 +83,8 @@ TEST_F(Run, MonitorSeesTheAdapterOfEachStepAndAddsToTheLog) {
     for (const auto& entry : run.adapter->entries()) {
       const nn::Linear* linear = run.decoder.find_linear(entry->module);
       ASSERT_NE(linear, nullptr);
-      EXPECT_EQ(linear->update(), &entry->update);
+      ASSERT_EQ(linear->updates().size(), 1U);
+      EXPECT_EQ(linear->updates()[0].update, &entry->update);
       sum += run.decoder.ops().sum_of_squares(entry->update.b_transposed);
     }
     sizes.push_back(sum);

@@ -159,7 +159,9 @@ void run(const Flags& flags) {
   check(flags);
   // Claims the place before any work; the library writes there at the end.
   { const io::AtomicFolder place(flags.out); }
-  const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kBaseOfTuned);
+  // The result is for PEFT, which knows no parts of maps.
+  const std::vector<Subject> subjects =
+      open_subjects(flags.subjects, ModelUse::kBaseOfTuned, model::PartsAs::kStacked);
   const Subject& subject = subjects.front();
   const Base base = base_of(subject, flags.subjects.model);
   std::vector<analysis::CompressedModule> modules;

@@ -61,14 +61,14 @@ std::vector<std::string> names_of(const std::vector<std::filesystem::path>& path
 
 }  // namespace
 
-std::vector<Subject> open_subjects(const SubjectFlags& flags, ModelUse use) {
+std::vector<Subject> open_subjects(const SubjectFlags& flags, ModelUse use, model::PartsAs parts) {
   std::vector<Subject> subjects;
   const std::vector<std::string> names = names_of(flags.adapters);
   bool any_full = false;
   for (std::size_t i = 0; i < flags.adapters.size(); ++i) {
     const std::filesystem::path& path = flags.adapters[i];
     Subject subject{.name = names[i], .path = path};
-    subject.updates = analysis::open_updates(path, flags.model);
+    subject.updates = analysis::open_updates(path, flags.model, parts);
     subject.full = !analysis::is_adapter_folder(path);
     any_full = any_full || subject.full;
     if (!flags.modules.names.empty() || !flags.modules.pattern.empty()) {

@@ -25,7 +25,8 @@ enum class ModelUse {
 
 /// Opens all of them. Throws Error for what is no adapter and no model, a tuned model without --model, a
 /// --model that nothing needs, and modules that do not exist.
-std::vector<Subject> open_subjects(const SubjectFlags& flags, ModelUse use);
+std::vector<Subject> open_subjects(const SubjectFlags& flags, ModelUse use,
+                                   model::PartsAs parts = model::PartsAs::kSeparate);
 
 /// "LoRA, rank 8, 28 modules", "full fine-tune, 28 modules".
 std::string description(const Subject& subject);
