@@ -1,6 +1,6 @@
 // The program: reads the command line, runs one command, turns every failure into one line and an exit code:
-// 2 for what is wrong with the command line itself (cli/usage_error.hpp), 128 + N for work that signal N asked to
-// stop, 1 for every other error.
+// 2 for what is wrong with the command line itself (cli/usage_error.hpp), 128 + N for work that signal N
+// asked to stop, 1 for every other error.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -24,7 +24,7 @@ namespace {
 /// Files and arguments put text into messages: no control byte of theirs reaches the terminal, and no flood.
 std::string one_line(std::string text) {
   constexpr std::size_t kLongest = 2000;
-  constexpr std::size_t kTail = 500;  // what was expected stands at the end
+  constexpr std::size_t kTail = 1500;  // what was expected stands at the end
   std::replace_if(
       text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; },
       ' ');

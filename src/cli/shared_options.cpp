@@ -1,5 +1,7 @@
 #include "cli/shared_options.hpp"
 
+#include <fmt/format.h>
+
 #include "cli/output.hpp"
 #include "core/check.hpp"
 #include "model/base_model.hpp"

@@ -24,25 +24,6 @@ void initialize_a(LoraInit init, Rng rng, Matrix& a) {
   }
 }
 
-/// What `config` selects on one model.
-struct Choice {
-  std::vector<FusedPart> parts;      // that the model has, selected or not
-  std::vector<std::string> modules;  // selected maps and parts, in model order
-  PeftConfig config;                 // parts in its patterns by the names that modules have
-};
-
-/// Throws Error for whatever of `config` does not fit.
-Choice choose(const PeftConfig& config, Decoder& decoder) {
-  check_config(config, "[lora]");
-  Choice choice{.parts = fused_parts(decoder.config()), .modules = {}, .config = config};
-  choice.modules = match_maps_and_parts(config.target_modules, linear_names(decoder), choice.parts,
-                                        decoder.config().names.head, "[lora] target_modules");
-  spell_parts(choice.parts, choice.config.rank_pattern);
-  spell_parts(choice.parts, choice.config.alpha_pattern);
-  ModuleRanks(choice.config, "[lora]").check_keys(choice.modules, "[lora]");
-  return choice;
-}
-
 /// "all-linear" spelled out, as PEFT saves it: other programs read lists only.
 TargetModules last_parts(const std::vector<std::string>& modules) {
   std::set<std::string> parts;
@@ -74,6 +55,25 @@ Matrix starting_a(LoraInit init, Rng rng, Index rank, Index inputs) {
   Matrix a(rank, inputs);
   initialize_a(init, rng, a);
   return a;
+}
+
+/// What `config` selects on one model.
+struct Choice {
+  std::vector<FusedPart> parts;      // that the model has, selected or not
+  std::vector<std::string> modules;  // selected maps and parts, in model order
+  PeftConfig config;                 // parts in its patterns by the names that modules have
+};
+
+/// Throws Error for whatever of `config` does not fit.
+Choice choose(const PeftConfig& config, Decoder& decoder) {
+  check_config(config, "[lora]");
+  Choice choice{.parts = fused_parts(decoder.config()), .modules = {}, .config = config};
+  choice.modules = match_maps_and_parts(config.target_modules, linear_names(decoder), choice.parts,
+                                        decoder.config().names.head, "[lora] target_modules");
+  spell_parts(choice.parts, choice.config.rank_pattern);
+  spell_parts(choice.parts, choice.config.alpha_pattern);
+  ModuleRanks(choice.config, "[lora]").check_keys(choice.modules, "[lora]");
+  return choice;
 }
 
 }  // namespace

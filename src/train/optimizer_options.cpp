@@ -66,12 +66,12 @@ void check_optimizer_options(const TrainOptions& options) {
 
 void add_optimizer_settings(const TrainOptions& options, io::OrderedJson& json) {
   const optim::OptimizerConfig& optimizer = options.optimizer;
-  if (optimizer.kind != optim::OptimizerKind::kAdamW) json["optimizer"] = optim::name_of(optimizer.kind);
+  json["optimizer"] = optim::name_of(optimizer.kind);
   add(json, "adam_beta1", optimizer.beta1);
   add(json, "adam_beta2", optimizer.beta2);
   add(json, "adam_epsilon", optimizer.eps);
   add(json, "momentum", optimizer.momentum);
-  if (optimizer.nesterov) json["nesterov"] = true;
+  json["nesterov"] = optimizer.nesterov;
   add(json, "warmup_ratio", options.warmup_ratio);
   add(json, "min_lr", options.lr_shape.min_lr);
   add(json, "min_lr_ratio", options.lr_shape.min_lr_ratio);
@@ -80,9 +80,9 @@ void add_optimizer_settings(const TrainOptions& options, io::OrderedJson& json) 
   add(json, "lr_decay_steps", options.lr_shape.decay_steps);
   if (options.lr_shape.decay) json["lr_decay_type"] = optim::name_of(*options.lr_shape.decay);
   add(json, "loraplus_lr_ratio", options.loraplus.lr_ratio);
-  if (options.loraplus.lr_ratio) json["loraplus_lr_embedding"] = options.loraplus.lr_embedding;
-  if (options.label_smoothing > 0) json["label_smoothing"] = options.label_smoothing;
-  if (options.neftune_noise_alpha > 0) json["neftune_noise_alpha"] = options.neftune_noise_alpha;
+  if (options.method == Method::kLora) json["loraplus_lr_embedding"] = options.loraplus.lr_embedding;
+  json["label_smoothing"] = options.label_smoothing;
+  json["neftune_noise_alpha"] = options.neftune_noise_alpha;
 }
 
 }  // namespace lorry::train

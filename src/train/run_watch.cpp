@@ -37,10 +37,10 @@ std::vector<std::string> RunWatch::warnings(const std::optional<Evaluation>& bef
         "steps",
         before->loss, after->loss));
   } else if (last_loss_ > kRise * first_loss_) {
-    found.push_back(
-        fmt::format("loss rose from {:.4f} at step {} to {:.4f} at step {}: did training diverge? try a lower "
-                    "--lr",
-                    first_loss_, first_step_, last_loss_, steps_));
+    found.push_back(fmt::format(
+        "loss rose from {:.4f} at step {} to {:.4f} at step {}: did training diverge? try a lower "
+        "--lr",
+        first_loss_, first_step_, last_loss_, steps_));
   }
   return found;
 }

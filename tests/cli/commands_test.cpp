@@ -200,7 +200,7 @@ TEST_F(Commands, TheModelMayBeLeftOutWhereTheAdapterNamesIt) {
   EXPECT_NE(text.find("no/such (not there; give it by --model)\n"), std::string::npos) << text;
   EXPECT_NE(text.find("\nA is [rank, inputs], B is [outputs, rank], as PEFT stores them:\n"),
             std::string::npos);
-  EXPECT_NE(text.find("   inputs x outputs   norm of A"), std::string::npos) << text;
+  EXPECT_NE(text.find(" inputs x outputs   norm of A"), std::string::npos) << text;
 }
 
 TEST_F(Commands, GenerateReportsAsJson) {

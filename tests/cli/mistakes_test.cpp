@@ -78,7 +78,7 @@ TEST_F(Mistakes, ThreadsOutOfRangeInEveryCommandThatHasThem) {
     for (const std::string threads : {"0", "-1", "1025", "99999999999999999999", "two"}) {
       Arguments arguments = command;
       arguments.insert(arguments.end(), {"--threads", threads});
-      expect_error(run_lorry(arguments),
+      expect_usage(run_lorry(arguments),
                    "--threads: found \"" + threads + "\"; expected an integer from 1 to 1024");
     }
   }
@@ -120,7 +120,7 @@ TEST_F(Mistakes, ScaleThatFloat32DoesNotHold) {
   for (const std::string alpha : {"1e308", "1e300", "1e39", "1e-40"}) {
     const std::string words =
         "alpha: found \"" + alpha + "\"; expected a number of at least 1e-30 and at most 1e+30";
-    expect_error(train(path("model"), path("data.jsonl"), {"--alpha", alpha}), "--" + words);
+    expect_usage(train(path("model"), path("data.jsonl"), {"--alpha", alpha}), "--" + words);
     io::put(path("alpha.yaml"), "lr: 1e-3\nalpha: " + alpha + "\n");
     expect_error(train(path("model"), path("data.jsonl"), {"--config", path("alpha.yaml")}),
                  "alpha.yaml:2: " + words);

@@ -37,9 +37,9 @@ class OptimizerOptions : public testing::Test {
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return io::get(path(out) + "/adapter_model.safetensors");
   }
-  static void expect_error(const Arguments& more, int code, const std::string& words) {
+  static void expect_error(const Arguments& more, const std::string& words) {
     const Outcome outcome = train("wrong", more);
-    EXPECT_EQ(outcome.code, code) << outcome.err;
+    EXPECT_TRUE(outcome.code == 1 || outcome.code == 2) << outcome.code << outcome.err;
     EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err << "  lacks: " << words;
     EXPECT_FALSE(std::filesystem::exists(path("wrong"))) << "half-written";
   }
@@ -114,19 +114,18 @@ TEST_F(OptimizerOptions, ReachTheStepsAndTheConfigRepeatsThem) {
 }
 
 TEST_F(OptimizerOptions, MistakesEndWithALine) {
-  expect_error({"--optimizer", "adagrad"}, 2,
-               "found \"adagrad\"; expected one of adamw, adamw_8bit, sgd, lion");
-  expect_error({"--lr-scheduler", "greedy"}, 2,
+  expect_error({"--optimizer", "adagrad"}, "found \"adagrad\"; expected one of adamw, adamw_8bit, sgd, lion");
+  expect_error({"--lr-scheduler", "greedy"},
                "expected one of constant, linear, cosine, cosine_with_min_lr, cosine_with_restarts, "
                "polynomial, warmup_stable_decay, inverse_sqrt");
-  expect_error({"--momentum", "0.9"}, 1, "[train] --momentum: has no effect with --optimizer adamw");
-  expect_error({"--num-cycles", "2"}, 1, "[train] --num-cycles: has no effect with --lr-scheduler linear");
-  expect_error({"--warmup-steps", "1", "--warmup-ratio", "0.1"}, 1,
+  expect_error({"--momentum", "0.9"}, "[train] --momentum: has no effect with --optimizer adamw");
+  expect_error({"--num-cycles", "2"}, "[train] --num-cycles: has no effect with --lr-scheduler linear");
+  expect_error({"--warmup-steps", "1", "--warmup-ratio", "0.1"},
                "[train] --warmup-steps, --warmup-ratio: found both");
-  expect_error({"--lr-scheduler", "cosine", "--min-lr", "1"}, 1, "[train] --min-lr: found 1; expected 0 to");
-  expect_error({"--method", "full", "--loraplus-lr-ratio", "4"}, 1,
+  expect_error({"--lr-scheduler", "cosine", "--min-lr", "1"}, "[train] --min-lr: found 1; expected 0 to");
+  expect_error({"--method", "full", "--loraplus-lr-ratio", "4"},
                "[train] --loraplus-lr-ratio: has no effect with --method full");
-  expect_error({"--loraplus-lr-embedding", "1e-5"}, 1, "has no effect without --loraplus-lr-ratio");
+  expect_error({"--loraplus-lr-embedding", "1e-5"}, "has no effect without --loraplus-lr-ratio");
 }
 
 TEST_F(OptimizerOptions, SweepsTryThemAndNameTheRowOfAMistake) {
@@ -137,7 +136,7 @@ TEST_F(OptimizerOptions, SweepsTryThemAndNameTheRowOfAMistake) {
   const Outcome good = run_lorry(
       {"sweep", "--config", path("good.yaml"), "--out", path("sweep"), "--threads", "1", "--dtype", "f32"});
   ASSERT_EQ(good.code, 0) << good.err;
-  Index cells = 0;
+  int cells = 0;
   for (const auto& entry : std::filesystem::directory_iterator(path("sweep") + "/cells")) {
     const io::Json result = io::read_json_file(entry.path() / "result.json");
     const bool lion = entry.path().filename().string().find("lion") != std::string::npos;
@@ -149,9 +148,11 @@ TEST_F(OptimizerOptions, SweepsTryThemAndNameTheRowOfAMistake) {
   const Outcome bad = run_lorry(
       {"sweep", "--config", path("bad.yaml"), "--out", path("badsweep"), "--threads", "1", "--dtype", "f32"});
   EXPECT_EQ(bad.code, 1);
-  EXPECT_NE(bad.err.find("[train] --adam-beta1: has no effect with --optimizer sgd; expected it without (in "
-                         "the row "),
-            std::string::npos)
+  EXPECT_NE(
+      bad.err.find(
+          "[sweep] row 3 (all-linear r=2 optimizer=sgd adam-beta1=0.8): [train] --adam-beta1: has no effect "
+          "with --optimizer sgd; expected it without"),
+      std::string::npos)
       << bad.err;
 }
 

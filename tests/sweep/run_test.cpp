@@ -213,8 +213,8 @@ TEST_F(SweepRun, EveryRowIsCheckedBeforeTheFirstIsTrained) {
   bad = lora("v_proj", 2);
   bad.exact_alpha = std::numeric_limits<double>::infinity();
   expect_refused(bad,
-                 "[sweep] row 2 (v_proj r=2): [lora]: lora_alpha: found inf; expected a finite number "
-                 "other than 0");
+                 "[sweep] row 2 (v_proj r=2): [lora]: lora_alpha: found inf; expected a number other than "
+                 "0, from 1e-30 to 1e30 in size");
   bad = lora("v_proj", 2);
   bad.options.optimizer.weight_decay = -1;
   expect_refused(bad,

@@ -75,7 +75,8 @@ const Measure& measure_of(const Measurements& measurements, std::string_view key
 Figure figure_of(const MeasuredModule& module, std::string_view key);
 
 using lorry::median;  // of plain values; those below would hide it
-/// Of the values that are numbers, a lower bound where one of those that decide it is; NaN where there is none.
+/// Of the values that are numbers, a lower bound where one of those that decide it is; NaN where there is
+/// none.
 Figure median_figure(std::vector<Figure> figures);
 Figure median(const ModuleGroup& group, std::string_view key);
 Figure median(const Measurements& measurements, std::string_view key);

@@ -30,7 +30,8 @@ void check_different(const char* flag, const std::filesystem::path& path, const 
     return std::filesystem::absolute(relative).lexically_normal();
   };
   if (path.empty() || other.empty() || place(path) != place(other)) return;
-  throw UsageError("[analyze] {}, {}: found {} for both; expected two places", flag, other_flag, path.string());
+  throw UsageError("[analyze] {}, {}: found {} for both; expected two places", flag, other_flag,
+                   path.string());
 }
 
 std::string dumped(const io::OrderedJson& value) {

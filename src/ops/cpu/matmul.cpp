@@ -35,6 +35,10 @@ constexpr Index kColStep = 16;  // tiles begin at whole vectors
 // make a packed batch and its documents one by one the same to the bit.
 constexpr Index kRowStep = 12;
 
+// Elsewhere: elements of c per thread. oneDNN 2.6 with AMX blocks a small product otherwise where it has more
+// threads than that keeps busy ([96,259] of 1531 products each, 5 threads), and other sums are the result.
+constexpr Index kThreadElements = 8192;
+
 constexpr std::size_t kPrimitives = 1024;  // packed batches have some 60 row counts, a model a dozen products
 
 struct Isa {
@@ -230,6 +234,12 @@ struct Matmul::State {
   /// a and b of one type; c BF16 only if they are.
   void multiply(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
     if (!current_isa().splits_by_shape) return multiply_tiles(a, b, c, options);
+    const Index enough = std::max<Index>(1, c.rows * c.cols / kThreadElements);
+    if (enough < omp_get_max_threads()) {
+      const ThreadCount few(static_cast<int>(enough));
+      execute(find(a, b, c, options), stream, scratchpad, a, b, c);
+      return;
+    }
     execute(find(a, b, c, options), stream, scratchpad, a, b, c);
   }
 
