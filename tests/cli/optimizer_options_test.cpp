@@ -140,7 +140,7 @@ TEST_F(OptimizerOptions, SweepsTryThemAndNameTheRowOfAMistake) {
   for (const auto& entry : std::filesystem::directory_iterator(path("sweep") + "/cells")) {
     const io::Json result = io::read_json_file(entry.path() / "result.json");
     const bool lion = entry.path().filename().string().find("lion") != std::string::npos;
-    EXPECT_EQ(result.at("settings").contains("optimizer"), lion) << entry.path();
+    EXPECT_EQ(result.at("settings").at("optimizer") == "lion", lion) << entry.path();
     ++cells;
   }
   EXPECT_EQ(cells, 4);
