@@ -1,12 +1,9 @@
 #include "data/record.hpp"
 
-#include <utf8proc.h>
-
-#include <algorithm>
-#include <nlohmann/json.hpp>
 #include <string_view>
 
 #include "core/error.hpp"
+#include "data/text_lines.hpp"
 #include "io/message_text.hpp"
 #include "io/text_file.hpp"
 
@@ -14,49 +11,6 @@ namespace lorry::data {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-std::string_view without_byte_order_mark(std::string_view text) {
-  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  return text;
-}
-
-Index find_invalid_utf8(std::string_view text) {
-  const auto* bytes = reinterpret_cast<const utf8proc_uint8_t*>(text.data());
-  const auto size = static_cast<utf8proc_ssize_t>(text.size());
-  for (utf8proc_ssize_t at = 0; at < size;) {
-    utf8proc_int32_t code = 0;
-    const utf8proc_ssize_t length = utf8proc_iterate(bytes + at, size - at, &code);
-    if (length < 0) return at;
-    at += length;
-  }
-  return -1;
-}
-
-/// `where` is "FILE:LINE".
-void check_utf8(std::string_view line, const std::string& where) {
-  const Index invalid = find_invalid_utf8(line);
-  if (invalid < 0) return;
-  throw Error("[data] {}: invalid UTF-8 at byte {} of the line; expected a file in UTF-8", where,
-              invalid + 1);
-}
-
-Json parse_object(std::string_view line, const std::string& where) {
-  check_utf8(line, where);
-  Json value;
-  try {
-    value = Json::parse(line);
-  } catch (const Json::parse_error& error) {
-    throw Error("[data] {}: malformed JSON at byte {} of the line; expected one whole object per line", where,
-                error.byte);
-  } catch (const Json::exception&) {
-    throw Error("[data] {}: malformed JSON: a number beyond all range; expected one whole object per line",
-                where);
-  }
-  if (!value.is_object()) throw Error("[data] {}: found {}; expected an object", where, value.type_name());
-  return value;
-}
 
 std::string key_list(const Json& object) {
   std::string list;
@@ -96,27 +50,18 @@ Record to_record(const Json& object, RecordKind kind, const std::string& where) 
 
 std::vector<Record> parse_jsonl(std::string_view text, const std::string& file) {
   std::vector<Record> records;
-  for (Index number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const std::string where = fmt::format("{}:{}", file, number);
+  for_each_line(text, file, [&](std::string_view line, const std::string& where) {
+    if (is_blank(line)) return;
     const Json object = parse_object(line, where);
     const RecordKind kind = records.empty() ? kind_of(object, where) : records.front().kind;
     records.push_back(to_record(object, kind, where));
-  }
+  });
   return records;
 }
 
 std::vector<Record> parse_plain(std::string_view text, const std::string& file) {
   if (text.empty()) return {};
-  std::string_view rest = text;
-  for (Index number = 1; !rest.empty(); ++number) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    check_utf8(rest.substr(0, end), fmt::format("{}:{}", file, number));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
+  for_each_line(text, file, check_utf8);
   std::vector<Record> records(1);
   records.front().text = text;
   return records;
