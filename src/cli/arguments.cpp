@@ -29,8 +29,10 @@ CLI::Option* declare_option(CLI::App& app, const Option& option) {
   if (option.positional) names += "," + option.name;
   if (option.binding.is_switch) return app.add_flag(names);
   CLI::Option* declared = app.add_option(names);
-  return option.repeated ? declared->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args()
-                         : declared->expected(1);
+  if (!option.repeated) return declared->expected(1);
+  // A flag takes one value at a time: where it may take several, the parser reads "[a,b]" as a list.
+  if (!option.positional) return declared->expected(1)->take_all();
+  return declared->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
 }
 
 Parsed declare(CLI::App& parent, const Command& command) {

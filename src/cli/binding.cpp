@@ -123,6 +123,16 @@ Binding bind_text(std::string& to) {
           .expected = "text"};
 }
 
+Binding bind_texts(std::vector<std::string>& to) {
+  return {.read =
+              [&to](const std::string& text) {
+                to.push_back(text);
+                return true;
+              },
+          .show = [&to] { return fmt::format("{}", fmt::join(to, ",")); },
+          .expected = "text"};
+}
+
 Binding bind_path(std::filesystem::path& to) {
   return {.read =
               [&to](const std::string& text) {

@@ -39,6 +39,8 @@ Binding bind_number(double& to, Interval interval);
 Binding bind_number(std::optional<double>& to, Interval interval);
 Binding bind_seed(std::uint64_t& to);
 Binding bind_text(std::string& to);
+/// Each text that is read comes behind those before: for Option::repeated.
+Binding bind_texts(std::vector<std::string>& to);
 Binding bind_path(std::filesystem::path& to);
 /// Each path that is read comes behind those before: for Option::repeated.
 Binding bind_paths(std::vector<std::filesystem::path>& to);

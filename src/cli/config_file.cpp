@@ -39,8 +39,12 @@ void read_config(const std::filesystem::path& file, OptionTable& table,
     }
     if (value.IsNull()) return;
     const std::string field = fmt::format("{}: {}", where, name);
-    const std::string text = yaml_text(value, option->binding.expected, field);
-    if (option->source != Source::kFlag) table.set(*option, text, Source::kConfig, field);
+    const auto take = [&](const YAML::Node& item) {
+      const std::string text = yaml_text(item, option->binding.expected, field);
+      if (option->source != Source::kFlag) table.set(*option, text, Source::kConfig, field);
+    };
+    if (!option->repeated || !value.IsSequence()) return take(value);
+    for (const YAML::Node& item : value) take(item);
   });
 }
 

@@ -5,35 +5,42 @@
 
 #include "cli/command.hpp"
 #include "cli/output.hpp"
+#include "cli/sampling_options.hpp"
 #include "cli/shared_options.hpp"
 #include "cli/standard_input.hpp"
 #include "cli/usage_error.hpp"
 #include "core/progress.hpp"
-#include "data/record.hpp"
+#include "data/prompts.hpp"
+#include "generate/beam_search.hpp"
 #include "generate/generator.hpp"
+#include "generate/text_stream.hpp"
 #include "model/loaded_model.hpp"
-#include "text/stream_decoder.hpp"
 
 namespace lorry::cli {
 
 namespace {
 
 constexpr const char* kNotes =
-    R"(Standard output carries the continuation alone, as it comes, and one newline. It ends with the model's
-end-of-text token or after --max-new-tokens. An empty prompt starts from the beginning-of-text token.
+    R"(Standard output carries the continuation alone, as it comes, and one newline. It ends before the model's
+end-of-text token, before a --stop text, or after --max-new-tokens. An empty prompt starts from the
+beginning-of-text token.
 
 A prompt is taken as it is: \n in it is two characters. For a line break write $'...\n' in bash, or --prompt - and give
 the prompt on standard input (without the line break that ends it).
 
-With --data FILE.jsonl (lines of {"prompt", "completion"}) every prompt is continued in turn, and each gives one line
-{"prompt": ..., "completion": ...} with what the model wrote; text i draws with seed + i.
+With --data every prompt of a file is continued (.jsonl: lines with "prompt"; .txt: one prompt a line), --batch-size
+of them together, and each gives one line {"prompt": ..., "completion": ...}, in the order of the file; text i draws
+with seed + i.
+
+With --num-beams the likeliest text of several written side by side is printed when it is known.
 
 Examples:
   lorry generate --model llama-3.2-1b --prompt "Once upon a time"
   lorry generate --model llama-3.2-1b --adapter my-adapter --prompt "Q: 2+2? A:" --max-new-tokens 20
-  lorry generate --model llama-3.2-1b --prompt "Hi" --temperature 0.8 --top-p 0.95 --seed 7
+  lorry generate --model llama-3.2-1b --prompt "Hi" --temperature 0.8 --min-p 0.05 --seed 7
   lorry generate --model llama-3.2-1b --prompt $'Name: Ada\nTown:'
   lorry generate --model llama-3.2-1b --prompt - < prompt.txt
+  lorry generate --model gpt2-e2e --data test.jsonl --num-beams 10 --length-penalty 0.9 --no-repeat-ngram-size 4
 )";
 
 constexpr std::string_view kFromInput = "-";
@@ -43,7 +50,9 @@ struct Flags {
   std::filesystem::path adapter;
   std::string prompt;
   std::filesystem::path data;
-  generate::GenerationOptions generation;
+  SamplingFlags sampling;
+  generate::BeamOptions beams;
+  Index batch_size = 8;
   std::optional<DType> dtype;
   Index threads = 0;
   bool verbose = false;
@@ -53,8 +62,9 @@ struct Flags {
 using OnText = std::function<void(std::string_view)>;
 
 struct Continuation {
-  std::string text;
-  generate::GenerationResult result;
+  std::string text = {};
+  generate::GenerationResult result = {};
+  std::optional<float> score = {};  // of the best beam
 };
 
 /// As training sees it; an empty prompt is BOS alone.
@@ -65,21 +75,37 @@ std::vector<std::int32_t> prompt_ids(const model::LoadedModel& model, const std:
   throw Error("[generate] --prompt: empty; expected text, since this model has no beginning-of-text token");
 }
 
+Continuation search_beams(const model::LoadedModel& model, const std::vector<std::int32_t>& prompt,
+                          const Flags& flags) {
+  generate::BeamSearchResult best =
+      generate::beam_search(*model.decoder, prompt, flags.sampling.generation, flags.beams);
+  generate::TextStream stream(*model.tokenizer, prompt, {});
+  Continuation continuation{.text = {}, .result = std::move(best.text), .score = best.score};
+  for (const std::int32_t id : continuation.result.ids) continuation.text += stream.push(id);
+  continuation.text += stream.finish();
+  return continuation;
+}
+
 /// `on_text` gets the text piece by piece.
-Continuation continue_prompt(const model::LoadedModel& model, const std::string& prompt,
-                             const generate::GenerationOptions& options, const OnText& on_text) {
-  const std::vector<std::int32_t> ids = prompt_ids(model, prompt);
-  text::StreamDecoder decoder(*model.tokenizer);
-  // The prompt comes first, so that the continuation keeps a space that decoders drop at the start of a text.
-  for (const std::int32_t id : ids) decoder.push(id);
+Continuation continue_prompt(const model::LoadedModel& model, const Flags& flags, const OnText& on_text) {
+  const std::vector<std::int32_t> ids = prompt_ids(model, flags.prompt);
+  if (flags.beams.num_beams > 1) {
+    Continuation continuation = search_beams(model, ids, flags);
+    if (on_text) on_text(continuation.text);
+    return continuation;
+  }
+  generate::TextStream stream(*model.tokenizer, ids, flags.sampling.stop);
   Continuation continuation;
   const auto emit = [&](const std::string& piece) {
     continuation.text += piece;
     if (on_text && !piece.empty()) on_text(piece);
   };
   continuation.result =
-      generate::generate(*model.decoder, ids, options, [&](std::int32_t id) { emit(decoder.push(id)); });
-  emit(decoder.finish());
+      generate::generate(*model.decoder, ids, flags.sampling.generation, [&](std::int32_t id) {
+        emit(stream.push(id));
+        return !stream.stopped();
+      });
+  emit(stream.finish());
   return continuation;
 }
 
@@ -87,26 +113,26 @@ double per_second(Index count, double seconds) {
   return seconds > 0 ? static_cast<double>(count) / seconds : 0;
 }
 
-/// Tokens that were fed back one by one, over the time that took.
 double decode_rate(const generate::GenerationResult& result) {
-  return per_second(static_cast<Index>(result.ids.size()) - (result.stopped ? 0 : 1), result.decode_seconds);
+  return per_second(result.decode_steps, result.decode_seconds);
 }
 
 void run_prompt(const model::LoadedModel& model, const Flags& flags) {
   const OnText stream = flags.json ? OnText() : OnText(print_out);
-  const auto [text, result] = continue_prompt(model, flags.prompt, flags.generation, stream);
+  const auto [text, result, score] = continue_prompt(model, flags, stream);
   const auto new_tokens = static_cast<Index>(result.ids.size());
   const double prompt_rate = per_second(result.prompt_tokens, result.prompt_seconds);
   if (flags.json) {
-    print_json({{"text", text},
-                {"prompt_tokens", result.prompt_tokens},
-                {"new_tokens", new_tokens},
-                {"stopped", result.stopped},
-                {"prompt_tokens_per_second", prompt_rate},
-                {"tokens_per_second", decode_rate(result)},
-                {"seconds", result.prompt_seconds + result.decode_seconds},
-                {"peak_rss_bytes", peak_rss_bytes()}});
-    return;
+    io::OrderedJson report = {{"text", text},
+                              {"prompt_tokens", result.prompt_tokens},
+                              {"new_tokens", new_tokens},
+                              {"stopped", result.stopped},
+                              {"prompt_tokens_per_second", prompt_rate},
+                              {"tokens_per_second", decode_rate(result)},
+                              {"seconds", result.prompt_seconds + result.decode_seconds},
+                              {"peak_rss_bytes", peak_rss_bytes()}};
+    if (score) report["score"] = *score;
+    return print_json(report);
   }
   print_out("\n");
   if (!flags.verbose && isatty(STDERR_FILENO) != 1) return;
@@ -115,22 +141,61 @@ void run_prompt(const model::LoadedModel& model, const Flags& flags) {
                          result.stopped ? "ended by itself" : "stopped by --max-new-tokens"));
 }
 
+/// Prints {"prompt", "completion"} in the order of the file, each as soon as those before it are printed.
+class Answers {
+ public:
+  explicit Answers(const std::vector<std::string>& prompts)
+      : prompts_(prompts), texts_(prompts.size()), progress_("prompt", static_cast<Index>(prompts.size())) {}
+
+  void add(std::size_t i, std::string text) {
+    texts_[i] = std::move(text);
+    progress_.update(++done_);
+    for (; printed_ < texts_.size() && texts_[printed_]; ++printed_) {
+      const io::OrderedJson line = {{"prompt", prompts_[printed_]}, {"completion", *texts_[printed_]}};
+      print_out(line.dump() + "\n");
+    }
+  }
+
+ private:
+  const std::vector<std::string>& prompts_;
+  std::vector<std::optional<std::string>> texts_;
+  std::size_t printed_ = 0;
+  Progress progress_;
+  Index done_ = 0;
+};
+
+void run_batches(const model::LoadedModel& model, const Flags& flags,
+                 const std::vector<std::vector<std::int32_t>>& ids, Answers& answers) {
+  struct Text {
+    generate::TextStream stream;
+    std::string text;
+  };
+  std::vector<Text> texts;
+  texts.reserve(ids.size());
+  for (const auto& prompt : ids) {
+    texts.push_back({generate::TextStream(*model.tokenizer, prompt, flags.sampling.stop), {}});
+  }
+  const auto on_token = [&](Index i, std::int32_t id) {
+    Text& text = texts[static_cast<std::size_t>(i)];
+    text.text += text.stream.push(id);
+    return !text.stream.stopped();
+  };
+  const auto on_done = [&](Index i, const generate::GenerationResult& /*result*/) {
+    Text& text = texts[static_cast<std::size_t>(i)];
+    answers.add(static_cast<std::size_t>(i), text.text + text.stream.finish());
+  };
+  generate::generate_all(*model.decoder, ids, flags.sampling.generation, flags.batch_size,
+                         {.on_token = on_token, .on_done = on_done});
+}
+
 void run_data(const model::LoadedModel& model, const Flags& flags) {
-  const std::vector<data::Record> records = data::read_records(flags.data);
-  if (records.front().kind != data::RecordKind::kCompletion) {
-    throw Error(R"([generate] --data {}: found records of "text"; expected "prompt" and "completion")",
-                flags.data.string());
-  }
-  Progress progress("prompt", static_cast<Index>(records.size()));
-  generate::GenerationOptions options = flags.generation;
-  Index done = 0;
-  for (const data::Record& record : records) {
-    const Continuation continuation = continue_prompt(model, record.prompt, options, {});
-    const io::OrderedJson line = {{"prompt", record.prompt}, {"completion", continuation.text}};
-    print_out(line.dump() + "\n");
-    ++options.sampler.seed;
-    progress.update(++done);
-  }
+  const std::vector<std::string> prompts = data::read_prompts(flags.data);
+  std::vector<std::vector<std::int32_t>> ids;
+  ids.reserve(prompts.size());
+  for (const std::string& prompt : prompts) ids.push_back(prompt_ids(model, prompt));
+  Answers answers(prompts);
+  if (flags.beams.num_beams == 1) return run_batches(model, flags, ids, answers);
+  for (std::size_t i = 0; i < ids.size(); ++i) answers.add(i, search_beams(model, ids[i], flags).text);
 }
 
 /// What would have no effect is refused, or told where a script may well say it all the same.
@@ -145,10 +210,21 @@ void check_options(const OptionTable& table, const Flags& flags) {
         "[generate] --json: has no effect with --data, which gives one object per line anyway; "
         "expected it without");
   }
-  for (const char* name : {"top-k", "top-p"}) {
-    if (flags.generation.sampler.temperature > 0 || table.source(name) == Source::kDefault) continue;
-    print_note(fmt::format("note: --{} has no effect while --temperature is 0", name));
+  check_sampling(table, flags.sampling);
+  const bool beams = flags.beams.num_beams > 1;
+  if (beams) generate::check_options(flags.beams, flags.sampling.generation.sampler);
+  if (beams && !flags.sampling.stop.empty()) {
+    throw Error("[generate] --stop: found with --num-beams {}; expected it with one beam only",
+                flags.beams.num_beams);
   }
+  const auto tell = [&](const char* name, bool ignored, const char* why) {
+    if (!ignored || table.source(name) == Source::kDefault) return;
+    print_note(fmt::format("note: --{} has no effect {}", name, why));
+  };
+  tell("length-penalty", !beams, "while --num-beams is 1");
+  tell("early-stopping", !beams, "while --num-beams is 1");
+  tell("batch-size", has_prompt, "without --data");
+  tell("batch-size", !has_prompt && beams, "with --num-beams: the beams of one prompt are a batch");
 }
 
 /// All of standard input but one line break at its end, which editors and echo put there.
@@ -165,7 +241,7 @@ void run(const OptionTable& table, Flags& flags) {
   if (has_prompt && flags.prompt == kFromInput) flags.prompt = read_prompt();
   use_base_model(flags.model, flags.adapter);
   const model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
-  flags.generation.stop_ids = model::stop_tokens(model);
+  flags.sampling.generation.stop_ids = model::stop_tokens(model);
   if (has_prompt) {
     run_prompt(model, flags);
   } else {
@@ -173,17 +249,20 @@ void run(const OptionTable& table, Flags& flags) {
   }
 }
 
-void add_sampling_options(OptionTable& table, generate::GenerationOptions& options) {
-  table.group("Sampling");
-  table.add("max-new-tokens", "N", bind_integer(options.max_new_tokens, 1), "tokens to write at most");
+void add_beam_options(OptionTable& table, generate::BeamOptions& beams) {
+  table.group("Beam search");
+  table.add("num-beams", "N", bind_integer(beams.num_beams, 1),
+            "texts written side by side, of which the likeliest is taken; 1: no beam search");
+  table.add("length-penalty", "X", bind_number(beams.length_penalty, {}),
+            "a beam's score is its log-probability / tokens^X: higher favours longer texts");
   table.add(
-      "temperature", "X", bind_number(options.sampler.temperature, {.low = 0}),
-      "divides the logits: higher is wilder; 0: always the likeliest token, and the rest has no effect");
-  table.add("top-k", "N", bind_integer(options.sampler.top_k, 0),
-            "draw from the N likeliest tokens; 0: from all");
-  table.add("top-p", "P", bind_number(options.sampler.top_p, {.low = 0, .high = 1, .low_open = true}),
-            "draw from the fewest tokens that together have this probability");
-  table.add("seed", "N", bind_seed(options.sampler.seed), "fixes the draws");
+      "early-stopping", "WORD",
+      bind_choice<generate::EarlyStopping>(beams.early_stopping,
+                                           {{"false", generate::EarlyStopping::kFalse},
+                                            {"true", generate::EarlyStopping::kTrue},
+                                            {"never", generate::EarlyStopping::kNever}}),
+      "true: end with as many finished beams as run; false: when none is likely to become better; never: "
+      "when none can");
 }
 
 }  // namespace
@@ -196,8 +275,10 @@ Command make_generate_command() {
   add_model_options(table, flags->model, flags->adapter, "with this adapter");
   table.group("Input");
   table.add("prompt", "TEXT", bind_text(flags->prompt), "what to continue; - reads it from standard input");
-  table.add("data", "FILE", bind_path(flags->data), "continue every prompt of a .jsonl file instead");
-  add_sampling_options(table, flags->generation);
+  table.add("data", "FILE", bind_path(flags->data), "continue every prompt of a .jsonl or .txt file instead");
+  table.add("batch-size", "N", bind_integer(flags->batch_size, 1), "prompts of --data to continue together");
+  add_sampling_options(table, flags->sampling);
+  add_beam_options(table, flags->beams);
   add_compute_options(table, flags->dtype, flags->threads);
   add_json_option(table, flags->json,
                   "text and figures as one JSON object at the end, instead of the text alone");

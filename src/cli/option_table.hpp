@@ -26,7 +26,7 @@ struct Option {
   std::string instead = {};  // an option that makes this one not required where it is given
   bool in_config = true;     // may stand in a YAML config, and is written to one
   bool positional = false;   // may be given without its flag
-  bool repeated = false;     // takes any number of values on the command line: the binding is told each
+  bool repeated = false;     // may be given several times, in YAML as a list: the binding is told each
   Index least = 1;           // values, where it is required and repeated
   std::vector<std::string> texts = {};  // that it was given
 };

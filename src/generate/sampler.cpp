@@ -1,10 +1,9 @@
 #include "generate/sampler.hpp"
 
-#include <algorithm>
 #include <cmath>
 
-#include "core/check.hpp"
 #include "core/error.hpp"
+#include "generate/likeliest.hpp"
 
 namespace lorry::generate {
 namespace {
@@ -12,6 +11,7 @@ namespace {
 constexpr std::uint64_t kSampleStream = 0x73616D706CULL << 24;  // "sampl": apart from other uses of the seed
 
 void check_options(const SamplerOptions& options) {
+  check_filters(options.history);
   if (!(options.temperature >= 0) || !std::isfinite(options.temperature)) {
     throw Error("[generate] --temperature: found {}; expected a finite number, at least 0",
                 options.temperature);
@@ -20,21 +20,9 @@ void check_options(const SamplerOptions& options) {
   if (!(options.top_p > 0 && options.top_p <= 1)) {
     throw Error("[generate] --top-p: found {}; expected above 0 and at most 1", options.top_p);
   }
-}
-
-Index find_largest(std::span<const float> logits) {
-  LORRY_CHECK(!logits.empty());
-  std::size_t best = 0;
-  bool any_nan = false;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    any_nan = any_nan || std::isnan(logits[i]);
-    if (logits[i] > logits[best]) best = i;
+  if (!(options.min_p >= 0 && options.min_p <= 1)) {
+    throw Error("[generate] --min-p: found {}; expected 0 to 1", options.min_p);
   }
-  if (any_nan || !std::isfinite(logits[best])) {
-    throw Error("[generate] logits: found {}; expected finite numbers: did training diverge?",
-                any_nan ? "NaN" : "infinity");
-  }
-  return static_cast<Index>(best);
 }
 
 }  // namespace
@@ -43,19 +31,32 @@ Sampler::Sampler(SamplerOptions options) : options_(options), rng_(options.seed,
   check_options(options_);
 }
 
-std::int32_t Sampler::pick(std::span<const float> logits) {
-  const Index largest = find_largest(logits);
-  if (options_.temperature == 0) return static_cast<std::int32_t>(largest);
-
-  const double peak = logits[static_cast<std::size_t>(largest)];
+std::int32_t Sampler::filter(std::span<const float> logits, std::span<const std::int32_t> ids) {
+  if (options_.history.any()) {
+    scores_.assign(logits.begin(), logits.end());
+    apply_filters(options_.history, ids, scores_);
+    logits = scores_;
+  }
+  const std::int32_t largest = find_likeliest(logits);
   candidates_.clear();
+  if (options_.temperature == 0) {
+    candidates_.push_back({1.0, largest});
+    return largest;
+  }
+  const double peak = logits[static_cast<std::size_t>(largest)];
   for (std::size_t i = 0; i < logits.size(); ++i) {
     const double weight = std::exp((static_cast<double>(logits[i]) - peak) / options_.temperature);
     candidates_.push_back({weight, static_cast<std::int32_t>(i)});
   }
-  keep_top_k();
-  keep_top_p();
+  keep_top_k(candidates_, options_.top_k);
+  keep_top_p(candidates_, options_.top_p);
+  keep_min_p(candidates_, options_.min_p);
+  return largest;
+}
 
+std::int32_t Sampler::pick(std::span<const float> logits, std::span<const std::int32_t> ids) {
+  const std::int32_t largest = filter(logits, ids);
+  if (options_.temperature == 0) return largest;
   double total = 0;
   for (const Candidate& candidate : candidates_) total += candidate.weight;
   double rest = static_cast<double>(rng_.next_uniform()) * total;
@@ -64,34 +65,18 @@ std::int32_t Sampler::pick(std::span<const float> logits) {
     if (rest < 0) return candidate.id;
   }
   // Rounding in the sums can leave a last grain: the likeliest token is always a fair answer.
-  return static_cast<std::int32_t>(largest);
+  return largest;
 }
 
-void Sampler::keep_top_k() {
-  const Index k = options_.top_k;
-  if (k == 0 || k >= static_cast<Index>(candidates_.size())) return;
-  std::vector<Candidate> ranked = candidates_;
-  const auto kth = ranked.begin() + (k - 1);
-  std::nth_element(ranked.begin(), kth, ranked.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.weight > b.weight; });
-  std::erase_if(candidates_, [&](const Candidate& candidate) { return candidate.weight < kth->weight; });
-}
-
-void Sampler::keep_top_p() {
-  if (options_.top_p >= 1) return;
+std::vector<double> Sampler::probabilities(std::span<const float> logits, std::span<const std::int32_t> ids) {
+  filter(logits, ids);
   double total = 0;
   for (const Candidate& candidate : candidates_) total += candidate.weight;
-  // A heap instead of a sort: the few likeliest tokens of a large vocabulary usually have the mass.
-  const auto below = [](const Candidate& a, const Candidate& b) {
-    return a.weight != b.weight ? a.weight < b.weight : a.id > b.id;
-  };
-  std::make_heap(candidates_.begin(), candidates_.end(), below);
-  auto end = candidates_.end();
-  for (double mass = 0; mass < options_.top_p * total && end != candidates_.begin(); --end) {
-    std::pop_heap(candidates_.begin(), end, below);
-    mass += (end - 1)->weight;
+  std::vector<double> probabilities(logits.size());
+  for (const Candidate& candidate : candidates_) {
+    probabilities[static_cast<std::size_t>(candidate.id)] = candidate.weight / total;
   }
-  candidates_.erase(candidates_.begin(), end);
+  return probabilities;
 }
 
 }  // namespace lorry::generate

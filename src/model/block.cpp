@@ -38,10 +38,10 @@ void Block::forward(const nn::Context& context, ConstMatrixView x, ConstMatrixVi
 }
 
 void Block::forward_cached(const nn::Context& context, ConstMatrixView x, ConstMatrixView rope,
-                           std::span<const std::int32_t> positions, nn::KeyValueCache& past, Cache& cache,
+                           const nn::Extension& extension, nn::KeyValueCache& past, Cache& cache,
                            Scratch& scratch, MatrixView y) const {
   start(context, x, cache, scratch);
-  attention_.forward_cached(context, scratch.normed, rope, positions, past, cache.attention,
+  attention_.forward_cached(context, scratch.normed, rope, extension, past, cache.attention,
                             scratch.attention, cache.x_mid);
   finish(context, cache, scratch, y);
 }

@@ -39,10 +39,10 @@ class Block {
   void backward(const nn::Context& context, ConstMatrixView x, ConstMatrixView rope,
                 const nn::Sequence& sequence, const Cache& cache, bool below, Scratch& scratch,
                 MatrixView d_x) const;
-  /// forward for new tokens of one document behind `past`.
+  /// forward for new tokens of texts behind `past`.
   void forward_cached(const nn::Context& context, ConstMatrixView x, ConstMatrixView rope,
-                      std::span<const std::int32_t> positions, nn::KeyValueCache& past, Cache& cache,
-                      Scratch& scratch, MatrixView y) const;
+                      const nn::Extension& extension, nn::KeyValueCache& past, Cache& cache, Scratch& scratch,
+                      MatrixView y) const;
 
  private:
   void start(const nn::Context& context, ConstMatrixView x, Cache& cache, Scratch& scratch) const;

@@ -9,6 +9,7 @@
 #include "data/batch.hpp"
 #include "model/block.hpp"
 #include "model/config.hpp"
+#include "model/text_cache.hpp"
 #include "model/weights.hpp"
 #include "nn/head.hpp"
 
@@ -40,18 +41,21 @@ class Decoder {
     Block::Scratch block;
     nn::LossHead::Scratch head;
   };
-  /// Keys and values of one text under generation.
+  /// Texts under generation: their keys and values, and what extending them needs.
   struct Generation {
-    std::vector<nn::KeyValueCache> layers;
-    Index length = 0;    // tokens so far
-    Index capacity = 0;  // tokens that the caches have room for
-    Block::Cache cache;
-    Block::Scratch scratch;
-    Matrix x[2];
-    Matrix last;    // [1,D] compute type
-    Matrix logits;  // [1,V] F32
-    nn::Linear::Cache head_cache;
-    nn::Linear::Scratch head_scratch;
+    TextCache texts;
+    Block::Cache cache = {};
+    Block::Scratch scratch = {};
+    Matrix x[2] = {};
+    Matrix last = {};    // [texts extended, D] compute type
+    Matrix logits = {};  // [texts extended, V] F32
+    nn::Linear::Cache head_cache = {};
+    nn::Linear::Scratch head_scratch = {};
+  };
+  /// Tokens (at least one) to put behind a text.
+  struct TextPart {
+    Index text = 0;
+    std::span<const std::int32_t> ids = {};
   };
 
   /// compute: F32 or BF16. weights must hold every tensor of the config and outlive this.
@@ -76,10 +80,13 @@ class Decoder {
   /// logits [N,V] F32 of every row: for tests and small inputs, since it is large.
   void logits(const data::Batch& batch, Workspace& workspace, MatrixView logits);
 
-  /// An empty text. Throws Error if `longest`, the tokens it may come to, is beyond a model with learned
+  /// Empty texts. Throws Error if `longest`, the tokens that one may come to, is beyond a model with learned
   /// positions.
-  [[nodiscard]] Generation start_generation(Index longest);
-  /// Appends ids (at least one) and returns the logits [V] after the last one; valid until the next call.
+  [[nodiscard]] Generation start_generation(Index longest, Index texts = 1);
+  /// Appends tokens to some of the texts, in ascending order, all of them rows of the same products. Returns
+  /// logits [parts, V] after the last token of each; valid until the next call.
+  ConstMatrixView extend(Generation& generation, std::span<const TextPart> parts);
+  /// The same for the only text; returns its logits [V].
   std::span<const float> extend(Generation& generation, std::span<const std::int32_t> ids);
 
   /// Where full fine-tuning hooks in; see model/full_parameters.hpp. Each returns the module whose tensors
@@ -98,7 +105,6 @@ class Decoder {
   /// Throws Error if a text of that many tokens is beyond a model with learned positions.
   void check_positions(Index positions) const;
   void prepare_positions(Index positions);
-  void make_room(Generation& generation, Index tokens) const;
   void embed(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions, MatrixView x) const;
   /// NEFTune (Jain et al. 2023, arXiv:2310.05914, algorithm 1): adds to each element of x, the embeddings of
   /// a document of L tokens, a draw from alpha / sqrt(L D) * [-1, 1).

@@ -1,7 +1,6 @@
 #include "nn/attention.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace lorry::nn {
@@ -95,21 +94,25 @@ void SelfAttention::backward(const Context& context, ConstMatrixView x, ConstMat
 }
 
 void SelfAttention::forward_cached(const Context& context, ConstMatrixView x, ConstMatrixView rope,
-                                   std::span<const std::int32_t> positions, KeyValueCache& past, Cache& cache,
+                                   const Extension& extension, KeyValueCache& past, Cache& cache,
                                    Scratch& scratch, MatrixView y) const {
-  project(context, x, rope, positions, cache, scratch);
+  project(context, x, rope, extension.positions, cache, scratch);
   cache.out.reshape(x.rows, q_width(), context.compute);
-  LORRY_CHECK(past.length + x.rows <= past.keys.rows());
+  const ops::Documents& documents = extension.documents;
+  LORRY_CHECK(documents.keys.back() <= past.keys.rows());
   const MatrixView qkv = cache.qkv;
-  const Index total = past.length + x.rows;
-  context.ops.copy(qkv.col_range(q_width(), k_width()), past.keys.view().row_range(past.length, x.rows));
-  context.ops.copy(qkv.col_range(q_width() + k_width(), k_width()),
-                   past.values.view().row_range(past.length, x.rows));
-  past.length = total;
-  const std::array<Index, 2> queries = {0, x.rows};
-  const std::array<Index, 2> keys = {0, total};
-  context.ops.attention(qkv.col_range(0, q_width()), past.keys.view().row_range(0, total),
-                        past.values.view().row_range(0, total), {queries, keys}, shape_, cache.out, {});
+  const MatrixView k = qkv.col_range(q_width(), k_width());
+  const MatrixView v = qkv.col_range(q_width() + k_width(), k_width());
+  for (std::size_t d = 0; d + 1 < documents.queries.size(); ++d) {
+    const Index first = documents.queries[d];
+    const Index count = documents.queries[d + 1] - first;
+    if (count == 0) continue;
+    const Index row = documents.keys[d + 1] - count;
+    context.ops.copy(k.row_range(first, count), past.keys.view().row_range(row, count));
+    context.ops.copy(v.row_range(first, count), past.values.view().row_range(row, count));
+  }
+  context.ops.attention(qkv.col_range(0, q_width()), past.keys, past.values, documents, shape_, cache.out,
+                        {});
   parts_.output.forward(context, cache.out, true, cache.output_update, scratch.linear, y);
 }
 

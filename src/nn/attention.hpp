@@ -14,11 +14,17 @@ struct Sequence {
   std::span<const Index> offsets;           // documents own rows [offsets[d], offsets[d+1])
 };
 
-/// Keys and values of one document's earlier tokens, for generation.
+/// Keys and values of earlier tokens, for generation. Which rows are whose is the owner's to know.
 struct KeyValueCache {
-  Matrix keys;    // [capacity, kv_heads*head_dim], compute type, rotated
+  Matrix keys;    // [rows, kv_heads*head_dim], compute type, rotated
   Matrix values;  // same shape
-  Index length = 0;
+};
+
+/// New rows of texts under generation. The last keys of a document are those of its queries: this is where
+/// the new ones belong.
+struct Extension {
+  std::span<const std::int32_t> positions;  // [N]
+  ops::Documents documents;                 // queries: rows of x; keys: rows of the cache
 };
 
 /// y += o_proj(attention(q_proj(x), k_proj(x), v_proj(x))).
@@ -62,11 +68,11 @@ class SelfAttention {
   /// dy [N,D] has the compute type; dx [N,D] F32 is overwritten, or skipped when empty.
   void backward(const Context& context, ConstMatrixView x, ConstMatrixView rope, const Sequence& sequence,
                 ConstMatrixView dy, const Cache& cache, Scratch& scratch, MatrixView dx) const;
-  /// As forward for new tokens of one document whose earlier keys and values are in `past`, which grows by
-  /// them.
+  /// As forward for new tokens of texts whose earlier keys and values are in `past`, where the new ones are
+  /// put.
   void forward_cached(const Context& context, ConstMatrixView x, ConstMatrixView rope,
-                      std::span<const std::int32_t> positions, KeyValueCache& past, Cache& cache,
-                      Scratch& scratch, MatrixView y) const;
+                      const Extension& extension, KeyValueCache& past, Cache& cache, Scratch& scratch,
+                      MatrixView y) const;
 
  private:
   [[nodiscard]] Index q_width() const { return shape_.heads * shape_.head_dim; }

@@ -24,7 +24,7 @@ double chi_square(SamplerOptions options, const std::vector<float>& logits,
                   const std::vector<double>& expected) {
   Sampler sampler(options);
   std::vector<int> counts(logits.size());
-  for (int i = 0; i < kDraws; ++i) ++counts[static_cast<std::size_t>(sampler.pick(logits))];
+  for (int i = 0; i < kDraws; ++i) ++counts[static_cast<std::size_t>(sampler.pick(logits, {}))];
   double sum = 0;
   for (std::size_t id = 0; id < counts.size(); ++id) {
     const double mean = expected[id] * kDraws;
@@ -41,8 +41,8 @@ constexpr double kBound = 20.0;  // 4 degrees of freedom exceed it once in 2000 
 
 TEST(Sampler, GreedyTakesTheLowestIdOfEqualLogits) {
   Sampler sampler({});
-  EXPECT_EQ(sampler.pick(std::vector<float>{0.5F, 2.0F, -1.0F, 2.0F}), 1);
-  EXPECT_EQ(sampler.pick(std::vector<float>{-kInfinity, -7.0F}), 1);
+  EXPECT_EQ(sampler.pick(std::vector<float>{0.5F, 2.0F, -1.0F, 2.0F}, {}), 1);
+  EXPECT_EQ(sampler.pick(std::vector<float>{-kInfinity, -7.0F}, {}), 1);
 }
 
 TEST(Sampler, TemperatureOneDrawsTheSoftmax) {
@@ -86,12 +86,30 @@ TEST(Sampler, TopPMeasuresTheMassThatTopKLeft) {
       kBound);
 }
 
+TEST(Sampler, MinPMeasuresAgainstTheLikeliest) {
+  const std::vector<double> p = {0.4, 0.05, 0.3, 0.05, 0.2};
+  const std::vector<double> three = {4.0 / 9, 0, 3.0 / 9, 0, 2.0 / 9};
+  EXPECT_LT(chi_square({.temperature = 1.0F, .min_p = 0.49F, .seed = 10}, logits_of(p), three), kBound);
+  EXPECT_LT(chi_square({.temperature = 1.0F, .min_p = 1.0F, .seed = 11}, logits_of(p), {1, 0, 0, 0, 0}),
+            kBound);
+  EXPECT_LT(chi_square({.temperature = 1.0F, .min_p = 0.12F, .seed = 12}, logits_of(p), p), kBound);
+}
+
+TEST(Sampler, HistoryActsOnGreedyToo) {
+  const std::vector<float> logits = {1.0F, 1.2F, -1.0F, -1.1F};
+  const std::vector<std::int32_t> ids = {1, 2, 1};
+  EXPECT_EQ(Sampler({.history = {.repetition_penalty = 1.19F}}).pick(logits, ids), 1);
+  EXPECT_EQ(Sampler({.history = {.repetition_penalty = 1.21F}}).pick(logits, ids), 0);
+  EXPECT_EQ(Sampler({.history = {.no_repeat_ngram_size = 1}}).pick(logits, ids), 0);
+  EXPECT_EQ(Sampler({.history = {.no_repeat_ngram_size = 2}}).pick(logits, ids), 1) << "only 2 followed 1";
+}
+
 TEST(Sampler, SameSeedSameText) {
   const std::vector<float> logits(50, 0.0F);
   const auto draw = [&](std::uint64_t seed) {
     Sampler sampler({.temperature = 1.0F, .top_k = 20, .top_p = 0.9F, .seed = seed});
     std::vector<std::int32_t> ids;
-    for (int i = 0; i < 30; ++i) ids.push_back(sampler.pick(logits));
+    for (int i = 0; i < 30; ++i) ids.push_back(sampler.pick(logits, {}));
     return ids;
   };
   EXPECT_EQ(draw(1), draw(1));
@@ -100,7 +118,7 @@ TEST(Sampler, SameSeedSameText) {
 
 TEST(Sampler, TinyTemperatureIsGreedy) {
   Sampler sampler({.temperature = 1e-30F});
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(sampler.pick(std::vector<float>{1.0F, 1.001F, -kInfinity}), 1);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(sampler.pick(std::vector<float>{1.0F, 1.001F, -kInfinity}, {}), 1);
 }
 
 TEST(Sampler, RefusesBadOptionsAndLogits) {
@@ -109,10 +127,14 @@ TEST(Sampler, RefusesBadOptionsAndLogits) {
   EXPECT_THROW(Sampler({.top_k = -1}), Error);
   EXPECT_THROW(Sampler({.top_p = 0.0F}), Error);
   EXPECT_THROW(Sampler({.top_p = 1.1F}), Error);
+  EXPECT_THROW(Sampler({.min_p = -0.1F}), Error);
+  EXPECT_THROW(Sampler({.min_p = 1.1F}), Error);
+  EXPECT_THROW(Sampler({.history = {.repetition_penalty = 0.0F}}), Error);
+  EXPECT_THROW(Sampler({.history = {.no_repeat_ngram_size = -1}}), Error);
   Sampler sampler({});
-  EXPECT_THROW(sampler.pick(std::vector<float>{std::nanf(""), 1.0F}), Error);
-  EXPECT_THROW(sampler.pick(std::vector<float>{1.0F, kInfinity}), Error);
-  EXPECT_THROW(sampler.pick(std::vector<float>{-kInfinity, -kInfinity}), Error);
+  EXPECT_THROW(sampler.pick(std::vector<float>{std::nanf(""), 1.0F}, {}), Error);
+  EXPECT_THROW(sampler.pick(std::vector<float>{1.0F, kInfinity}, {}), Error);
+  EXPECT_THROW(sampler.pick(std::vector<float>{-kInfinity, -kInfinity}, {}), Error);
 }
 
 }  // namespace
