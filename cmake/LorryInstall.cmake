@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 set(LORRY_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/lorry)
-set(lorry_folders core tensor io text ops nn optim data report model analysis train generate sweep)
+set(lorry_folders core tensor io text ops nn optim data report score model analysis train generate sweep)
 list(TRANSFORM lorry_folders PREPEND lorry_ OUTPUT_VARIABLE lorry_libraries)
 
 add_library(lorry_library INTERFACE)

@@ -25,6 +25,7 @@ Command make_train_command();
 Command make_sweep_command();
 Command make_eval_command();
 Command make_generate_command();
+Command make_score_command();
 Command make_merge_command();
 Command make_inspect_command();
 Command make_analyze_command();

@@ -6,7 +6,7 @@ namespace lorry::cli {
 
 std::vector<Command> make_commands() {
   constexpr std::array kMakers = {make_init_command,    make_train_command,    make_sweep_command,
-                                  make_eval_command,    make_generate_command, make_merge_command,
+                                  make_eval_command,    make_generate_command, make_score_command, make_merge_command,
                                   make_inspect_command, make_analyze_command};
   std::vector<Command> commands;
   commands.reserve(kMakers.size());

@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // A folder includes itself and lower levels only.
-constexpr std::array<std::pair<std::string_view, int>, 15> kLevels = {{
+constexpr std::array<std::pair<std::string_view, int>, 16> kLevels = {{
     {"core", 0},
     {"tensor", 1},
     {"io", 2},
@@ -23,6 +23,7 @@ constexpr std::array<std::pair<std::string_view, int>, 15> kLevels = {{
     {"data", 3},
     {"report", 3},
     {"model", 4},
+    {"score", 4},
     {"analysis", 5},
     {"generate", 5},
     {"train", 6},
