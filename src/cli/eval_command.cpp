@@ -5,9 +5,11 @@
 #include <memory>
 
 #include "cli/command.hpp"
+#include "cli/data_options.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
 #include "core/progress.hpp"
+#include "data/dataset.hpp"
 #include "model/loaded_model.hpp"
 #include "train/evaluate.hpp"
 #include "train/options.hpp"
@@ -28,7 +30,9 @@ Examples:
 struct Flags {
   std::filesystem::path model;
   std::filesystem::path adapter;
-  std::filesystem::path data;
+  data::DataFiles data;
+  data::DataOptions reading;
+  data::Split split = data::Split::kEvaluation;
   std::optional<Index> max_seq_length;
   std::optional<DType> dtype;
   Index threads = 0;
@@ -44,12 +48,13 @@ void run(Flags& flags) {
     print_note(fmt::format("note: --max-seq-length {} is above the model's positions; using {}",
                            *flags.max_seq_length, positions));
   }
-  const data::Dataset data = data::load_dataset(data::find_data_file(flags.data, data::Split::kEvaluation),
-                                                model::make_encoder(model), max_seq_length);
+  const data::Dataset data =
+      data::load_dataset(data::find_data_files(flags.data, flags.split),
+                         model::make_encoder(model, flags.reading), max_seq_length, flags.reading);
   model::Decoder::Workspace workspace;
   std::optional<Progress> progress(std::in_place, "token", data.statistics.tokens);
   const train::Evaluation result = train::evaluate(
-      *model.decoder, data.documents, max_seq_length, workspace,
+      *model.decoder, data.view(), max_seq_length, workspace,
       [&](Index done, Index total) { progress->update(data.statistics.tokens * done / total); });
   progress.reset();
   if (!flags.json) {
@@ -82,12 +87,16 @@ Command make_eval_command() {
   OptionTable& table = command.options;
   add_model_options(table, flags->model, flags->adapter, "with this adapter");
   table.group("Data");
-  table.add("data", "PATH", bind_path(flags->data), ".jsonl, .txt, or a folder with valid.jsonl").required =
-      true;
+  Option& data =
+      table.add("data", "PATH", bind_data(flags->data), ".jsonl, .txt, or a folder with valid.jsonl");
+  data.required = true;
+  data.repeated = true;
+  table.add("split", "NAME", bind_split(flags->split), "of a folder: train.jsonl, valid.jsonl or test.jsonl");
   table
       .add("max-seq-length", "TOKENS", bind_integer(flags->max_seq_length, 2),
            "longer records are cut into windows; never above the model's positions")
       .default_text = kSequenceDefault;
+  add_reading_options(table, flags->reading);
   add_compute_options(table, flags->dtype, flags->threads);
   add_json_option(table, flags->json, "the result as one JSON object");
   command.run = [flags](OptionTable&) { run(*flags); };

@@ -13,7 +13,7 @@ namespace lorry::cli {
 namespace {
 
 /// Names that users of mlx-lm, axolotl, LLaMA-Factory, torchtune and llama.cpp bring along.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 37> kForeignNames = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 46> kForeignNames = {{
     {"model-name-or-path", "model"},
     {"base-model", "model"},
     {"adapter-path", "adapter"},
@@ -51,6 +51,15 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 37> kForeign
     {"gradient-checkpointing", "grad-checkpoint"},
     {"max-tokens", "max-new-tokens"},
     {"temp", "temperature"},
+    {"template", "chat-template"},
+    {"train-on-input", "train-on-prompt"},
+    {"train-on-inputs", "train-on-prompt"},
+    {"text-feature", "text-key"},
+    {"prompt-feature", "prompt-key"},
+    {"completion-feature", "completion-key"},
+    {"chat-feature", "messages-key"},
+    {"field-messages", "messages-key"},
+    {"datasets", "data"},
 }};
 
 /// Levenshtein's distance: insertions, deletions and replacements that turn `a` into `b`.

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/data_options.hpp"
 #include "cli/shared_options.hpp"
 #include "cli/usage_error.hpp"
 
@@ -15,12 +16,16 @@ namespace {
 
 void add_data_options(OptionTable& table, train::TrainOptions& options, std::string out_help) {
   table.group("Data and output");
-  table.add("data", "PATH", bind_path(options.data), ".jsonl, .txt, or a folder with train.jsonl").required =
-      true;
-  table
-      .add("eval-data", "PATH", bind_path(options.eval_data),
-           "held-out data for the loss before, during and after training (a folder: its valid.jsonl)")
-      .default_text = "valid.jsonl, where --data is a folder that has it";
+  Option& data =
+      table.add("data", "PATH", bind_data(options.data),
+                ".jsonl, .txt, or a folder with train.jsonl; several with weights: a.jsonl:2 b.jsonl");
+  data.required = true;
+  data.repeated = true;
+  Option& eval_data =
+      table.add("eval-data", "PATH", bind_data(options.eval_data),
+                "held-out data for the loss before, during and after training (a folder: its valid.jsonl)");
+  eval_data.default_text = "valid.jsonl, where --data is a folder that has it";
+  eval_data.repeated = true;
   table.add("out", "DIR", bind_path(options.out), std::move(out_help)).required = true;
   table
       .add("max-seq-length", "TOKENS", bind_integer(options.max_seq_length, 2),
@@ -151,6 +156,7 @@ void add_compute(OptionTable& table, train::TrainOptions& options) {
 
 void add_train_options(OptionTable& table, train::TrainOptions& options, std::string out_help) {
   add_data_options(table, options, std::move(out_help));
+  add_reading_options(table, options.reading);
   add_lora_options(table, options);
   add_optimizer_options(table, options);
   add_schedule_options(table, options);

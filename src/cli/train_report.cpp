@@ -54,7 +54,7 @@ void TrainReport::start(const train::RunPlan& plan) {
   };
   line("model", options_.model.string());
   line("method", method_line(options_, plan));
-  line("data", statistics_line(plan.data));
+  line("data", fmt::format("{}; {}", statistics_line(plan.data), plan.data_format));
   if (plan.eval_data) line("held out", statistics_line(*plan.eval_data));
   line("computing", fmt::format("{}, {}", dtype_word(plan.dtype), plan.cpu));
   line("schedule", schedule_line(options_, plan));

@@ -1,7 +1,6 @@
 #include "data/batcher.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include "core/check.hpp"
 #include "core/error.hpp"
@@ -18,7 +17,7 @@ std::vector<Sequence> one_document_each(std::span<const Index> order) {
   return sequences;
 }
 
-BatcherOptions checked(std::span<const Document> documents, const BatcherOptions& options) {
+BatcherOptions checked(DocumentView documents, const BatcherOptions& options) {
   if (options.batch_size < 1) {
     throw Error("[data] --batch-size: found {}; expected at least 1", options.batch_size);
   }
@@ -28,12 +27,11 @@ BatcherOptions checked(std::span<const Document> documents, const BatcherOptions
 
 }  // namespace
 
-EpochPlan::EpochPlan(std::span<const Document> documents, const BatcherOptions& options, Index epoch)
+EpochPlan::EpochPlan(DocumentView documents, const BatcherOptions& options, Index epoch)
     : documents_(documents), batch_size_(options.batch_size), row_multiple_(options.row_multiple) {
   LORRY_CHECK(batch_size_ >= 1);
-  std::vector<Index> order(documents.size());
-  std::iota(order.begin(), order.end(), Index{0});
-  if (options.shuffle) order = shuffled_order(static_cast<Index>(documents.size()), options.seed, epoch);
+  const std::vector<Index> order =
+      epoch_order(documents.size(), options.shares, options.shuffle, options.seed, epoch);
   sequences_ = options.pack ? pack_documents(documents, order, options.max_seq_length,
                                              options.shuffle ? kLookAhead : Index{1})
                             : one_document_each(order);
@@ -50,7 +48,7 @@ Batch EpochPlan::batch(Index i) const {
   return make_batch(documents_, std::span(sequences_).subspan(first, count), row_multiple_);
 }
 
-Batcher::Batcher(std::span<const Document> documents, BatcherOptions options)
+Batcher::Batcher(DocumentView documents, BatcherOptions options)
     : documents_(documents), options_(checked(documents, options)), plan_(documents, options_, 0) {}
 
 Batch Batcher::next() {

@@ -1,12 +1,11 @@
 // data/batcher.hpp: the batches of an epoch and of a whole run, fixed by the seed.
 #pragma once
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "core/index.hpp"
 #include "data/batch.hpp"
-#include "data/document.hpp"
+#include "data/document_view.hpp"
 #include "data/packing.hpp"
 
 namespace lorry::data {
@@ -17,6 +16,7 @@ struct BatcherOptions {
   bool pack = true;             // several documents per sequence; false: one
   bool shuffle = true;          // false: the data's order in every epoch
   std::uint64_t seed = 0;
+  std::vector<Share> shares = {};  // how often an epoch goes through which documents; empty: once through all
   Index row_multiple = 32;  // rows of a batch are padded to a multiple, so that few matrix shapes occur
 };
 
@@ -24,13 +24,13 @@ struct BatcherOptions {
 class EpochPlan {
  public:
   /// Borrows `documents`; they must outlive the plan.
-  EpochPlan(std::span<const Document> documents, const BatcherOptions& options, Index epoch);
+  EpochPlan(DocumentView documents, const BatcherOptions& options, Index epoch);
 
   [[nodiscard]] Index size() const noexcept;
   [[nodiscard]] Batch batch(Index i) const;
 
  private:
-  std::span<const Document> documents_;
+  DocumentView documents_;
   std::vector<Sequence> sequences_;
   Index batch_size_;
   Index row_multiple_;
@@ -50,7 +50,7 @@ class Batcher {
  public:
   /// Borrows `documents`, of which there is at least one, none longer than max_seq_length.
   /// Throws Error for a batch size below 1.
-  Batcher(std::span<const Document> documents, BatcherOptions options);
+  Batcher(DocumentView documents, BatcherOptions options);
 
   Batch next();
 
@@ -65,7 +65,7 @@ class Batcher {
   void seek(BatcherState state);
 
  private:
-  std::span<const Document> documents_;
+  DocumentView documents_;
   BatcherOptions options_;
   BatcherState state_;
   Index planned_epoch_ = 0;

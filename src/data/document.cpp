@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/error.hpp"
+#include "core/check.hpp"
 
 namespace lorry::data {
 namespace {
@@ -32,33 +32,49 @@ Document encode_completion(const Encoder& encoder, const Record& record) {
   return document;
 }
 
-void add(Document document, Dataset& dataset) {
-  if (document.target_count() == 0) {
-    ++dataset.statistics.dropped;
-    return;
-  }
-  ++dataset.statistics.documents;
-  dataset.statistics.tokens += document.size();
-  dataset.statistics.targets += document.target_count();
-  dataset.documents.push_back(std::move(document));
+text::Conversation as_conversation(const Record& record) {
+  if (is_chat(record.kind)) return record.conversation;
+  return {
+      .messages = {{.role = "user", .content = record.prompt}, {.role = "assistant", .content = record.text}},
+      .where = record.conversation.where};
 }
 
-void add_windows(const Document& document, Index length, Dataset& dataset) {
-  ++dataset.statistics.cut;
-  for (Index first = 0; first < document.size(); first += length) {
-    const Index last = std::min(first + length, document.size());
-    Document window;
-    window.ids.assign(document.ids.begin() + first, document.ids.begin() + last);
-    window.targets_from = std::max<Index>(1, document.targets_from - first);
-    add(std::move(window), dataset);
+Document encode_conversation(const Encoder& encoder, const Record& record) {
+  LORRY_CHECK(encoder.chat != nullptr);
+  text::ChatIds chat = encoder.chat(record.kind)->encode(as_conversation(record), text::ChatEnd::kAsItIs);
+  Document document{.ids = std::move(chat.ids)};
+  document.targets_from = document.size();
+  Index masked_from = 0;
+  for (const auto& [begin, end] : chat.learnt) {
+    if (document.targets_from == document.size()) {
+      document.targets_from = std::max<Index>(1, begin);
+    } else if (masked_from < begin) {
+      document.masked.push_back({masked_from, begin});
+    }
+    masked_from = end;
   }
+  if (!chat.learnt.empty() && masked_from < document.size()) {
+    document.masked.push_back({masked_from, document.size()});
+  }
+  return document;
 }
 
 }  // namespace
 
-std::vector<std::pair<std::string_view, Index>> Statistics::list() const {
-  return {{"records", records}, {"documents", documents}, {"tokens", tokens}, {"targets", targets},
-          {"cut", cut},         {"dropped", dropped}};
+bool uses_template(const Encoder& encoder, RecordKind kind) {
+  return is_chat(kind) || (kind == RecordKind::kCompletion && encoder.chat_completions);
+}
+
+Index Document::target_count() const noexcept {
+  Index count = std::max<Index>(0, size() - targets_from);
+  for (const TokenSpan& span : masked) count -= span.end - span.begin;
+  return count;
+}
+
+bool Document::learns(Index t) const noexcept {
+  if (t < targets_from || t >= size()) return false;
+  return std::none_of(masked.begin(), masked.end(),
+                      [t](const TokenSpan& span) { return span.begin <= t && t < span.end; });
 }
 
 std::vector<std::int32_t> encode_prompt(const Encoder& encoder, std::string_view prompt) {
@@ -71,40 +87,32 @@ std::vector<std::int32_t> encode_prompt(const Encoder& encoder, std::string_view
 }
 
 Document encode_record(const Encoder& encoder, const Record& record) {
-  if (record.kind == RecordKind::kCompletion) return encode_completion(encoder, record);
   Document document;
-  if (record.text.empty()) return document;  // nothing to learn, not even where to stop
-  document.ids = encoder.encode(record.text, true);
-  append_eos(encoder, document.ids);
+  if (uses_template(encoder, record.kind)) {
+    document = encode_conversation(encoder, record);
+  } else if (record.kind == RecordKind::kCompletion) {
+    document = encode_completion(encoder, record);
+  } else if (!record.text.empty()) {  // else nothing to learn, not even where to stop
+    document.ids = encoder.encode(record.text, true);
+    append_eos(encoder, document.ids);
+  }
+  if (encoder.train_on_prompt) {
+    document.targets_from = 1;
+    document.masked.clear();
+  }
   return document;
 }
 
-Dataset build_dataset(const std::vector<Record>& records, const Encoder& encoder, Index max_seq_length,
-                      std::string_view source) {
-  if (max_seq_length < 2) {
-    throw Error("[data] --max-seq-length: found {}; expected at least 2", max_seq_length);
+Document cut_window(const Document& document, Index first, Index last) {
+  Document window;
+  window.ids.assign(document.ids.begin() + first, document.ids.begin() + last);
+  window.targets_from = std::clamp<Index>(document.targets_from - first, 1, last - first);
+  for (const TokenSpan& span : document.masked) {
+    const Index begin = std::max(span.begin - first, window.targets_from);
+    const Index end = std::min(span.end - first, window.size());
+    if (begin < end) window.masked.push_back({begin, end});
   }
-  Dataset dataset;
-  for (const Record& record : records) {
-    ++dataset.statistics.records;
-    Document document = encode_record(encoder, record);
-    if (document.size() > max_seq_length) {
-      add_windows(document, max_seq_length, dataset);
-    } else {
-      add(std::move(document), dataset);
-    }
-  }
-  if (dataset.documents.empty()) {
-    throw Error(
-        "[data] {}: empty data: none of {} records has a token to learn within {} tokens; expected at least "
-        "one",
-        source, records.size(), max_seq_length);
-  }
-  return dataset;
-}
-
-Dataset load_dataset(const std::filesystem::path& file, const Encoder& encoder, Index max_seq_length) {
-  return build_dataset(read_records(file), encoder, max_seq_length, file.string());
+  return window;
 }
 
 }  // namespace lorry::data

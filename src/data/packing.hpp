@@ -7,7 +7,7 @@
 
 #include "core/index.hpp"
 #include "data/batch.hpp"
-#include "data/document.hpp"
+#include "data/document_view.hpp"
 
 namespace lorry::data {
 
@@ -16,14 +16,18 @@ using Sequence = std::vector<Index>;  // documents, by their place in Dataset::d
 /// Order of `count` documents in an epoch: a permutation that depends on (seed, epoch) alone.
 std::vector<Index> shuffled_order(Index count, std::uint64_t seed, Index epoch);
 
+/// Documents of an epoch in its order: every one once without shares, else as often as its share says.
+/// Depends on the arguments alone; without shuffling in the data's order.
+std::vector<Index> epoch_order(Index count, std::span<const Share> shares, bool shuffle, std::uint64_t seed,
+                               Index epoch);
+
 /// Fills sequences of at most `capacity` tokens with whole documents, in this order but for a bounded
 /// look-ahead: a sequence takes the first of the next `look_ahead` documents that fits until none does.
 /// Deterministic; `look_ahead` 1 keeps the order exactly.
-std::vector<Sequence> pack_documents(std::span<const Document> documents, std::span<const Index> order,
-                                     Index capacity, Index look_ahead);
+std::vector<Sequence> pack_documents(DocumentView documents, std::span<const Index> order, Index capacity,
+                                     Index look_ahead);
 
 /// The rows of these sequences, one after another, then padding.
-Batch make_batch(std::span<const Document> documents, std::span<const Sequence> sequences,
-                 Index row_multiple);
+Batch make_batch(DocumentView documents, std::span<const Sequence> sequences, Index row_multiple);
 
 }  // namespace lorry::data

@@ -10,7 +10,7 @@ namespace lorry::data {
 namespace {
 
 std::string prompt_of(std::string_view line, const std::string& where) {
-  const nlohmann::json object = parse_object(line, where);
+  const nlohmann::ordered_json object = parse_object(line, where);
   const auto found = object.find("prompt");
   if (found == object.end())
     throw Error(R"([data] {}: key "prompt": missing; expected text to continue)", where);

@@ -1,36 +1,42 @@
-// data/record.hpp: training examples as people write them: JSONL and plain text files, before any tokenizer.
+// data/record.hpp: training examples as people write them, before any tokenizer.
 #pragma once
-#include <filesystem>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "core/index.hpp"
+#include "text/conversation.hpp"
 
 namespace lorry::data {
 
 enum class RecordKind {
   kText,        // {"text"}: every token is learnt
   kCompletion,  // {"prompt", "completion"}: only the completion is learnt
+  kMessages,    // {"messages": [{"role", "content"}], "tools"}: the assistant's turns are learnt
+  kAlpaca,      // {"instruction", "input", "output", "system", "history"}: the output is learnt
+  kSharegpt,    // {"conversations": [{"from", "value"}], "system", "tools"}: what "gpt" says is learnt
+};
+
+/// "text", "prompt and completion", "messages", "alpaca", "sharegpt".
+std::string_view name_of(RecordKind kind);
+
+/// Whether records of this kind are conversations.
+constexpr bool is_chat(RecordKind kind) {
+  return kind != RecordKind::kText && kind != RecordKind::kCompletion;
+}
+
+/// Keys under which a file has what it has; these are the usual ones.
+struct RecordKeys {
+  std::string text = "text";
+  std::string prompt = "prompt", completion = "completion";
+  std::string messages = "messages", role = "role", content = "content";
+  std::string instruction = "instruction", input = "input", output = "output";
 };
 
 struct Record {
   RecordKind kind = RecordKind::kText;
-  std::string prompt;  // kCompletion only; may be empty
-  std::string text;    // the text or the completion; valid UTF-8
+  std::string prompt = {};               // kCompletion only; may be empty
+  std::string text = {};                 // of kText and kCompletion: the text or the completion; valid UTF-8
+  text::Conversation conversation = {};  // of the others
 };
-
-/// Reads one file: `.jsonl` holds one object per line, `.txt` is one record as a whole.
-///
-/// The first object decides the kind for all ("prompt" and "completion" before "text"); other keys are
-/// ignored, as mlx-lm does, and blank lines are skipped. Throws Error with file and line for malformed JSON,
-/// a missing key, a value that is not a string, invalid UTF-8 and an empty completion, and for a file with
-/// no record.
-std::vector<Record> read_records(const std::filesystem::path& path);
-
-enum class Split { kTrain, kEvaluation };
-
-/// The file that `--data PATH` means: PATH itself, or in a folder train.jsonl or valid.jsonl (mlx-lm's
-/// names). Throws Error if it does not exist.
-std::filesystem::path find_data_file(const std::filesystem::path& path, Split split);
 
 }  // namespace lorry::data

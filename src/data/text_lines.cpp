@@ -12,8 +12,6 @@ namespace lorry::data {
 
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 Index find_invalid_utf8(std::string_view text) {
@@ -55,8 +53,9 @@ void check_utf8(std::string_view line, const std::string& where) {
               invalid + 1);
 }
 
-Json parse_object(std::string_view line, const std::string& where) {
+nlohmann::ordered_json parse_object(std::string_view line, const std::string& where) {
   check_utf8(line, where);
+  using Json = nlohmann::ordered_json;
   Json value;
   try {
     value = Json::parse(line);

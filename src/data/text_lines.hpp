@@ -20,7 +20,7 @@ bool is_blank(std::string_view line);
 /// Throws Error where the line is not UTF-8.
 void check_utf8(std::string_view line, const std::string& where);
 
-/// Throws Error where the line is not one JSON object in UTF-8.
-nlohmann::json parse_object(std::string_view line, const std::string& where);
+/// Throws Error where the line is not one JSON object in UTF-8. Keeps the order of its keys.
+nlohmann::ordered_json parse_object(std::string_view line, const std::string& where);
 
 }  // namespace lorry::data

@@ -9,23 +9,6 @@
 
 namespace lorry::model {
 
-namespace {
-
-/// What the tokenizer says, else the first id of the config's field.
-std::optional<std::int32_t> choose_token(const LoadedModel& model, std::optional<std::int32_t> from_tokenizer,
-                                         const std::vector<std::int32_t>& from_config,
-                                         std::string_view field) {
-  if (from_tokenizer) return from_tokenizer;
-  if (from_config.empty()) return std::nullopt;
-  if (from_config.front() >= model.config.vocab_size) {
-    throw Error("[load] {}: field \"{}\": found {}; expected below vocab_size ({})",
-                (model.folder / "config.json").string(), field, from_config.front(), model.config.vocab_size);
-  }
-  return from_config.front();
-}
-
-}  // namespace
-
 LoadedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
                        std::optional<DType> dtype, Index threads) {
   LoadedModel model;
@@ -34,6 +17,7 @@ LoadedModel open_model(const std::filesystem::path& folder, const std::filesyste
                 folder.string());
   }
   model.folder = folder;
+  model.adapter_folder = adapter;
   model.config = load_model_config(folder);
   model.weights = load_weights(folder, model.config);
   model.tokenizer = std::make_shared<const text::Tokenizer>(text::Tokenizer::load(folder));
@@ -52,16 +36,16 @@ LoadedModel open_model(const std::filesystem::path& folder, const std::filesyste
   return model;
 }
 
-data::Encoder make_encoder(const LoadedModel& model) {
-  return {
-      .encode = [tokenizer = model.tokenizer](
-                    std::string_view text,
-                    bool special_tokens) { return tokenizer->encode(text, special_tokens); },
-      .eos_id = choose_token(model, model.tokenizer->eos_id(), model.config.eos_token_ids, "eos_token_id")};
+ModelText text_of(const LoadedModel& model) {
+  return make_text(model.folder, model.adapter_folder, model.tokenizer, model.config);
+}
+
+data::Encoder make_encoder(const LoadedModel& model, const data::DataOptions& options) {
+  return make_encoder(text_of(model), options);
 }
 
 std::optional<std::int32_t> begin_token(const LoadedModel& model) {
-  return choose_token(model, model.tokenizer->bos_id(), model.config.bos_token_ids, "bos_token_id");
+  return text_of(model).bos;
 }
 
 std::vector<std::int32_t> stop_tokens(const LoadedModel& model) {

@@ -6,9 +6,9 @@
 #include <optional>
 #include <vector>
 
-#include "data/document.hpp"
 #include "model/adapter.hpp"
 #include "model/decoder.hpp"
+#include "model/model_text.hpp"
 #include "text/tokenizer.hpp"
 
 namespace lorry::model {
@@ -16,6 +16,7 @@ namespace lorry::model {
 /// The parts of one opened model, each alive as long as those after it.
 struct LoadedModel {
   std::filesystem::path folder;
+  std::filesystem::path adapter_folder;  // empty without one
   std::unique_ptr<ops::Ops> ops;
   ModelConfig config;
   Weights weights;
@@ -29,8 +30,11 @@ struct LoadedModel {
 LoadedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
                        std::optional<DType> dtype, Index threads);
 
-/// How data is tokenised for this model; EOS from the tokenizer, else from the config. Borrows nothing.
-data::Encoder make_encoder(const LoadedModel& model);
+/// What of it deals with text. Throws Error if config.json names a token outside the vocabulary.
+ModelText text_of(const LoadedModel& model);
+
+/// make_encoder of text_of(model).
+data::Encoder make_encoder(const LoadedModel& model, const data::DataOptions& options = {});
 
 /// The token that begins a text, from the tokenizer, else from the config; nothing for a model without one.
 /// Throws Error if config.json names one outside the vocabulary.

@@ -7,6 +7,31 @@
 
 namespace lorry::sweep {
 
+namespace {
+
+/// How data are read, where that is not the usual way.
+template <class Line>
+void add_reading(const data::DataOptions& reading, const Line& line) {
+  const data::RecordKeys usual;
+  const data::RecordKeys& keys = reading.keys;
+  if (!reading.chat_template.empty()) line("chat_template", reading.chat_template);
+  if (reading.train_on_prompt) line("train_on_prompt", true);
+  const auto key = [&](std::string_view name, const std::string& value, const std::string& common) {
+    if (value != common) line(name, value);
+  };
+  key("text_key", keys.text, usual.text);
+  key("prompt_key", keys.prompt, usual.prompt);
+  key("completion_key", keys.completion, usual.completion);
+  key("messages_key", keys.messages, usual.messages);
+  key("role_key", keys.role, usual.role);
+  key("content_key", keys.content, usual.content);
+  key("instruction_key", keys.instruction, usual.instruction);
+  key("input_key", keys.input, usual.input);
+  key("output_key", keys.output, usual.output);
+}
+
+}  // namespace
+
 std::string train_yaml(const train::TrainOptions& options) {
   std::string yaml = "# Repeats this cell: lorry train --config train.yaml --out NEW\n";
   const auto line = [&](std::string_view key, const io::OrderedJson& value) {
@@ -15,8 +40,9 @@ std::string train_yaml(const train::TrainOptions& options) {
         fmt::format("{}: {}\n", key, value.dump(-1, ' ', false, io::OrderedJson::error_handler_t::replace));
   };
   line("model", report::printable(options.model.string()));
-  line("data", report::printable(options.data.string()));
-  if (!options.eval_data.empty()) line("eval_data", report::printable(options.eval_data.string()));
+  line("data", report::printable(options.data.text()));
+  if (!options.eval_data.empty()) line("eval_data", report::printable(options.eval_data.text()));
+  add_reading(options.reading, line);
   const io::OrderedJson settings = train::settings_of(options);
   for (const auto& [key, value] : settings.items()) line(key, value);
   if (options.grad_checkpoint) line("grad_checkpoint", true);

@@ -1,5 +1,7 @@
 #include "text/tokenizer.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "text/added_tokens.hpp"
 #include "text/bpe.hpp"
@@ -110,6 +112,12 @@ struct Tokenizer::Parts {
     }
   }
 
+  /// Text between tokens that are found in it raw.
+  void encode_part(std::string_view text, bool at_start, std::vector<std::int32_t>& ids) const {
+    const Normalized part = normalizer.apply(std::string(text));
+    encode_normalized(part.text, at_start && part.keeps_start, ids);
+  }
+
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
   Bpe model;
@@ -143,11 +151,80 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_spec
     if (segment.id) {
       ids.push_back(*segment.id);
     } else {
-      const Normalized part = parts_->normalizer.apply(std::string(view(valid, segment.span)));
-      parts_->encode_normalized(part.text, segment.span.begin == 0 && part.keeps_start, ids);
+      parts_->encode_part(view(valid, segment.span), segment.span.begin == 0, ids);
     }
   }
   return parts_->post_processor.apply(std::move(ids), add_special_tokens);
+}
+
+/// The tokens of a text between special tokens while it grows, cut by cut.
+class Tokenizer::CutRun {
+ public:
+  /// Appends to `ids`.
+  CutRun(const Parts& parts, bool at_start, std::vector<std::int32_t>& ids)
+      : parts_(parts), at_start_(at_start), ids_(ids) {}
+
+  /// `text` is what there was and more. Where tokens would change that stand already, a new run begins behind
+  /// them.
+  void grow(std::string_view text) {
+    const Normalized whole = parts_.normalizer.apply(std::string(text));
+    at_start_ = at_start_ && whole.keeps_start;
+    std::vector<std::int32_t> longer = encode(whole.text.substr(std::min(begin_, whole.text.size())));
+    if (longer.size() < run_.size() || !std::equal(run_.begin(), run_.end(), longer.begin())) {
+      finish();
+      begin_ =
+          std::min(end_, whole.text.size());  // what the normalizer puts before a text does not come again
+      longer = encode(whole.text.substr(begin_));
+    }
+    run_ = std::move(longer);
+    end_ = whole.text.size();
+  }
+  /// Of all ids with those of this text so far.
+  [[nodiscard]] Index size() const { return std::ssize(ids_) + std::ssize(run_); }
+  void finish() {
+    ids_.insert(ids_.end(), run_.begin(), run_.end());
+    run_.clear();
+  }
+
+ private:
+  [[nodiscard]] std::vector<std::int32_t> encode(const std::string& normalized) const {
+    std::vector<std::int32_t> ids;
+    if (!normalized.empty()) parts_.encode_normalized(normalized, at_start_ && begin_ == 0, ids);
+    return ids;
+  }
+
+  const Parts& parts_;
+  bool at_start_;
+  std::vector<std::int32_t>& ids_;
+  std::vector<std::int32_t> run_;
+  std::size_t begin_ = 0;  // of the run, in the normalised text
+  std::size_t end_ = 0;    // of the normalised text so far
+};
+
+CutIds Tokenizer::encode_cut(std::string_view text, std::span<const Index> cuts) const {
+  CutIds result;
+  const auto next_cut = [&] {
+    return result.at.size() < cuts.size() ? cuts[result.at.size()] : std::ssize(text) + 1;
+  };
+  for (const Segment& segment : parts_->added.split_raw(text)) {
+    if (segment.id) {
+      while (next_cut() <= segment.span.begin) result.at.push_back(std::ssize(result.ids));
+      result.ids.push_back(*segment.id);
+      // White space that a token takes may hold a cut.
+      while (next_cut() <= segment.span.end) result.at.push_back(std::ssize(result.ids));
+      continue;
+    }
+    const auto part_to = [&](Index end) { return view(text, {segment.span.begin, end}); };
+    CutRun run(*parts_, segment.span.begin == 0, result.ids);
+    for (Index end = segment.span.begin; end < segment.span.end;) {
+      end = std::clamp(next_cut(), end, segment.span.end);
+      run.grow(part_to(end));
+      while (next_cut() <= end) result.at.push_back(run.size());
+    }
+    run.finish();
+  }
+  while (result.at.size() < cuts.size()) result.at.push_back(std::ssize(result.ids));
+  return result;
 }
 
 std::string Tokenizer::decode(std::span<const std::int32_t> ids, bool skip_special_tokens) const {

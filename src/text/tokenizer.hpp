@@ -15,6 +15,12 @@ namespace lorry::text {
 
 class Decoder;
 
+/// A text as ids with places in it, see Tokenizer::encode_cut.
+struct CutIds {
+  std::vector<std::int32_t> ids;
+  std::vector<Index> at;  // ids before each cut
+};
+
 /// Gives the ids and the texts that Hugging Face `tokenizers` gives for the same file. The fields
 /// "truncation" and "padding" are ignored: cutting and filling are the data loader's. What the file asks for
 /// and we do not have is an Error when it is loaded, never a difference. Threads: const calls may run at
@@ -32,6 +38,12 @@ class Tokenizer {
   /// `text` is UTF-8; ill-formed parts count as U+FFFD, as Python would read them. The template's tokens
   /// (usually BOS) are added if asked; special tokens written in the text become their ids either way.
   [[nodiscard]] std::vector<std::int32_t> encode(std::string_view text, bool add_special_tokens = true) const;
+
+  /// encode without the template's tokens, of valid UTF-8, so that no token lies across a cut (ascending
+  /// bytes of `text`): ids before a cut do not depend on what stands behind it. They are those of the whole
+  /// text wherever its tokens end at the cuts by themselves, as they do behind special tokens and before
+  /// words.
+  [[nodiscard]] CutIds encode_cut(std::string_view text, std::span<const Index> cuts) const;
 
   /// Valid UTF-8. Ids that no token has are skipped.
   [[nodiscard]] std::string decode(std::span<const std::int32_t> ids, bool skip_special_tokens = true) const;
@@ -54,6 +66,7 @@ class Tokenizer {
  private:
   friend class StreamDecoder;
   struct Parts;
+  class CutRun;
   explicit Tokenizer(std::unique_ptr<const Parts> parts);
 
   [[nodiscard]] const Decoder& decoder() const;

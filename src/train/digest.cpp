@@ -66,9 +66,15 @@ std::string model_digest(const model::LoadedModel& model, Index most_bytes) {
 
 std::string data_digest(const data::Dataset& data) {
   Digest digest;
-  for (const data::Document& document : data.documents) {
-    digest.add(document.targets_from).add(document.size()).add(std::as_bytes(std::span(document.ids)));
+  const data::DocumentView documents = data.view();
+  for (Index i = 0; i < documents.size(); ++i) {
+    documents.visit(i, [&](const data::Document& document) {
+      digest.add(document.targets_from).add(document.size()).add(std::as_bytes(std::span(document.ids)));
+      for (const auto& [begin, end] : document.masked) digest.add(begin).add(end);
+    });
   }
+  for (const auto& [first, last, weight] : data.shares)
+    digest.add(std::string_view(fmt::format("{} {} {}", first, last, weight)));
   return digest.hex();
 }
 

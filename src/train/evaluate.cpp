@@ -9,7 +9,7 @@
 
 namespace lorry::train {
 
-Evaluation evaluate(model::Decoder& decoder, std::span<const data::Document> documents, Index max_seq_length,
+Evaluation evaluate(model::Decoder& decoder, data::DocumentView documents, Index max_seq_length,
                     model::Decoder::Workspace& workspace, const std::function<void(Index, Index)>& progress) {
   const Stopwatch watch;
   const data::EpochPlan plan(documents, {.batch_size = 1, .max_seq_length = max_seq_length, .shuffle = false},

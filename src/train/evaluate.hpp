@@ -1,9 +1,8 @@
 // train/evaluate.hpp: held-out loss.
 #pragma once
 #include <functional>
-#include <span>
 
-#include "data/document.hpp"
+#include "data/document_view.hpp"
 #include "model/decoder.hpp"
 
 namespace lorry::train {
@@ -17,7 +16,7 @@ struct Evaluation {
 
 /// Mean over all targets of all documents, packed to sequences of max_seq_length. `progress` (may be empty)
 /// is told (batches done, batches in all).
-Evaluation evaluate(model::Decoder& decoder, std::span<const data::Document> documents, Index max_seq_length,
+Evaluation evaluate(model::Decoder& decoder, data::DocumentView documents, Index max_seq_length,
                     model::Decoder::Workspace& workspace,
                     const std::function<void(Index, Index)>& progress = {});
 

@@ -17,7 +17,7 @@ std::vector<data::Batch> next_micro_batches(data::Batcher& batcher, Index count)
 }
 
 Evaluation evaluate_now(const Loop& loop, const RunState& state) {
-  const Evaluation evaluation = evaluate(loop.trainee.decoder(), loop.inputs.eval_data->documents,
+  const Evaluation evaluation = evaluate(loop.trainee.decoder(), loop.inputs.eval_data->view(),
                                          loop.inputs.max_seq_length, loop.trainer.workspace());
   loop.log.write(state.step, evaluation);
   if (loop.observer.on_evaluation) loop.observer.on_evaluation(state.step, evaluation);

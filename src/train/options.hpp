@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "data/sources.hpp"
 #include "model/peft_config.hpp"
 #include "optim/loraplus.hpp"
 #include "optim/optimizer_config.hpp"
@@ -31,8 +32,9 @@ inline constexpr Index kDefaultSequence = 2048;  // tokens
 struct TrainOptions {
   std::filesystem::path model;
   std::filesystem::path adapter;  // start from this adapter instead of a fresh one; empty: fresh
-  std::filesystem::path data;
-  std::filesystem::path eval_data;  // empty: valid.jsonl beside --data if that is a folder, else none
+  data::DataFiles data;
+  data::DataFiles eval_data;  // empty: valid.jsonl beside --data if that is a folder, else none
+  data::DataOptions reading;  // of both
   std::filesystem::path out;
 
   Method method = Method::kLora;

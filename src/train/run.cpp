@@ -2,8 +2,10 @@
 
 #include <cmath>
 
+#include "core/check.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "io/text_file.hpp"
 #include "train/check_run.hpp"
 #include "train/checkpoints.hpp"
 #include "train/diverged.hpp"
@@ -41,6 +43,7 @@ RunPlan make_plan(const RunInputs& inputs, const Trainee& trainee, Index steps) 
                .dtype = trainee.decoder().compute(),
                .cpu = inputs.model.ops->description(),
                .data = inputs.data.statistics,
+               .data_format = inputs.data.format,
                .warnings = inputs.warnings};
   if (inputs.eval_data) plan.eval_data = inputs.eval_data->statistics;
   if (const model::Adapter* adapter = trainee.adapter()) {
@@ -118,6 +121,17 @@ RunResult make_result(const RunState& state, RunEnd end) {
           .best = state.best};
 }
 
+/// The template that conversations were learnt by, unless it is the one that the model carries anyway:
+/// whoever uses the result must write them alike.
+void save_chat_template(const RunInputs& inputs, const std::filesystem::path& out) {
+  if (inputs.data.chat_template.empty()) return;
+  const std::optional<std::string>& own = inputs.model.tokenizer->chat_template();
+  const text::ChatTemplate* known = own ? text::recognise_chat_template(*own) : nullptr;
+  const text::ChatTemplate* used = text::find_chat_template(inputs.data.chat_template);
+  LORRY_CHECK(used != nullptr);
+  if (used != known) io::write_text_file(out / model::kChatTemplateFile, used->jinja);
+}
+
 /// Writes the result, or that of the best checkpoint.
 void save_result(const Loop& loop, const RunState& state, Trainee& trainee) {
   const TrainOptions& options = loop.options;
@@ -128,6 +142,7 @@ void save_result(const Loop& loop, const RunState& state, Trainee& trainee) {
         {{"step", state.step}, {"best_step", state.best->step}, {"best_eval_loss", state.best->loss}});
   }
   loop.log.sync();
+  save_chat_template(loop.inputs, options.out);  // before the weights, which make the run a finished one
   trainee.save(options.out);
 }
 
@@ -166,9 +181,10 @@ RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObse
   const std::optional<RunRecord> start = record != nullptr ? find_start(options, *record) : std::nullopt;
   RunState state = start ? start->state : RunState{};
   Trainee trainee(inputs, options);
-  data::Batcher batcher(
-      inputs.data.documents,
-      {.batch_size = options.batch_size, .max_seq_length = inputs.max_seq_length, .seed = options.seed});
+  data::Batcher batcher(inputs.data.view(), {.batch_size = options.batch_size,
+                                             .max_seq_length = inputs.max_seq_length,
+                                             .seed = options.seed,
+                                             .shares = inputs.data.shares});
   const Index steps = count_steps(options, batcher);
   Trainer trainer(trainee.decoder(), trainee.trainable(), trainer_config(options, steps));
   const RunParts parts = {.trainee = trainee, .trainer = trainer, .batcher = batcher, .observer = observer};

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "data/document.hpp"
+#include "data/dataset.hpp"
 #include "train/evaluate.hpp"
 #include "train/log_file.hpp"
 #include "train/options.hpp"
@@ -26,6 +26,7 @@ struct RunPlan {
   std::string cpu;       // Ops::description
   Index first_step = 0;  // done already: that of the checkpoint from which the run goes on
   data::Statistics data;
+  std::string data_format;  // "messages (template chatml)"
   std::optional<data::Statistics> eval_data = std::nullopt;
   std::vector<std::string> warnings;  // "the rank is above the smaller side of 4 layers (...)"
 };

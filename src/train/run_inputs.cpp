@@ -10,11 +10,15 @@ namespace lorry::train {
 
 namespace {
 
-/// The held-out file; empty where there is none. Throws Error where one is asked for.
-std::filesystem::path held_out_file(const TrainOptions& options) {
-  std::filesystem::path held_out = options.eval_data;
-  if (held_out.empty() && std::filesystem::exists(options.data / "valid.jsonl")) held_out = options.data;
-  if (!held_out.empty()) return data::find_data_file(held_out, data::Split::kEvaluation);
+/// The held-out files; empty where there are none. Throws Error where some are asked for.
+data::DataFiles held_out_files(const TrainOptions& options) {
+  data::DataFiles held_out = options.eval_data;
+  if (held_out.empty()) {
+    for (const data::DataFile& file : options.data.list) {
+      if (std::filesystem::exists(file.path / "valid.jsonl")) held_out.list.push_back(file);
+    }
+  }
+  if (!held_out.empty()) return data::find_data_files(held_out, data::Split::kEvaluation);
   if (options.eval_steps > 0) {
     throw Error(
         "[train] --eval-steps: found {} without held-out data; expected --eval-data, or valid.jsonl in a "
@@ -23,6 +27,12 @@ std::filesystem::path held_out_file(const TrainOptions& options) {
         options.eval_steps);
   }
   return {};
+}
+
+void warn_of_tools(const data::Dataset& data, std::string_view name, std::vector<std::string>& warnings) {
+  if (data.hidden_tools == 0) return;
+  warnings.push_back(fmt::format("{}: {} records list tools, which the chat template does not show", name,
+                                 data.hidden_tools));
 }
 
 }  // namespace
@@ -34,12 +44,13 @@ RunInputs open_inputs(const TrainOptions& options) {
     inputs.warnings.push_back(fmt::format("max_seq_length {} is above the model's positions; using {}",
                                           *options.max_seq_length, inputs.max_seq_length));
   }
-  const data::Encoder encoder = model::make_encoder(inputs.model);
-  inputs.data = data::load_dataset(data::find_data_file(options.data, data::Split::kTrain), encoder,
-                                   inputs.max_seq_length);
-  const std::filesystem::path held_out = held_out_file(options);
+  const data::Encoder encoder = model::make_encoder(inputs.model, options.reading);
+  inputs.data = data::load_dataset(data::find_data_files(options.data, data::Split::kTrain), encoder,
+                                   inputs.max_seq_length, options.reading);
+  warn_of_tools(inputs.data, "data", inputs.warnings);
+  const data::DataFiles held_out = held_out_files(options);
   if (held_out.empty()) return inputs;
-  inputs.eval_data = data::load_dataset(held_out, encoder, inputs.max_seq_length);
+  inputs.eval_data = data::load_dataset(held_out, encoder, inputs.max_seq_length, options.reading);
   return inputs;
 }
 

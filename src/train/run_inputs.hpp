@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/document.hpp"
+#include "data/dataset.hpp"
 #include "model/loaded_model.hpp"
 #include "train/options.hpp"
 
@@ -20,8 +20,8 @@ struct RunInputs {
   std::vector<std::string> warnings = {};  // "max_seq_length 4096 is above the model's positions; using 2048"
 };
 
-/// Opens and reads what options.model, data, eval_data, max_seq_length, dtype and threads say; no other
-/// option matters. Throws Error.
+/// Opens and reads what options.model, adapter (its chat template), data, eval_data, reading, max_seq_length,
+/// dtype and threads say; no other option matters. Throws Error.
 RunInputs open_inputs(const TrainOptions& options);
 
 }  // namespace lorry::train

@@ -56,13 +56,13 @@ io::OrderedJson settings_of(const TrainOptions& options) {
 io::OrderedJson inputs_of(const TrainOptions& options, const RunInputs& inputs) {
   io::OrderedJson json = {{"model", text_of(options.model)},
                           {"model_digest", model_digest(inputs.model)},
-                          {"data", text_of(options.data)},
+                          {"data", text_of(options.data.text())},
                           {"data_digest", data_digest(inputs.data)}};
   if (!options.adapter.empty()) {
     json["adapter"] = text_of(options.adapter);
     json["adapter_digest"] = adapter_digest(options.adapter);
   }
-  if (!options.eval_data.empty()) json["eval_data"] = text_of(options.eval_data);
+  if (!options.eval_data.empty()) json["eval_data"] = text_of(options.eval_data.text());
   if (inputs.eval_data) json["eval_data_digest"] = data_digest(*inputs.eval_data);
   return json;
 }

@@ -1,4 +1,4 @@
-#include "data/document.hpp"
+#include "data/dataset.hpp"
 
 #include <gtest/gtest.h>
 
@@ -40,10 +40,10 @@ Encoder fake_encoder(FakeOptions options) {
 }
 
 Record text(std::string value) {
-  return {RecordKind::kText, "", std::move(value)};
+  return {.kind = RecordKind::kText, .text = std::move(value)};
 }
 Record completion(std::string prompt, std::string value) {
-  return {RecordKind::kCompletion, std::move(prompt), std::move(value)};
+  return {.kind = RecordKind::kCompletion, .prompt = std::move(prompt), .text = std::move(value)};
 }
 
 TEST(EncodeRecord, TextEndsWithOneEosWhoeverAddsIt) {

@@ -1,4 +1,4 @@
-#include "data/record.hpp"
+#include "data/record_reader.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "core/error.hpp"
+#include "data/sources.hpp"
 
 namespace lorry::data {
 namespace {
@@ -82,13 +83,17 @@ TEST(ReadRecords, RefusesDeeplyNestedInputWithoutOverflow) {
 }
 
 TEST(ReadRecords, NamesMissingAndWrongKeys) {
+  EXPECT_EQ(message_for("k.jsonl", "{\"prompt\":\"a\",\"answer\":\"b\"}"),
+            "[data] k.jsonl:1: found \"prompt\", \"answer\"; expected \"text\", \"prompt\" and "
+            "\"completion\", \"messages\", "
+            "\"conversations\", or \"instruction\" and \"output\"");
   EXPECT_EQ(
-      message_for("k.jsonl", "{\"prompt\":\"a\",\"answer\":\"b\"}"),
-      "[data] k.jsonl:1: found \"answer\", \"prompt\"; expected \"text\", or \"prompt\" and \"completion\"");
-  EXPECT_EQ(message_for("k.jsonl", "{}"),
-            "[data] k.jsonl:1: found no keys; expected \"text\", or \"prompt\" and \"completion\"");
-  EXPECT_EQ(message_for("k.jsonl", "{\"text\":\"a\"}\n{\"prompt\":\"a\",\"completion\":\"b\"}"),
-            "[data] k.jsonl:2: key \"text\": missing; expected it as in the file's first record");
+      message_for("k.jsonl", "{}"),
+      "[data] k.jsonl:1: found no keys; expected \"text\", \"prompt\" and \"completion\", \"messages\", "
+      "\"conversations\", or \"instruction\" and \"output\"");
+  EXPECT_EQ(
+      message_for("k.jsonl", "{\"text\":\"a\"}\n{\"prompt\":\"a\",\"completion\":\"b\"}"),
+      "[data] k.jsonl:2: found a record of prompt and completion; expected text, as the file's first record");
   EXPECT_EQ(message_for("k.jsonl", "{\"text\":[\"a\"]}"),
             "[data] k.jsonl:1: key \"text\": found array; expected a string");
   EXPECT_EQ(message_for("k.jsonl", "{\"prompt\":\"a\",\"completion\":\"\"}"),

@@ -3,7 +3,6 @@
 #include <cstring>
 
 #include "data/packing.hpp"
-#include "data/record.hpp"
 
 namespace lorry::train {
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "data/document.hpp"
+#include "data/dataset.hpp"
 #include "io/safetensors.hpp"
 #include "model/adapter_files.hpp"
 #include "model/loaded_model.hpp"

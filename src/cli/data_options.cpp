@@ -1,0 +1,44 @@
+#include "cli/data_options.hpp"
+
+#include "text/chat_template.hpp"
+
+namespace lorry::cli {
+
+Binding bind_data(data::DataFiles& to) {
+  return {.read = [&to](const std::string& text) { return data::parse_data_files(text, to); },
+          .show = [&to] { return to.text(); },
+          .expected = "paths, each with an optional weight above 0 and at most 1000 (a.jsonl:2)"};
+}
+
+Binding bind_split(data::Split& to) {
+  using data::Split;
+  return bind_choice<Split>(to, {{name_of(Split::kTrain), Split::kTrain},
+                                 {name_of(Split::kEvaluation), Split::kEvaluation},
+                                 {name_of(Split::kTest), Split::kTest}});
+}
+
+void add_reading_options(OptionTable& table, data::DataOptions& options) {
+  table.group("Records");
+  table
+      .add("chat-template", "NAME", bind_text(options.chat_template),
+           "how conversations are written: " + text::chat_template_names())
+      .default_text = "the model's own; alpaca for alpaca records where it has none";
+  table.add("train-on-prompt", "", bind_switch(options.train_on_prompt),
+            "every token is learnt, not the completions or the assistant's turns alone");
+  const auto key = [&](const char* name, std::string& to, const char* of) {
+    table.add(name, "KEY", bind_text(to), std::string("key of ") + of);
+  };
+  key("text-key", options.keys.text, "a text");
+  key("prompt-key", options.keys.prompt, "a prompt");
+  key("completion-key", options.keys.completion, "its completion");
+  key("messages-key", options.keys.messages, "a list of messages");
+  key("role-key", options.keys.role, "a message's role");
+  key("content-key", options.keys.content, "a message's content");
+  key("instruction-key", options.keys.instruction, "an alpaca instruction");
+  key("input-key", options.keys.input, "an alpaca input");
+  key("output-key", options.keys.output, "an alpaca output");
+  table.add("data-memory", "MIB", bind_integer(options.memory, 0),
+            "tokens kept in memory; of larger data the records are read again as they are needed");
+}
+
+}  // namespace lorry::cli

@@ -1,0 +1,18 @@
+// cli/data_options.hpp: which data are read and how, for every command that reads some.
+#pragma once
+#include "cli/option_table.hpp"
+#include "data/sources.hpp"
+
+namespace lorry::cli {
+
+/// Paths with optional weights, "a.jsonl:2"; several on the command line, or with commas between them.
+Binding bind_data(data::DataFiles& to);
+
+/// "train", "valid" or "test".
+Binding bind_split(data::Split& to);
+
+/// Adds the template, what is learnt, the keys of records and the memory under "Records". Borrows the
+/// options.
+void add_reading_options(OptionTable& table, data::DataOptions& options);
+
+}  // namespace lorry::cli
