@@ -24,6 +24,7 @@ Command make_init_command();
 Command make_train_command();
 Command make_sweep_command();
 Command make_eval_command();
+Command make_chat_command();
 Command make_data_command();
 Command make_generate_command();
 Command make_score_command();

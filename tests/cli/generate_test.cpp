@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <sstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli/program.hpp"
 #include "io/io_support.hpp"
