@@ -1,6 +1,7 @@
 // fine_tune MODEL DATA.jsonl OUT "PROMPT": trains a LoRA adapter, then continues the prompt with it.
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <lorry/core/idle_threads.hpp>
 #include <lorry/data/document.hpp>
@@ -15,7 +16,7 @@ namespace {
 void fine_tune(const std::string& model, const std::string& data, const std::string& out) {
   lorry::train::TrainOptions options;
   options.model = model;
-  options.data = data;
+  options.data = std::filesystem::path(data);
   options.out = out;
   options.lora.r = 4;
   options.lr = 2e-3;

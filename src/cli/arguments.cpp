@@ -31,7 +31,7 @@ CLI::Option* declare_option(CLI::App& app, const Option& option) {
   CLI::Option* declared = app.add_option(names);
   if (!option.repeated) return declared->expected(1);
   // A flag takes one value at a time: where it may take several, the parser reads "[a,b]" as a list.
-  if (!option.positional) return declared->expected(1)->take_all();
+  if (!option.positional && !option.many) return declared->expected(1)->take_all();
   return declared->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
 }
 

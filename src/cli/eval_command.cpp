@@ -90,7 +90,7 @@ Command make_eval_command() {
   Option& data =
       table.add("data", "PATH", bind_data(flags->data), ".jsonl, .txt, or a folder with valid.jsonl");
   data.required = true;
-  data.repeated = true;
+  data.repeated = data.many = true;
   table.add("split", "NAME", bind_split(flags->split), "of a folder: train.jsonl, valid.jsonl or test.jsonl");
   table
       .add("max-seq-length", "TOKENS", bind_integer(flags->max_seq_length, 2),

@@ -27,6 +27,7 @@ struct Option {
   bool in_config = true;     // may stand in a YAML config, and is written to one
   bool positional = false;   // may be given without its flag
   bool repeated = false;     // may be given several times, in YAML as a list: the binding is told each
+  bool many = false;         // if repeated: one flag takes any number of values
   Index least = 1;           // values, where it is required and repeated
   std::vector<std::string> texts = {};  // that it was given
 };

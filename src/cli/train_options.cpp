@@ -20,12 +20,12 @@ void add_data_options(OptionTable& table, train::TrainOptions& options, std::str
       table.add("data", "PATH", bind_data(options.data),
                 ".jsonl, .txt, or a folder with train.jsonl; several with weights: a.jsonl:2 b.jsonl");
   data.required = true;
-  data.repeated = true;
+  data.repeated = data.many = true;
   Option& eval_data =
       table.add("eval-data", "PATH", bind_data(options.eval_data),
                 "held-out data for the loss before, during and after training (a folder: its valid.jsonl)");
   eval_data.default_text = "valid.jsonl, where --data is a folder that has it";
-  eval_data.repeated = true;
+  eval_data.repeated = eval_data.many = true;
   table.add("out", "DIR", bind_path(options.out), std::move(out_help)).required = true;
   table
       .add("max-seq-length", "TOKENS", bind_integer(options.max_seq_length, 2),

@@ -9,25 +9,22 @@ namespace lorry::sweep {
 
 namespace {
 
-/// How data are read, where that is not the usual way.
+/// How data are read.
 template <class Line>
 void add_reading(const data::DataOptions& reading, const Line& line) {
-  const data::RecordKeys usual;
   const data::RecordKeys& keys = reading.keys;
   if (!reading.chat_template.empty()) line("chat_template", reading.chat_template);
-  if (reading.train_on_prompt) line("train_on_prompt", true);
-  const auto key = [&](std::string_view name, const std::string& value, const std::string& common) {
-    if (value != common) line(name, value);
-  };
-  key("text_key", keys.text, usual.text);
-  key("prompt_key", keys.prompt, usual.prompt);
-  key("completion_key", keys.completion, usual.completion);
-  key("messages_key", keys.messages, usual.messages);
-  key("role_key", keys.role, usual.role);
-  key("content_key", keys.content, usual.content);
-  key("instruction_key", keys.instruction, usual.instruction);
-  key("input_key", keys.input, usual.input);
-  key("output_key", keys.output, usual.output);
+  line("train_on_prompt", reading.train_on_prompt);
+  line("text_key", keys.text);
+  line("prompt_key", keys.prompt);
+  line("completion_key", keys.completion);
+  line("messages_key", keys.messages);
+  line("role_key", keys.role);
+  line("content_key", keys.content);
+  line("instruction_key", keys.instruction);
+  line("input_key", keys.input);
+  line("output_key", keys.output);
+  line("data_memory", reading.memory);
 }
 
 }  // namespace

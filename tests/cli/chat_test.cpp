@@ -63,7 +63,7 @@ TEST_F(Chat, HasTheIdsThatTrainingHasForTheSameConversation) {
 }
 
 TEST_F(Chat, ResetForgetsAndExitLeaves) {
-  const auto turns = chat("Hi\n/reset\n\nHi\n/exit\nnever\n", "--chat-template vicuna --max-new-tokens 3");
+  const auto turns = chat("Hi\n/reset\n\nHi\n/exit\nnever\n", "--chat-template zephyr --max-new-tokens 3");
   ASSERT_EQ(turns.size(), 2U);
   EXPECT_EQ(turns[0].at("prompt_ids"), turns[1].at("prompt_ids"));
   EXPECT_EQ(turns[0].at("ids"), turns[1].at("ids"));

@@ -152,9 +152,11 @@ TEST_F(Data, MistakesNameFileAndLine) {
                 ":1: found \"messages\"; expected \"text\", \"prompt\" and \"completion\", \"x\", "
                 "\"conversations\", "
                 "or \"instruction\" and \"output\"\n");
-  EXPECT_EQ(error_of({"data", "--model", path("model"), "--data", path("pairs.jsonl") + ":0"}),
-            "error: --data: found \"" + path("pairs.jsonl") +
-                ":0\"; expected paths, each with an optional weight above 0 and at most 1000 (a.jsonl:2)\n");
+  EXPECT_EQ(
+      error_of({"data", "--model", path("model"), "--data", path("pairs.jsonl") + ":0"}, 2),
+      "error: --data: found \"" + path("pairs.jsonl") +
+          ":0\"; expected paths, each with an optional weight above 0 and at most 1000 (a.jsonl:2) (lorry "
+          "--help, lorry COMMAND --help)\n");
 }
 
 TEST_F(Data, TrainingRefusesToStartWhereEveryLabelIsMasked) {
