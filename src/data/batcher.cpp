@@ -48,7 +48,7 @@ Batch EpochPlan::batch(Index i) const {
   return make_batch(documents_, std::span(sequences_).subspan(first, count), row_multiple_);
 }
 
-Batcher::Batcher(DocumentView documents, BatcherOptions options)
+Batcher::Batcher(DocumentView documents, const BatcherOptions& options)
     : documents_(documents), options_(checked(documents, options)), plan_(documents, options_, 0) {}
 
 Batch Batcher::next() {

@@ -50,7 +50,7 @@ class Batcher {
  public:
   /// Borrows `documents`, of which there is at least one, none longer than max_seq_length.
   /// Throws Error for a batch size below 1.
-  Batcher(DocumentView documents, BatcherOptions options);
+  Batcher(DocumentView documents, const BatcherOptions& options);
 
   Batch next();
 

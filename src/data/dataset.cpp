@@ -65,7 +65,12 @@ void DatasetBuilder::add_window(const Document& document, Index first, Index las
     keeps_ = false;
     dataset_.documents = {};
   }
-  if (keeps_) dataset_.documents.push_back(whole ? document : std::move(window));
+  if (!keeps_) return;
+  if (whole) {
+    dataset_.documents.push_back(document);
+  } else {
+    dataset_.documents.push_back(std::move(window));
+  }
 }
 
 Document DatasetBuilder::add(const Record& record, RecordPlace place) {

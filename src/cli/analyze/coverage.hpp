@@ -16,6 +16,7 @@ void warn_of_cuts(const std::string& name, const std::vector<analysis::Coverage>
 template <class Module, class Get>
 void warn_of_cuts(const std::string& name, const std::vector<Module>& modules, const Get& coverage_of) {
   std::vector<analysis::Coverage> all;
+  all.reserve(modules.size());
   for (const Module& module : modules) all.push_back(coverage_of(module));
   warn_of_cuts(name, all);
 }
