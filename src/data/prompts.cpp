@@ -2,7 +2,6 @@
 
 #include "core/error.hpp"
 #include "data/text_lines.hpp"
-#include "io/message_text.hpp"
 #include "io/text_file.hpp"
 
 namespace lorry::data {
@@ -23,12 +22,7 @@ std::string prompt_of(std::string_view line, const std::string& where) {
 }  // namespace
 
 std::vector<std::string> read_prompts(const std::filesystem::path& path) {
-  const std::string extension = path.extension().string();
-  const bool plain = extension == ".txt";
-  if (!plain && extension != ".jsonl") {
-    throw Error("[data] {}: found a file ending in {}; expected .jsonl or .txt", path.string(),
-                io::in_quotes(extension));
-  }
+  const bool plain = is_plain_text(path);
   std::vector<std::string> prompts;
   const std::string bytes = io::read_text_file(path);
   for_each_line(without_byte_order_mark(bytes), path.string(),

@@ -1,6 +1,5 @@
 #include "data/record_reader.hpp"
 
-#include <algorithm>
 #include <cerrno>
 
 #include "core/error.hpp"
@@ -10,26 +9,9 @@
 #include "io/text_file.hpp"
 
 namespace lorry::data {
-namespace {
-
-void check_lines(std::string_view text, const std::string& file) {
-  for (Index number = 1; !text.empty(); ++number) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    check_utf8(text.substr(0, end), fmt::format("{}:{}", file, number));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-}
-
-}  // namespace
 
 RecordReader::RecordReader(std::filesystem::path path, RecordKeys keys)
-    : path_(std::move(path)), keys_(std::move(keys)) {
-  const std::string extension = path_.extension().string();
-  plain_ = extension == ".txt";
-  if (!plain_ && extension != ".jsonl") {
-    throw Error("[data] {}: found a file ending in {}; expected .jsonl or .txt", path_.string(),
-                io::in_quotes(extension));
-  }
+    : path_(std::move(path)), keys_(std::move(keys)), plain_(is_plain_text(path_)) {
   std::error_code failure;
   if (plain_) return;
   errno = 0;
@@ -77,7 +59,7 @@ std::optional<Record> RecordReader::next_plain() {
   if (record.text.empty()) {
     throw Error("[data] {}: empty data; expected at least one record", path_.string());
   }
-  check_lines(record.text, path_.string());
+  for_each_line(record.text, path_.string(), check_utf8);
   kind_ = record.kind;
   return record;
 }

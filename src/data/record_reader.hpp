@@ -43,7 +43,7 @@ class RecordReader {
 
   std::filesystem::path path_;
   RecordKeys keys_;
-  bool plain_ = false;
+  bool plain_;
   std::ifstream file_;
   std::string line_;
   Index next_offset_ = 0;

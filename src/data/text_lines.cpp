@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/index.hpp"
+#include "io/message_text.hpp"
 
 namespace lorry::data {
 
@@ -27,6 +28,15 @@ Index find_invalid_utf8(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_plain_text(const std::filesystem::path& path) {
+  const std::string extension = path.extension().string();
+  if (extension != ".txt" && extension != ".jsonl") {
+    throw Error("[data] {}: found a file ending in {}; expected .jsonl or .txt", path.string(),
+                io::in_quotes(extension));
+  }
+  return extension == ".txt";
+}
 
 std::string_view without_byte_order_mark(std::string_view text) {
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());

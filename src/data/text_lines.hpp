@@ -1,11 +1,15 @@
 // data/text_lines.hpp: the lines of a data file, with the place that a message names.
 #pragma once
+#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 namespace lorry::data {
+
+/// By its name, whether a data file is .txt or .jsonl. Throws Error where it is neither.
+bool is_plain_text(const std::filesystem::path& path);
 
 /// Leaves out the mark with which some editors begin a file.
 std::string_view without_byte_order_mark(std::string_view text);
