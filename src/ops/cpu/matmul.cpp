@@ -235,11 +235,7 @@ struct Matmul::State {
   void multiply(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
     if (!current_isa().splits_by_shape) return multiply_tiles(a, b, c, options);
     const Index enough = std::max<Index>(1, c.rows * c.cols / kThreadElements);
-    if (enough < omp_get_max_threads()) {
-      const ThreadCount few(static_cast<int>(enough));
-      execute(find(a, b, c, options), stream, scratchpad, a, b, c);
-      return;
-    }
+    const ThreadCount threads(static_cast<int>(std::min<Index>(enough, omp_get_max_threads())));
     execute(find(a, b, c, options), stream, scratchpad, a, b, c);
   }
 
