@@ -83,8 +83,9 @@ void converse(const Flags& flags, ChatSession& session) {
   if (interactive) print_out("\n");
 }
 
-void run(const OptionTable& table, const Flags& flags) {
+void run(const OptionTable& table, Flags& flags) {
   check_sampling(table, flags.sampling);
+  use_base_model(flags.model, flags.adapter);
   const model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
   const model::ModelText text = model::text_of(model);
   const text::ChatTemplate& chat_template =

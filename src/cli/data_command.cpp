@@ -64,6 +64,7 @@ io::OrderedJson record_json(const model::ModelText& model, const data::SeenRecor
 }
 
 void run(Flags& flags) {
+  use_base_model(flags.model, flags.adapter);
   const model::ModelText model = model::open_text(flags.model, flags.adapter);
   const Index max_seq_length = std::min(flags.max_seq_length, model.positions.value_or(flags.max_seq_length));
   flags.reading.memory = 0;  // nothing is used after it has been looked at

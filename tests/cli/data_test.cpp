@@ -1,6 +1,7 @@
 // Data as users bring them: lorry data, and training and evaluation of conversations.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -194,6 +195,12 @@ TEST_F(Data, TheTemplateThatWasLearntStaysBesideTheAdapter) {
   // What reads the adapter needs no flag.
   EXPECT_EQ(report(data("one.jsonl") + Arguments{"--adapter", path("spoken"), "--json"}).at("format"),
             "messages (template zephyr)");
+  // Nor the model's folder, which the adapter names.
+  EXPECT_EQ(report({"data", "--adapter", path("spoken"), "--data", path("one.jsonl"), "--json"}).at("format"),
+            "messages (template zephyr)");
+  const std::string command = std::string(LORRY_BUILD_DIR "/lorry chat --threads 1 --adapter ") +
+                              path("spoken") + " </dev/null >" + path("out") + " 2>" + path("err");
+  EXPECT_EQ(std::system(command.c_str()), 0) << io::get(path("err"));
   const Json eval = report({"eval", "--model", path("model"), "--adapter", path("spoken"), "--data",
                             path("one.jsonl"), "--dtype", "f32", "--threads", "1", "--json"});
   EXPECT_EQ(eval.at("tokens"), 2 + 1 + 3 + 1);  // Yo</s>So.</s>
