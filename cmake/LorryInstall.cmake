@@ -20,6 +20,20 @@ install(TARGETS lorry RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT prog
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR}
         COMPONENT program)
 
+# The manual page and the completions are what the program itself prints.
+set(LORRY_PRINTED ${PROJECT_BINARY_DIR}/printed)
+file(MAKE_DIRECTORY ${LORRY_PRINTED})
+foreach(printed "lorry.1 man" "lorry completion bash" "_lorry completion zsh")
+  separate_arguments(printed)
+  list(POP_FRONT printed name)
+  list(JOIN printed " " arguments)
+  install(CODE "execute_process(COMMAND $<TARGET_FILE:lorry> ${arguments} OUTPUT_FILE ${LORRY_PRINTED}/${name}
+                                COMMAND_ERROR_IS_FATAL ANY)" COMPONENT program)
+endforeach()
+install(FILES ${LORRY_PRINTED}/lorry.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program)
+install(FILES ${LORRY_PRINTED}/lorry DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT program)
+install(FILES ${LORRY_PRINTED}/_lorry DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT program)
+
 install(TARGETS lorry_flags lorry_library ${lorry_libraries} EXPORT lorry-targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}/lorry COMPONENT development)
 foreach(folder ${lorry_folders})

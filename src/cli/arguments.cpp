@@ -4,7 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
 
+#include "cli/aliases.hpp"
 #include "cli/config_file.hpp"
 #include "cli/help.hpp"
 #include "cli/suggestion.hpp"
@@ -19,15 +22,16 @@ namespace {
 struct Parsed {
   CLI::App* app = nullptr;
   std::vector<CLI::Option*> options;  // in the order of the table
+  std::vector<std::pair<const Alias*, CLI::Option*>> aliases;
   CLI::Option* config = nullptr;
   CLI::Option* help = nullptr;
   std::vector<Parsed> commands;  // in the order of the command's
 };
 
-CLI::Option* declare_option(CLI::App& app, const Option& option) {
-  std::string names = "--" + option.name;
-  if (option.positional) names += "," + option.name;
-  if (option.binding.is_switch) return app.add_flag(names);
+CLI::Option* declare_option(CLI::App& app, const Option& option, const Alias* alias = nullptr) {
+  std::string names = fmt::format("--{}", alias != nullptr ? alias->name : std::string_view(option.name));
+  if (option.positional && alias == nullptr) names += "," + option.name;
+  if (alias != nullptr ? alias->is_switch : option.binding.is_switch) return app.add_flag(names);
   CLI::Option* declared = app.add_option(names);
   if (!option.repeated) return declared->expected(1);
   // A flag takes one value at a time: where it may take several, the parser reads "[a,b]" as a list.
@@ -48,6 +52,13 @@ Parsed declare(CLI::App& parent, const Command& command) {
   }
   for (const Option& option : command.options.options()) {
     parsed.options.push_back(declare_option(*parsed.app, option));
+  }
+  for (const Alias* alias : aliases_of(command.options)) {
+    if (!alias->is_flag()) continue;
+    const std::vector<Option>& options = command.options.options();
+    const auto option = std::find_if(options.begin(), options.end(),
+                                     [&](const Option& ours) { return ours.name == alias->option; });
+    parsed.aliases.emplace_back(alias, declare_option(*parsed.app, *option, alias));
   }
   if (command.has_yaml) parsed.config = parsed.app->add_option("--config")->expected(1);
   return parsed;
@@ -93,6 +104,24 @@ std::vector<std::string_view> names_of(std::span<const Command> commands) {
                    several ? "found more than once; expected once" : "no value; expected one");
 }
 
+/// Flags of other trainers' names. One that comes beside another name of the same option is a mistake.
+void take_over_aliases(const Parsed& parsed, OptionTable& table) {
+  std::map<std::string_view, std::string> given;  // by option: the flag
+  for (const auto& [alias, flag] : parsed.aliases) {
+    if (flag->count() == 0) continue;
+    const std::string where = fmt::format("--{}", alias->name);
+    Option* option = table.find(alias->option);
+    const auto [before, first] = given.emplace(alias->option, where);
+    if (!first || option->source == Source::kFlag) {
+      throw UsageError("{}: found beside {}, which says the same; expected one of them", where,
+                       first ? "--" + option->name : before->second);
+    }
+    for (const std::string& text : flag->results()) {
+      table.set(*option, translate<UsageError>(*alias, text, where), Source::kFlag, where);
+    }
+  }
+}
+
 void take_over(const Parsed& parsed, OptionTable& table) {
   for (std::size_t i = 0; i < parsed.options.size(); ++i) {
     if (parsed.options[i]->count() == 0) continue;
@@ -104,6 +133,7 @@ void take_over(const Parsed& parsed, OptionTable& table) {
       table.set(*option, texts[k], Source::kFlag, where);
     }
   }
+  take_over_aliases(parsed, table);
   if (parsed.config != nullptr && parsed.config->count() > 0)
     read_config(parsed.config->results().back(), table);
 }

@@ -198,7 +198,8 @@ Binding bind_word(std::vector<std::string_view> words, std::function<void(Index)
                 const Index i = get();
                 return i < 0 ? std::string() : std::string(words[static_cast<std::size_t>(i)]);
               },
-          .expected = "one of " + std::move(expected)};
+          .expected = "one of " + std::move(expected),
+          .words = words};
 }
 
 }  // namespace lorry::cli

@@ -20,6 +20,7 @@ struct Binding {
   std::function<std::string()> show;             // what read would take; empty: not set
   std::string expected;                          // "an integer of at least 1"
   bool is_switch = false;                        // a flag without a value
+  std::vector<std::string_view> words = {};      // if there are few texts to choose from: all of them
 };
 
 /// Numbers from `low` to `high`; ends that are open are left out themselves.

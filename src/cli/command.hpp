@@ -31,5 +31,7 @@ Command make_score_command();
 Command make_merge_command();
 Command make_inspect_command();
 Command make_analyze_command();
+Command make_completion_command();
+Command make_man_command();
 
 }  // namespace lorry::cli

@@ -1,4 +1,4 @@
-// cli/config_file.hpp: YAML files of options.
+// cli/config_file.hpp: YAML files of options, by their names or those of other trainers (cli/aliases.hpp).
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -21,7 +21,7 @@ struct ConfigSection {
 
 /// Sets every option that the file names, but those that a flag has set. Lists become comma-separated text;
 /// null leaves the default. Throws Error with file and line for malformed YAML, unknown or repeated keys
-/// (with the nearest known one) and values of the wrong kind.
+/// (with the nearest known one), an option under two names, and values of the wrong kind.
 void read_config(const std::filesystem::path& file, OptionTable& table,
                  const std::vector<ConfigSection>& sections = {});
 

@@ -56,19 +56,6 @@ std::string positional_usage(const Option& option) {
   return text + (option.repeated ? " [...]" : "");
 }
 
-std::string usage(const Command& command, const std::string& name) {
-  if (!command.commands.empty()) return fmt::format("lorry {} COMMAND [options]", name);
-  std::string line = "lorry " + name;
-  for (const Option& option : command.options.options()) {
-    if (option.positional) {
-      line += positional_usage(option);
-    } else if (option.required) {
-      line += fmt::format(" --{} {}", option.name, option.placeholder);
-    }
-  }
-  return line + " [options]";
-}
-
 std::string command_list(std::span<const Command> commands) {
   std::size_t width = 0;
   for (const Command& command : commands) width = std::max(width, command.name.size());
@@ -81,8 +68,21 @@ std::string command_list(std::span<const Command> commands) {
 
 }  // namespace
 
+std::string command_usage(const Command& command, const std::string& name) {
+  if (!command.commands.empty()) return fmt::format("lorry {} COMMAND [options]", name);
+  std::string line = "lorry " + name;
+  for (const Option& option : command.options.options()) {
+    if (option.positional) {
+      line += positional_usage(option);
+    } else if (option.required) {
+      line += fmt::format(" --{} {}", option.name, option.placeholder);
+    }
+  }
+  return line + " [options]";
+}
+
 std::string command_help(const Command& command, const std::string& name) {
-  std::string page = fmt::format("{}\n\nUsage: {}\n", command.purpose, usage(command, name));
+  std::string page = fmt::format("{}\n\nUsage: {}\n", command.purpose, command_usage(command, name));
   if (!command.commands.empty()) {
     page += command_list(command.commands);
     page += fmt::format("\nlorry {} COMMAND --help lists a command's options.\n", name);

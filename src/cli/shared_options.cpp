@@ -28,9 +28,16 @@ void use_base_model(std::filesystem::path& model, const std::filesystem::path& a
 
 void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index& threads) {
   table.group("Computing");
+  // The later words are those of other trainers.
+  Binding binding = bind_choice<std::optional<DType>>(dtype, {{"f32", DType::kF32},
+                                                              {"bf16", DType::kBF16},
+                                                              {"fp32", DType::kF32},
+                                                              {"float32", DType::kF32},
+                                                              {"bfloat16", DType::kBF16}});
+  binding.expected = "one of f32, bf16";
+  binding.words.resize(2);
   table
-      .add("dtype", "TYPE",
-           bind_choice<std::optional<DType>>(dtype, {{"f32", DType::kF32}, {"bf16", DType::kBF16}}),
+      .add("dtype", "TYPE", std::move(binding),
            "f32 or bf16: type of the matrix products (sums and adapters are float32 in both)")
       .default_text = "bf16 where the CPU multiplies it fast, else f32";
   add_threads_option(table, threads);

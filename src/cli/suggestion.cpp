@@ -4,63 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <numeric>
 #include <utility>
+
+#include "cli/aliases.hpp"
 
 namespace lorry::cli {
 
 namespace {
-
-/// Names that users of mlx-lm, axolotl, LLaMA-Factory, torchtune and llama.cpp bring along.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 46> kForeignNames = {{
-    {"model-name-or-path", "model"},
-    {"base-model", "model"},
-    {"adapter-path", "adapter"},
-    {"dataset", "data"},
-    {"train-data", "data"},
-    {"valid-data", "eval-data"},
-    {"output-dir", "out"},
-    {"output", "out"},
-    {"adapters", "out"},
-    {"r", "rank"},
-    {"lora-r", "rank"},
-    {"lora-rank", "rank"},
-    {"lora-alpha", "alpha"},
-    {"lora-dropout", "dropout"},
-    {"lora-target", "target-modules"},
-    {"lora-modules", "target-modules"},
-    {"lora-target-modules", "target-modules"},
-    {"target-modules", "modules"},
-    {"learning-rate", "lr"},
-    {"lr-schedule", "lr-scheduler"},
-    {"lr-scheduler-type", "lr-scheduler"},
-    {"num-warmup-steps", "warmup-steps"},
-    {"warmup-ratio", "warmup-steps"},
-    {"micro-batch-size", "batch-size"},
-    {"per-device-train-batch-size", "batch-size"},
-    {"gradient-accumulation-steps", "grad-accumulation-steps"},
-    {"sequence-len", "max-seq-length"},
-    {"cutoff-len", "max-seq-length"},
-    {"max-seq-len", "max-seq-length"},
-    {"iters", "steps"},
-    {"max-steps", "steps"},
-    {"num-epochs", "epochs"},
-    {"num-train-epochs", "epochs"},
-    {"steps-per-eval", "eval-steps"},
-    {"gradient-checkpointing", "grad-checkpoint"},
-    {"max-tokens", "max-new-tokens"},
-    {"temp", "temperature"},
-    {"template", "chat-template"},
-    {"train-on-input", "train-on-prompt"},
-    {"train-on-inputs", "train-on-prompt"},
-    {"text-feature", "text-key"},
-    {"prompt-feature", "prompt-key"},
-    {"completion-feature", "completion-key"},
-    {"chat-feature", "messages-key"},
-    {"field-messages", "messages-key"},
-    {"datasets", "data"},
-}};
 
 /// Levenshtein's distance: insertions, deletions and replacements that turn `a` into `b`.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -77,38 +28,71 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-}  // namespace
-
-std::string suggest_option(std::string_view unknown, const std::vector<std::string_view>& names) {
-  std::string name(unknown);
-  std::replace(name.begin(), name.end(), '_', '-');
-  const auto exists = [&](std::string_view wanted) {
-    return std::find(names.begin(), names.end(), wanted) != names.end();
-  };
-  for (const auto& [foreign, ours] : kForeignNames) {
-    if (name == foreign && exists(ours)) return fmt::format("; did you mean \"{}\"?", ours);
-  }
-  return suggest_name(name, names);
-}
-
-std::string suggest_name(std::string_view unknown, std::span<const std::string_view> names) {
-  std::string_view nearest;
+/// Empty where none is near.
+std::string_view nearest(std::string_view unknown, std::span<const std::string_view> names) {
+  std::string_view found;
   // At least one letter must stay, or any short name would do.
   std::size_t least = std::min(std::max<std::size_t>(2, unknown.size() / 3) + 1, unknown.size());
   for (const std::string_view candidate : names) {
     const std::size_t distance = edit_distance(unknown, candidate);
     if (distance >= least) continue;
     least = distance;
-    nearest = candidate;
+    found = candidate;
   }
-  if (!nearest.empty()) return fmt::format("; did you mean \"{}\"?", nearest);
+  return found;
+}
+
+std::string did_you_mean(std::string_view name) {
+  return fmt::format("; did you mean \"{}\"?", name);
+}
+
+/// What other trainers' name `name` is here, where that is one of `names`; else empty.
+std::string_view counterpart(std::string_view name, std::span<const std::string_view> names) {
+  const auto exists = [&](std::string_view wanted) {
+    return std::find(names.begin(), names.end(), wanted) != names.end();
+  };
+  for (const std::span<const Alias> aliases : {general_aliases(), training_aliases()}) {
+    for (const Alias& alias : aliases) {
+      if (name == alias.name && exists(alias.option)) return alias.option;
+    }
+  }
+  for (const auto& [theirs, ours] : hinted_names()) {
+    if (name == theirs && exists(ours)) return ours;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string suggest_option(std::string_view unknown, const std::vector<std::string_view>& names,
+                           const std::vector<std::string_view>& further) {
+  std::string name(unknown);
+  std::replace(name.begin(), name.end(), '_', '-');
+  const std::string_view ours = counterpart(name, names);
+  if (!ours.empty()) return did_you_mean(ours);
+  std::vector<std::string_view> all = names;
+  all.insert(all.end(), further.begin(), further.end());
+  const std::string_view near = nearest(name, all);
+  return near.empty() ? suggest_name(name, names) : did_you_mean(near);
+}
+
+std::string suggest_name(std::string_view unknown, std::span<const std::string_view> names) {
+  const std::string_view name = nearest(unknown, names);
+  if (!name.empty()) return did_you_mean(name);
   return fmt::format("; expected one of {}", fmt::join(names, ", "));
 }
 
-std::string suggest_option(std::string_view unknown, const OptionTable& table) {
+std::string suggest_option(std::string_view unknown, const OptionTable& table,
+                           const std::vector<std::string_view>& sections) {
   std::vector<std::string_view> names;
+  names.reserve(table.options().size() + sections.size());
   for (const Option& option : table.options()) names.push_back(option.name);
-  return suggest_option(unknown, names);
+  names.insert(names.end(), sections.begin(), sections.end());
+  const std::vector<const Alias*> aliases = aliases_of(table);
+  std::vector<std::string_view> further;
+  further.reserve(aliases.size());
+  for (const Alias* alias : aliases) further.push_back(alias->name);
+  return suggest_option(unknown, names, further);
 }
 
 }  // namespace lorry::cli

@@ -9,11 +9,13 @@
 
 namespace lorry::cli {
 
-/// `; did you mean "lr"?` for a name close to one of `names` (with dashes), or used for it by other trainers;
-/// else the list of them. Either ends a message.
-std::string suggest_option(std::string_view unknown, const std::vector<std::string_view>& names);
-/// The same for the options of a table.
-std::string suggest_option(std::string_view unknown, const OptionTable& table);
+/// `; did you mean "lr"?` for a name close to one of `names` (with dashes) or `further`, or used for one of
+/// `names` by other trainers; else the list of `names`. Either ends a message.
+std::string suggest_option(std::string_view unknown, const std::vector<std::string_view>& names,
+                           const std::vector<std::string_view>& further = {});
+/// The same for the options of a table and the sections of its file; further: what other trainers call them.
+std::string suggest_option(std::string_view unknown, const OptionTable& table,
+                           const std::vector<std::string_view>& sections = {});
 
 /// The same for any names, without those of other trainers: commands.
 std::string suggest_name(std::string_view unknown, std::span<const std::string_view> names);

@@ -58,6 +58,7 @@ template <class T, std::size_t N>
 Binding bind_named(T& to, const std::array<std::pair<std::string_view, T>, N>& names, std::size_t shown) {
   Binding binding = bind_choice<T>(to, {names.begin(), names.end()});
   binding.expected = bind_choice<T>(to, {names.begin(), names.begin() + shown}).expected;
+  binding.words.resize(shown);
   return binding;
 }
 

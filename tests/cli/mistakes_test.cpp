@@ -235,9 +235,9 @@ TEST_F(Mistakes, GenerationOptionThatWouldBeIgnored) {
 }
 
 TEST_F(Mistakes, ConfigWithAnUnknownKey) {
-  io::put(path("train.yaml"), "rank: 4\nlora_dropout: 0.1\n");
+  io::put(path("train.yaml"), "rank: 4\nlora_dropot: 0.1\n");
   expect_error(train(path("model"), path("data.jsonl"), {"--config", path("train.yaml")}),
-               R"(train.yaml:2: unknown key "lora_dropout"; did you mean "dropout"?)");
+               R"(train.yaml:2: unknown key "lora_dropot"; did you mean "lora-dropout"?)");
 }
 
 TEST_F(Mistakes, AdapterForAnotherModel) {

@@ -201,7 +201,8 @@ TEST_F(SweepFile, Budget) {
 TEST_F(SweepFile, UnknownKeysAreNamedWithTheNearest) {
   EXPECT_EQ(error("model: m\ngird:\n  rank: [1]\n"),
             R"([config] F:2: unknown key "gird"; did you mean "grid"?)");
-  EXPECT_EQ(error("learning_rate: 1\n"), R"([config] F:1: unknown key "learning_rate"; did you mean "lr"?)");
+  EXPECT_EQ(error("learning_rte: 1\n"),
+            R"([config] F:1: unknown key "learning_rte"; did you mean "learning-rate"?)");
   EXPECT_EQ(error("grid:\n  rnak: [1]\n"), R"([config] F:2: grid: unknown key "rnak"; did you mean "rank"?)");
   EXPECT_EQ(error("grid:\n  lora_r: [1]\n"),
             R"([config] F:2: grid: unknown key "lora_r"; did you mean "rank"?)");

@@ -23,6 +23,10 @@ grep -q '^step 20  loss [0-9.]*$' "$scratch/log" || { cat "$scratch/log" >&2; ex
 [[ -s "$scratch/adapter/adapter_model.safetensors" ]] || { echo "the example wrote no adapter" >&2; exit 1; }
 # Its adapter is one that the installed program reads.
 "$scratch/installed/bin/lorry" inspect "$scratch/adapter" --json | grep -q '"rank": 4,' || { echo "the installed lorry sees no rank 4" >&2; exit 1; }
+# The manual page and the completions came along.
+grep -q 'max\\-seq\\-length' "$scratch/installed/share/man/man1/lorry.1"
+grep -q 'max-seq-length' "$scratch/installed/share/bash-completion/completions/lorry"
+grep -q 'max-seq-length' "$scratch/installed/share/zsh/vendor-completions/_lorry"
 # Another minor version is refused.
 sed -i 's/find_package(lorry 0.1 REQUIRED)/find_package(lorry 0.2 REQUIRED)/' "$scratch/examples/CMakeLists.txt"
 if cmake -S "$scratch/examples" -B "$scratch/refused" -DCMAKE_PREFIX_PATH="$scratch/installed" >"$scratch/log" 2>&1; then
