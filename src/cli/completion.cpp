@@ -14,7 +14,7 @@ namespace {
 /// What may stand where a value is expected.
 enum class ValueKind { kNone, kWords, kFolders, kFiles, kOther };
 
-ValueKind kind_of(const Option& option) {
+ValueKind value_kind(const Option& option) {
   if (option.binding.is_switch) return ValueKind::kNone;
   if (!option.binding.words.empty()) return ValueKind::kWords;
   if (option.placeholder == "DIR") return ValueKind::kFolders;
@@ -40,7 +40,7 @@ std::string words_of(const Option& option) {
   return fmt::format("{}", fmt::join(option.binding.words, " "));
 }
 
-std::string names_of(std::span<const Command> commands) {
+std::string command_words(std::span<const Command> commands) {
   std::string names;
   for (const Command& command : commands) names += (names.empty() ? "" : " ") + command.name;
   return names;
@@ -100,7 +100,7 @@ std::string bash_values(std::span<const Command> commands) {
       places[action].push_back(fmt::format("'{} --{}'", name, option));
     };
     for (const Option& option : command.options.options()) {
-      switch (kind_of(option)) {
+      switch (value_kind(option)) {
         case ValueKind::kNone:
           break;
         case ValueKind::kWords:
@@ -140,9 +140,9 @@ std::string bash_tables(std::span<const Command> commands) {
   const auto add = [&](const std::string& name, const std::string& flags, const std::string& first) {
     text += fmt::format("    '{}')\n      flags='{}'\n      first='{}'\n      ;;\n", name, flags, first);
   };
-  add("", "--help --version", names_of(commands));
+  add("", "--help --version", command_words(commands));
   for (const Command& command : commands) {
-    if (!command.commands.empty()) add(command.name, "--help", names_of(command.commands));
+    if (!command.commands.empty()) add(command.name, "--help", command_words(command.commands));
   }
   for_each_leaf(commands, "", [&](const std::string& name, const Command& command) {
     add(name, flags_of(command), bash_first(command));
@@ -181,7 +181,7 @@ std::string zsh_text(std::string_view text) {
 
 std::string zsh_value(const Option& option) {
   const std::string message = zsh_text(option.placeholder.empty() ? "value" : option.placeholder);
-  switch (kind_of(option)) {
+  switch (value_kind(option)) {
     case ValueKind::kNone:
       return "";
     case ValueKind::kWords:
