@@ -104,8 +104,9 @@ class AdapterUpdates : public UpdateSource {
   void add(const io::TensorView& tensor, std::map<std::string, Halves>& halves) const {
     const auto a = model::module_of(tensor.name, model::kLoraA);
     const auto b = model::module_of(tensor.name, model::kLoraB);
-    // PEFT stores the base weights of an adapted head or embedding beside the update; they are no part of ΔW.
-    if (!a && !b && model::module_of(tensor.name, ".weight")) return;
+    // PEFT stores the base weights of an adapted head or embedding beside the update, and what trained in
+    // full; they are no part of ΔW.
+    if (model::base_module_of(tensor.name) || model::module_of(tensor.name, model::kLoraBBias)) return;
     if (!a && !b) {
       throw Error("[load] {}: tensor {}: found no lora_A or lora_B of a linear layer; expected names like {}",
                   path(), io::in_quotes(tensor.name),

@@ -132,6 +132,12 @@ std::string adapter_text(const std::filesystem::path& path, const model::Adapter
   text += line("targets", targets_text(config.target_modules));
   text += line("parameters", fmt::format("{} on {} layers, {}", summary.parameters, summary.modules.size(),
                                          format_bytes(summary.bytes)));
+  if (config.lora_bias) text += line("lora bias", "a trained bias beside every B");
+  if (summary.copies > 0) {
+    text += line("beside them",
+                 fmt::format("{} tensors of the base model, trained in full (modules_to_save: {}; bias: {})",
+                             summary.copies, fmt::join(config.modules_to_save, ", "), word_of(config.bias)));
+  }
   if (summary.base_weights > 0) {
     text += line("beside them", fmt::format("{} of the base model's weights", summary.base_weights));
   }
@@ -169,9 +175,13 @@ io::OrderedJson adapter_json(const std::filesystem::path& path, const model::Ada
           {"alpha_pattern", pattern_json(config.alpha_pattern)},
           {"dropout", config.lora_dropout},
           {"target_modules", targets_json(config.target_modules)},
+          {"modules_to_save", config.modules_to_save},
+          {"bias", word_of(config.bias)},
+          {"lora_bias", config.lora_bias},
           {"parameters", summary.parameters},
           {"bytes", summary.bytes},
           {"base_weights", summary.base_weights},
+          {"trained_copies", summary.copies},
           {"modules", std::move(modules)}};
 }
 

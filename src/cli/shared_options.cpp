@@ -1,6 +1,8 @@
 #include "cli/shared_options.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <utility>
 
 #include "cli/output.hpp"
 #include "core/check.hpp"
@@ -65,6 +67,18 @@ Binding bind_targets(model::TargetModules& to) {
               },
           .show = [&to] { return model::format_target_modules(to); },
           .expected = "all-linear, module names or a regular expression"};
+}
+
+Binding bind_names(std::vector<std::string>& to) {
+  return {.read =
+              [&to](const std::string& text) {
+                std::vector<std::string> names = model::split_names(text);
+                if (names.empty() && !text.empty()) return false;
+                to = std::move(names);
+                return true;
+              },
+          .show = [&to] { return fmt::format("{}", fmt::join(to, ",")); },
+          .expected = "names separated by commas"};
 }
 
 std::string_view dtype_word(DType dtype) {

@@ -2,6 +2,8 @@
 #pragma once
 #include <filesystem>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "cli/option_table.hpp"
 #include "model/target_modules.hpp"
@@ -27,6 +29,9 @@ void add_json_option(OptionTable& table, bool& json, std::string help);
 
 /// "all-linear", names separated by commas, or a regular expression.
 Binding bind_targets(model::TargetModules& to);
+
+/// Names separated by commas; empty: none.
+Binding bind_names(std::vector<std::string>& to);
 
 /// "f32" or "bf16", as the flag spells it.
 std::string_view dtype_word(DType dtype);

@@ -53,6 +53,19 @@ void add_lora_options(OptionTable& table, train::TrainOptions& options) {
       "them");
 }
 
+/// What trains beside A and B.
+void add_beside_options(OptionTable& table, model::PeftConfig& lora) {
+  table.add("modules-to-save", "NAMES", bind_names(lora.modules_to_save),
+            "modules that train in full and are saved with the adapter, by the ends of their names: "
+            "lm_head,embed_tokens");
+  table.add(
+      "bias", "NAME",
+      bind_choice<model::BiasTraining>(lora.bias, {model::kBiasWords.begin(), model::kBiasWords.end()}),
+      "the model's own biases that train and are saved with the adapter: none, all, or lora_only: those "
+      "of the adapted layers");
+  table.add("lora-bias", "", bind_switch(lora.lora_bias), "a trained bias beside every B");
+}
+
 /// The first `shown` of the names are told in messages, the others are aliases.
 template <class T, std::size_t N>
 Binding bind_named(T& to, const std::array<std::pair<std::string_view, T>, N>& names, std::size_t shown) {
@@ -159,6 +172,7 @@ void add_train_options(OptionTable& table, train::TrainOptions& options, std::st
   add_data_options(table, options, std::move(out_help));
   add_reading_options(table, options.reading);
   add_lora_options(table, options);
+  add_beside_options(table, options.lora);
   add_optimizer_options(table, options);
   add_schedule_options(table, options);
   add_duration_options(table, options);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "core/error.hpp"
 #include "model/module_ranks.hpp"
 #include "model/name_pattern.hpp"
 #include "model/peft_names.hpp"
@@ -34,8 +35,7 @@ TargetModules last_parts(const std::vector<std::string>& modules) {
 /// The maps of `adapter`'s updates as PEFT, which knows no parts, is told them: "c_attn" where every map of
 /// that name is adapted, else full names.
 TargetModules maps_of(const Adapter& adapter, const std::vector<std::string>& all_maps) {
-  std::set<std::string> adapted;
-  for (const auto& entry : adapter.entries()) adapted.insert(entry->map());
+  const std::set<std::string> adapted = adapter.adapted_maps();
   std::set<std::string> mixed;  // last parts of maps that are not adapted
   for (const std::string& map : all_maps) {
     if (!adapted.contains(map)) mixed.insert(last_part(map));
@@ -64,12 +64,25 @@ struct Choice {
   PeftConfig config;                 // parts in its patterns by the names that modules have
 };
 
+/// The linear maps of the chosen modules.
+std::set<std::string> maps_of(const Choice& choice) {
+  std::set<std::string> maps(choice.modules.begin(), choice.modules.end());
+  for (const FusedPart& part : choice.parts) {
+    if (maps.erase(part.module()) > 0) maps.insert(part.map);
+  }
+  return maps;
+}
+
 /// Throws Error for whatever of `config` does not fit.
 Choice choose(const PeftConfig& config, Decoder& decoder) {
   check_config(config, "[lora]");
   Choice choice{.parts = fused_parts(decoder.config()), .modules = {}, .config = config};
   choice.modules = match_maps_and_parts(config.target_modules, linear_names(decoder), choice.parts,
                                         decoder.config().names.head, "[lora] target_modules");
+  remove_saved_modules(config, "[lora]", choice.modules);
+  if (choice.modules.empty()) {
+    throw Error("[lora] modules_to_save: found every layer of target_modules; expected some left to adapt");
+  }
   spell_parts(choice.parts, choice.config.rank_pattern);
   spell_parts(choice.parts, choice.config.alpha_pattern);
   ModuleRanks(choice.config, "[lora]").check_keys(choice.modules, "[lora]");
@@ -84,7 +97,13 @@ std::vector<std::string> linear_names(Decoder& decoder) {
   return names;
 }
 
-void Adapter::add(const std::string& module, Matrix a, Matrix b_transposed, float scale) {
+std::set<std::string> Adapter::adapted_maps() const {
+  std::set<std::string> maps;
+  for (const auto& entry : entries_) maps.insert(entry->map());
+  return maps;
+}
+
+void Adapter::add(const std::string& module, Matrix a, Matrix b_transposed, float scale, Matrix bias) {
   LORRY_CHECK_EQ(a.rows(), b_transposed.rows());
   auto entry = std::make_unique<Entry>();
   entry->module = module;
@@ -93,16 +112,18 @@ void Adapter::add(const std::string& module, Matrix a, Matrix b_transposed, floa
   entry->update.dropout = static_cast<float>(config_.lora_dropout);
   entry->update.a = std::move(a);
   entry->update.b_transposed = std::move(b_transposed);
+  entry->update.bias = std::move(bias);
   entries_.push_back(std::move(entry));
 }
 
 void Adapter::check(const PeftConfig& config, Decoder& decoder) {
-  static_cast<void>(choose(config, decoder));
+  const Choice choice = choose(config, decoder);
+  static_cast<void>(list_copies(config, decoder.config(), maps_of(choice), "[lora]"));
 }
 
-void Adapter::add(const FusedPart& part, Matrix a, Matrix b_transposed, float scale) {
+void Adapter::add(const FusedPart& part, Matrix a, Matrix b_transposed, float scale, Matrix bias) {
   LORRY_CHECK_EQ(b_transposed.cols(), part.outputs);
-  add(part.module(), std::move(a), std::move(b_transposed), scale);
+  add(part.module(), std::move(a), std::move(b_transposed), scale, std::move(bias));
   entries_.back()->part = part;
 }
 
@@ -113,6 +134,7 @@ Adapter Adapter::create(const PeftConfig& config, Decoder& decoder, std::uint64_
   const ModuleRanks ranks(adapter.config_, "[lora]");
   adapter.config_.fan_in_fan_out = decoder.config().conv1d;
   if (config.target_modules.pattern == kAllLinear) adapter.config_.target_modules = last_parts(chosen);
+  const auto starting_bias = [&](Index outputs) { return config.lora_bias ? Matrix(1, outputs) : Matrix(); };
   std::uint64_t stream = kInitStream;
   for (const nn::Linear* linear : decoder.linears()) {
     const auto start = [&](const std::string& module) {
@@ -121,14 +143,18 @@ Adapter Adapter::create(const PeftConfig& config, Decoder& decoder, std::uint64_
     if (wanted.contains(linear->name())) {
       Matrix a = start(linear->name());
       Matrix b(a.rows(), linear->outputs());
-      adapter.add(linear->name(), std::move(a), std::move(b), ranks.scale(linear->name()));
+      adapter.add(linear->name(), std::move(a), std::move(b), ranks.scale(linear->name()),
+                  starting_bias(linear->outputs()));
     }
     for (const FusedPart& part : parts) {
       if (part.map != linear->name() || !wanted.contains(part.module())) continue;
       Matrix a = start(part.module());
       Matrix b(a.rows(), part.outputs);
-      adapter.add(part, std::move(a), std::move(b), ranks.scale(part.module()));
+      adapter.add(part, std::move(a), std::move(b), ranks.scale(part.module()), starting_bias(part.outputs));
     }
+  }
+  for (CopySpec& spec : list_copies(config, decoder.config(), adapter.adapted_maps(), "[lora]")) {
+    adapter.copies_.add_own(std::move(spec), decoder);
   }
   if (adapter.has_parts()) adapter.config_.target_modules = maps_of(adapter, linear_names(decoder));
   return adapter;
@@ -142,45 +168,71 @@ void Adapter::attach(Decoder& decoder) {
     if (!entry->part) LORRY_CHECK_EQ(entry->update.b_transposed.cols(), linear->outputs());
     linear->add_update(&entry->update, entry->first_output());
   }
+  copies_.attach(decoder);
 }
 
 void Adapter::detach(Decoder& decoder) {
   for (nn::Linear* linear : decoder.linears()) linear->set_update(nullptr);
+  TrainedCopies::detach(decoder);
+}
+
+std::vector<Adapter::Tensor> Adapter::tensors() {
+  std::vector<Tensor> all;
+  for (auto& entry : entries_) {
+    nn::LowRankUpdate& update = entry->update;
+    all.push_back({peft_name(entry->module, kLoraA), &update.a, &update.a_gradient});
+    all.push_back({peft_name(entry->module, kLoraB), &update.b_transposed, &update.b_gradient});
+    if (update.bias.empty()) continue;
+    all.push_back({peft_name(entry->module, kLoraBBias), &update.bias, &update.bias_gradient, false});
+  }
+  for (TrainedCopies::Entry& copy : copies_.entries()) {
+    const bool decay = copy.spec.tensor.shape.size() == 2;
+    all.push_back({copy.spec.file_name, &copy.value, &copy.gradient, decay});
+  }
+  return all;
 }
 
 std::vector<optim::Parameter> Adapter::parameters() {
   std::vector<optim::Parameter> all;
-  for (auto& entry : entries_) {
-    nn::LowRankUpdate& update = entry->update;
-    if (update.a_gradient.empty()) {
-      update.a_gradient = Matrix(update.a.rows(), update.a.cols());
-      update.b_gradient = Matrix(update.b_transposed.rows(), update.b_transposed.cols());
-    }
+  for (const Tensor& tensor : tensors()) {
+    if (tensor.gradient->empty()) *tensor.gradient = Matrix(tensor.value->rows(), tensor.value->cols());
     all.push_back(
-        {.name = peft_name(entry->module, kLoraA), .value = update.a, .gradient = update.a_gradient});
-    all.push_back({.name = peft_name(entry->module, kLoraB),
-                   .value = update.b_transposed,
-                   .gradient = update.b_gradient});
+        {.name = tensor.name, .value = *tensor.value, .gradient = *tensor.gradient, .decay = tensor.decay});
   }
   return all;
 }
 
 void Adapter::zero_gradients() {
-  for (auto& entry : entries_) {
-    entry->update.a_gradient.fill_zero();
-    entry->update.b_gradient.fill_zero();
-  }
+  for (const Tensor& tensor : tensors()) tensor.gradient->fill_zero();
 }
 
 Index Adapter::count_parameters() const {
   Index count = 0;
-  for (const auto& entry : entries_) count += entry->update.a.size() + entry->update.b_transposed.size();
+  for (const auto& entry : entries_) {
+    const nn::LowRankUpdate& update = entry->update;
+    count += update.a.size() + update.b_transposed.size() + update.bias.size();
+  }
+  for (const TrainedCopies::Entry& copy : copies_.entries()) count += copy.value.size();
   return count;
 }
 
 bool Adapter::has_parts() const noexcept {
   return std::any_of(entries_.begin(), entries_.end(),
                      [](const auto& entry) { return entry->part.has_value(); });
+}
+
+std::vector<std::string> Adapter::untied(const ModelConfig& model) const {
+  if (!model.tie_word_embeddings) return {};
+  std::set<std::string> changed = adapted_maps();
+  for (const TrainedCopies::Entry& copy : copies_.entries()) {
+    const std::string& name = copy.spec.tensor.name;
+    changed.insert(name.substr(0, name.rfind('.')));
+  }
+  std::vector<std::string> untied;
+  for (const std::string& module : {model.names.root + model.names.embedding, model.names.head}) {
+    if (changed.contains(module)) untied.push_back(module);
+  }
+  return untied;
 }
 
 std::vector<std::string> Adapter::oversized() const {

@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -9,12 +10,13 @@
 #include "model/decoder.hpp"
 #include "model/fused_parts.hpp"
 #include "model/peft_config.hpp"
+#include "model/trained_copies.hpp"
 #include "optim/parameter.hpp"
 
 namespace lorry::model {
 
-/// Owns A and B of every adapted map, or part of a fused map, in model order. While attached, the decoder
-/// borrows them.
+/// Owns A and B of every adapted map, or part of a fused map, in model order, and the copies of the model's
+/// own tensors that train with them. While attached, the decoder borrows them.
 class Adapter {
  public:
   struct Entry {
@@ -37,32 +39,51 @@ class Adapter {
   explicit Adapter(PeftConfig config) : config_(std::move(config)) {}
 
   /// Adds an update of the linear map `module`: a [R,I], b_transposed [R,O], of any rank R; scale = alpha /
-  /// R. It need not agree with config(): save_adapter writes what makes PEFT compute the same.
-  void add(const std::string& module, Matrix a, Matrix b_transposed, float scale);
+  /// R. It need not agree with config(): save_adapter writes what makes PEFT compute the same. bias [1,O]:
+  /// with lora_bias, else empty.
+  void add(const std::string& module, Matrix a, Matrix b_transposed, float scale, Matrix bias = {});
   /// The same for a part of a fused map, whose outputs O are. Parts of one map stand side by side.
-  void add(const FusedPart& part, Matrix a, Matrix b_transposed, float scale);
+  void add(const FusedPart& part, Matrix a, Matrix b_transposed, float scale, Matrix bias = {});
 
   [[nodiscard]] const PeftConfig& config() const noexcept { return config_; }
   [[nodiscard]] std::vector<std::unique_ptr<Entry>>& entries() noexcept { return entries_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Entry>>& entries() const noexcept { return entries_; }
 
-  /// Puts the updates beside the decoder's maps; this must outlive the attachment.
+  [[nodiscard]] TrainedCopies& copies() noexcept { return copies_; }
+  [[nodiscard]] const TrainedCopies& copies() const noexcept { return copies_; }
+  /// The linear maps that have updates, of all their outputs or of parts.
+  [[nodiscard]] std::set<std::string> adapted_maps() const;
+
+  /// Puts the updates beside the decoder's maps, and the copies in place of its tensors; this must outlive
+  /// the attachment. Copies train if parameters() was called before.
   void attach(Decoder& decoder);
-  /// Takes every update off the decoder.
+  /// Takes every update and copy off the decoder.
   static void detach(Decoder& decoder);
 
-  /// Makes the gradients, and lists A and B of every map under their PEFT names.
+  /// A tensor under its name in PEFT's file.
+  struct Tensor {
+    std::string name;
+    Matrix* value;
+    Matrix* gradient;
+    bool decay = true;
+  };
+  /// Everything that trains, in one order: the one list that training, counting and checkpoints go through.
+  [[nodiscard]] std::vector<Tensor> tensors();
+  /// Makes the gradients, and lists what trains for an optimiser.
   [[nodiscard]] std::vector<optim::Parameter> parameters();
   void zero_gradients();
   [[nodiscard]] Index count_parameters() const;
   /// Whether some updates are of parts of fused maps.
   [[nodiscard]] bool has_parts() const noexcept;
+  /// Of a head and an embedding that `model` ties: those that the adapter changes, each on its own.
+  [[nodiscard]] std::vector<std::string> untied(const ModelConfig& model) const;
   /// Modules whose smaller side is below the rank: more directions than the map has.
   [[nodiscard]] std::vector<std::string> oversized() const;
 
  private:
   PeftConfig config_;
   std::vector<std::unique_ptr<Entry>> entries_;  // stable addresses: maps point to the updates
+  TrainedCopies copies_;
 };
 
 /// Names of all linear maps of the decoder.

@@ -44,19 +44,27 @@ bool same_values(const io::TensorView& tensor, ConstMatrixView view) {
 /// The base weight that a tensor of an adapter file repeats: PEFT adds head and embedding when the head is
 /// adapted.
 ConstMatrixView repeated_weight(const std::string& name, Decoder& decoder) {
-  std::optional<std::string> module = module_of(name, ".base_layer.weight");
-  if (!module) module = module_of(name, ".weight");
-  if (!module) return {};
+  const std::optional<std::string> module = base_module_of(name);
+  if (!module || !name.ends_with(".weight")) return {};
   const ModuleNames& names = decoder.config().names;
   if (*module == names.root + names.embedding) return decoder.embedding_table();
   return *module == names.head ? decoder.find_linear(names.head)->weights().matrix : ConstMatrixView{};
 }
 
+/// With `bias` all, PEFT writes the biases inside a module of modules_to_save twice more, under names of its
+/// wrapper that it does not read back.
+bool is_stray_bias(std::string_view name) {
+  return name.ends_with(".bias") && (name.find(".original_module.") != std::string_view::npos ||
+                                     name.find(".modules_to_save.") != std::string_view::npos);
+}
+
 /// Modules that the file holds halves of. Throws Error for any tensor that would change the model in another
-/// way.
-std::set<std::string> modules_in(const io::SafetensorsFile& file, Decoder& decoder) {
+/// way. `read`: tensors of other kinds that the config asks for.
+std::set<std::string> modules_in(const io::SafetensorsFile& file, const std::set<std::string>& read,
+                                 Decoder& decoder) {
   std::set<std::string> modules;
   for (const io::TensorView& tensor : file.tensors()) {
+    if (read.contains(tensor.name) || is_stray_bias(tensor.name)) continue;
     std::optional<std::string> module = module_of(tensor.name, kLoraA);
     if (!module) module = module_of(tensor.name, kLoraB);
     if (module) {
@@ -77,19 +85,19 @@ std::set<std::string> modules_in(const io::SafetensorsFile& file, Decoder& decod
   return modules;
 }
 
-/// The tensor of `key` as F32, checked against [rows, cols].
-Matrix read_matrix(const io::SafetensorsFile& file, const std::string& key, Index rows, Index cols) {
+/// The tensor of `key` as F32, checked against `shape`, of one or two sizes.
+Matrix read_tensor(const io::SafetensorsFile& file, const std::string& key, const std::vector<Index>& shape) {
   const io::TensorView& tensor = file.at(key);
   const std::string path = file.path().string();
-  if (tensor.shape != std::vector<Index>{rows, cols}) {
-    throw Error("[load] {}: tensor \"{}\" is [{}]; this model and {} say [{},{}]; adapter for another model?",
-                path, key, fmt::join(tensor.shape, ","), kAdapterConfigFile, rows, cols);
+  if (tensor.shape != shape) {
+    throw Error("[load] {}: tensor \"{}\" is [{}]; this model and {} say [{}]; adapter for another model?",
+                path, key, fmt::join(tensor.shape, ","), kAdapterConfigFile, fmt::join(shape, ","));
   }
   if (!is_float_tensor(tensor)) {
     throw Error("[load] {}: tensor \"{}\" has type {}; supported: F32, F16, BF16", path, key,
                 name_of(tensor.dtype));
   }
-  Matrix result(rows, cols);
+  Matrix result(shape.size() == 2 ? shape[0] : 1, shape.back());
   const std::span<float> values = {result.row<float>(0), static_cast<std::size_t>(result.size())};
   read_floats(tensor, 0, values);
   if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) {
@@ -108,8 +116,9 @@ Matrix transposed(const Matrix& from) {
   return to;
 }
 
-/// An adapter without parts.
-void save_plain(const std::filesystem::path& folder, const Adapter& adapter, const PartRecords& parts) {
+/// An adapter without parts; `copies` go with it.
+void save_plain(const std::filesystem::path& folder, const Adapter& adapter, const TrainedCopies& copies,
+                const PartRecords& parts) {
   // The config first: weights are what makes a folder an adapter, so a failure between the two leaves none.
   std::vector<ModuleRank> ranks;
   for (const auto& entry : adapter.entries())
@@ -122,12 +131,21 @@ void save_plain(const std::filesystem::path& folder, const Adapter& adapter, con
   save_peft_config(folder, with_module_ranks(std::move(config), ranks));
   std::vector<io::TensorSpec> specs;
   std::map<std::string, Matrix> matrices;  // B in the layout of the file
+  std::map<std::string, const Matrix*> vectors_and_copies;
   for (const auto& entry : adapter.entries()) {
     const nn::LowRankUpdate& update = entry->update;
+    if (!update.bias.empty()) {
+      specs.push_back({peft_name(entry->module, kLoraBBias), DType::kF32, {update.bias.cols()}});
+      vectors_and_copies.emplace(specs.back().name, &update.bias);
+    }
     specs.push_back({peft_name(entry->module, kLoraA), DType::kF32, {update.rank, update.a.cols()}});
     specs.push_back(
         {peft_name(entry->module, kLoraB), DType::kF32, {update.b_transposed.cols(), update.rank}});
     matrices.emplace(peft_name(entry->module, kLoraB), transposed(update.b_transposed));
+  }
+  for (const TrainedCopies::Entry& copy : copies.entries()) {
+    specs.push_back({copy.spec.file_name, DType::kF32, copy.spec.tensor.shape});
+    vectors_and_copies.emplace(copy.spec.file_name, &copy.value);
   }
   std::map<std::string, std::string> metadata = {{"format", "pt"}};
   if (!parts.empty()) metadata[kPartsKey] = write_part_records(parts);
@@ -137,19 +155,34 @@ void save_plain(const std::filesystem::path& folder, const Adapter& adapter, con
   };
   for (const auto& entry : adapter.entries()) write(peft_name(entry->module, kLoraA), entry->update.a);
   for (const auto& [key, matrix] : matrices) write(key, matrix);
+  for (const auto& [key, matrix] : vectors_and_copies) write(key, *matrix);
   writer.finish();
+}
+
+/// Names of what the file holds beside A and B of `modules`.
+std::set<std::string> other_tensors(const PeftConfig& config, const std::vector<std::string>& modules,
+                                    const std::vector<CopySpec>& copies) {
+  std::set<std::string> names;
+  for (const CopySpec& spec : copies) names.insert(spec.file_name);
+  for (const std::string& module : modules) {
+    if (config.lora_bias) names.insert(peft_name(module, kLoraBBias));
+  }
+  return names;
 }
 
 /// The file's updates, one for each map.
 Adapter load_stacked(const std::filesystem::path& folder, const io::SafetensorsFile& file, Adapter adapter,
                      Decoder& decoder) {
   const PeftConfig& config = adapter.config();
-  const std::vector<std::string> chosen =
+  const std::string where = fmt::format("[load] {}: field", (folder / kAdapterConfigFile).string());
+  std::vector<std::string> chosen =
       match_modules(config.target_modules, linear_names(decoder), decoder.config().names.head,
-                    "[load] " + (folder / kAdapterConfigFile).string() + ": field \"target_modules\"",
-                    UnmatchedName::kIgnore);
-  const ModuleRanks ranks(config, "[load] " + (folder / kAdapterConfigFile).string() + ": field");
-  std::set<std::string> in_file = modules_in(file, decoder);
+                    fmt::format("{} \"target_modules\"", where), UnmatchedName::kIgnore);
+  remove_saved_modules(config, where, chosen);
+  const ModuleRanks ranks(config, where);
+  const std::vector<CopySpec> copies =
+      list_copies(config, decoder.config(), {chosen.begin(), chosen.end()}, where, UnmatchedName::kIgnore);
+  std::set<std::string> in_file = modules_in(file, other_tensors(config, chosen, copies), decoder);
   for (const std::string& module : chosen) {
     if (in_file.erase(module) == 0) {
       throw Error("[load] {}: tensor \"{}\" is missing; adapter for another model?", file.path().string(),
@@ -157,9 +190,14 @@ Adapter load_stacked(const std::filesystem::path& folder, const io::SafetensorsF
     }
     const nn::Linear& linear = *decoder.find_linear(module);
     const Index rank = ranks.rank(module);
-    Matrix a = read_matrix(file, peft_name(module, kLoraA), rank, linear.inputs());
-    const Matrix b = read_matrix(file, peft_name(module, kLoraB), linear.outputs(), rank);
-    adapter.add(module, std::move(a), transposed(b), ranks.scale(module));
+    Matrix a = read_tensor(file, peft_name(module, kLoraA), {rank, linear.inputs()});
+    const Matrix b = read_tensor(file, peft_name(module, kLoraB), {linear.outputs(), rank});
+    Matrix bias;
+    if (config.lora_bias) bias = read_tensor(file, peft_name(module, kLoraBBias), {linear.outputs()});
+    adapter.add(module, std::move(a), transposed(b), ranks.scale(module), std::move(bias));
+  }
+  for (const CopySpec& spec : copies) {
+    adapter.copies().add(spec, read_tensor(file, spec.file_name, spec.tensor.shape));
   }
   if (in_file.empty()) return adapter;
   throw Error(
@@ -186,9 +224,9 @@ Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder, Part
 
 void save_adapter(const std::filesystem::path& folder, const Adapter& adapter) {
   if (adapter.has_parts()) {
-    save_plain(folder, stack_parts(adapter), part_records_of(adapter));
+    save_plain(folder, stack_parts(adapter), adapter.copies(), part_records_of(adapter));
   } else {
-    save_plain(folder, adapter, {});
+    save_plain(folder, adapter, adapter.copies(), {});
   }
 }
 

@@ -58,15 +58,18 @@ void Block::backward(const nn::Context& context, ConstMatrixView x, ConstMatrixV
     return scratch.dy;
   };
   mlp_norm_.forward(context, cache.x_mid, scratch.normed);
-  const bool attention_needed = below || attention_.trains();
+  const bool attention_needed = below || attention_part_trains();
+  const bool middle_needed = attention_needed || mlp_norm_.trains();
   mlp_.backward(context, scratch.normed, product_input(), cache.mlp, scratch.mlp,
-                attention_needed ? scratch.d_normed.view() : MatrixView{});
-  if (!attention_needed) return;
+                middle_needed ? scratch.d_normed.view() : MatrixView{});
+  if (!middle_needed) return;
   mlp_norm_.backward(context, cache.x_mid, scratch.d_normed, true, d_x);
+  if (!attention_needed) return;
+  const bool norm_needed = below || attention_norm_.trains();
   attention_norm_.forward(context, x, scratch.normed);
   attention_.backward(context, scratch.normed, rope, sequence, product_input(), cache.attention,
-                      scratch.attention, below ? scratch.d_normed.view() : MatrixView{});
-  if (below) attention_norm_.backward(context, x, scratch.d_normed, true, d_x);
+                      scratch.attention, norm_needed ? scratch.d_normed.view() : MatrixView{});
+  if (norm_needed) attention_norm_.backward(context, x, scratch.d_normed, true, d_x);
 }
 
 }  // namespace lorry::model

@@ -26,7 +26,7 @@ class Block {
   Block(nn::Norm attention_norm, nn::SelfAttention attention, nn::Norm mlp_norm, nn::Mlp mlp);
 
   [[nodiscard]] std::vector<nn::Linear*> linears();
-  [[nodiscard]] bool trains() const { return attention_.trains() || mlp_.trains(); }
+  [[nodiscard]] bool trains() const { return attention_part_trains() || mlp_norm_.trains() || mlp_.trains(); }
   nn::Norm& attention_norm() noexcept { return attention_norm_; }
   nn::Norm& mlp_norm() noexcept { return mlp_norm_; }
   nn::SelfAttention& attention() noexcept { return attention_; }
@@ -45,6 +45,7 @@ class Block {
                       MatrixView y) const;
 
  private:
+  [[nodiscard]] bool attention_part_trains() const { return attention_norm_.trains() || attention_.trains(); }
   void start(const nn::Context& context, ConstMatrixView x, Cache& cache, Scratch& scratch) const;
   void finish(const nn::Context& context, Cache& cache, Scratch& scratch, MatrixView y) const;
 

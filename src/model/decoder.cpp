@@ -24,6 +24,8 @@ Decoder::Decoder(ops::Ops& ops, ModelConfig config, const Weights& weights, DTyp
   if (!names.position_embedding.empty()) {
     position_embedding_ = weights.at(names.root + names.position_embedding + ".weight");
   }
+  own_embedding_ = embedding_;
+  own_positions_ = position_embedding_;
   for (Index layer = 0; layer < config_.num_hidden_layers; ++layer)
     blocks_.push_back(make_block(weights, layer));
   final_norm_ = make_norm(weights, names.root + names.final_norm);
@@ -106,6 +108,11 @@ nn::Norm* Decoder::find_norm(const std::string& name) {
 void Decoder::set_embedding_gradients(MatrixView tokens, MatrixView positions) {
   embedding_gradient_ = tokens;
   position_gradient_ = positions;
+}
+
+void Decoder::set_embedding_copies(ConstMatrixView tokens, ConstMatrixView positions) {
+  embedding_ = tokens.empty() ? own_embedding_ : tokens;
+  position_embedding_ = positions.empty() ? own_positions_ : positions;
 }
 
 nn::Context Decoder::context(const PassOptions* options) const {
@@ -213,7 +220,7 @@ void Decoder::backward(const nn::Context& context, const data::Batch& batch, Ind
                    layer > lowest || embeddings_train(), workspace.block, workspace.d_x);
   }
   if (!embeddings_train()) return;
-  ops_.embedding_backward(workspace.d_x, batch.ids, embedding_gradient_);
+  if (!embedding_gradient_.empty()) ops_.embedding_backward(workspace.d_x, batch.ids, embedding_gradient_);
   if (!position_gradient_.empty())
     ops_.embedding_backward(workspace.d_x, batch.positions, position_gradient_);
 }
@@ -229,12 +236,12 @@ double Decoder::loss_and_gradient(const data::Batch& batch, const PassOptions& o
   const nn::Context pass = context(&options);
   const Index lowest = lowest_trained();
   forward(pass, batch, &options, lowest, !options.grad_checkpoint, workspace);
-  const bool blocks_train = lowest < config_.num_hidden_layers;
-  if (blocks_train) workspace.d_final.reshape(batch.rows(), config_.hidden_size, DType::kF32);
+  const bool below_head = lowest < config_.num_hidden_layers || final_norm_.trains();
+  if (below_head) workspace.d_final.reshape(batch.rows(), config_.hidden_size, DType::kF32);
   const double loss = head_.loss_and_gradient(
       pass, workspace.final_normed, batch.targets, {options.gradient_scale, options.label_smoothing},
-      workspace.head, blocks_train ? workspace.d_final.view() : MatrixView{});
-  if (blocks_train) backward(pass, batch, lowest, options.grad_checkpoint, workspace);
+      workspace.head, below_head ? workspace.d_final.view() : MatrixView{});
+  if (below_head) backward(pass, batch, lowest, options.grad_checkpoint, workspace);
   return loss;
 }
 

@@ -67,7 +67,9 @@ class Decoder {
   /// Every linear map in model order, the head last.
   [[nodiscard]] std::vector<nn::Linear*> linears();
   /// [V,D], in the type of its file.
-  [[nodiscard]] ConstMatrixView embedding_table() const noexcept { return embedding_; }
+  [[nodiscard]] ConstMatrixView embedding_table() const noexcept { return own_embedding_; }
+  /// [P,D], or empty for rotary positions.
+  [[nodiscard]] ConstMatrixView position_table() const noexcept { return own_positions_; }
 
   /// Sum of -log p(target) over the batch's targets, in nats.
   double loss(const data::Batch& batch, Workspace& workspace);
@@ -94,6 +96,9 @@ class Decoder {
   [[nodiscard]] nn::Linear* find_linear(const std::string& name);
   [[nodiscard]] nn::Norm* find_norm(const std::string& name);
   void set_embedding_gradients(MatrixView tokens, MatrixView positions);
+  /// Embeds by these tables instead, which the caller owns; what is empty stays the model's own. A tied head
+  /// keeps the model's.
+  void set_embedding_copies(ConstMatrixView tokens, ConstMatrixView positions);
 
  private:
   [[nodiscard]] nn::Linear make_linear(const Weights& weights, const std::string& name, bool bias);
@@ -115,14 +120,17 @@ class Decoder {
                Index keep_from, bool keep_caches, Workspace& workspace);
   void backward(const nn::Context& context, const data::Batch& batch, Index lowest, bool recompute,
                 Workspace& workspace);
-  [[nodiscard]] bool embeddings_train() const { return !embedding_gradient_.empty(); }
+  [[nodiscard]] bool embeddings_train() const {
+    return !embedding_gradient_.empty() || !position_gradient_.empty();
+  }
 
   ops::Ops& ops_;
   ModelConfig config_;
   DType compute_;
   Index linear_count_ = 0;
-  ConstMatrixView embedding_;           // [V,D]
-  ConstMatrixView position_embedding_;  // [P,D] or empty
+  ConstMatrixView own_embedding_, own_positions_;  // as the weights have them
+  ConstMatrixView embedding_;                      // [V,D]: by which it embeds
+  ConstMatrixView position_embedding_;             // [P,D] or empty
   MatrixView embedding_gradient_;
   MatrixView position_gradient_;
   std::vector<Block> blocks_;

@@ -77,6 +77,18 @@ AdapterModule part_of(const AdapterModule& map, const PartRecord& record, const 
           .norm_b = norm_b * map.scale / scale};
 }
 
+/// Whether a tensor that has a base tensor's name was trained, as far as the config tells.
+bool is_trained_copy(const std::string& name, const std::string& module, const PeftConfig& config) {
+  if (name.ends_with(".bias") && config.bias != BiasTraining::kNone) return true;
+  return std::any_of(config.modules_to_save.begin(), config.modules_to_save.end(),
+                     [&](const std::string& saved) {
+                       for (std::string around = module;; around.resize(around.rfind('.'))) {
+                         if (around.ends_with(saved)) return true;
+                         if (around.find('.') == std::string::npos) return false;
+                       }
+                     });
+}
+
 /// Takes lora_A or lora_B into its module.
 void add_half(const io::TensorView& tensor, const io::SafetensorsFile& file,
               std::map<std::string, AdapterModule>& modules) {
@@ -148,8 +160,14 @@ AdapterSummary inspect_adapter(const std::filesystem::path& folder) {
   std::map<std::string, AdapterModule> modules;
   for (const io::TensorView& tensor : file.tensors()) {
     summary.bytes += static_cast<Index>(tensor.bytes.size());
-    if (base_module_of(tensor.name)) {
-      ++summary.base_weights;
+    if (const std::optional<std::string> module = base_module_of(tensor.name)) {
+      const bool trained = is_trained_copy(tensor.name, *module, summary.config);
+      ++(trained ? summary.copies : summary.base_weights);
+      if (trained) summary.parameters += tensor.elements();
+      continue;
+    }
+    if (module_of(tensor.name, kLoraBBias)) {
+      summary.parameters += tensor.elements();
       continue;
     }
     add_half(tensor, file, modules);

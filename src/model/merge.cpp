@@ -20,30 +20,72 @@ namespace {
 
 constexpr Index kPanelBytes = Index{16} << 20;  // of W in F32, formed at once
 
-/// One adapted map: W and the update to be added to it.
+/// One tensor that merging changes: W and the update to be added to it, or the values to stand in its place.
 struct Target {
-  ConstMatrixView weight;  // [O,I], or [I,O] for Conv1D
+  ConstMatrixView weight = {};  // [O,I], or [I,O] for Conv1D
   const nn::LowRankUpdate* update = nullptr;
   bool inputs_by_outputs = false;
+  ConstMatrixView values = {};  // F32: instead
+  Matrix owned = {};            // what values may point to
 };
 
 using Targets = std::unordered_map<std::string, Target>;  // by the name that the file gives the tensor
 
+/// A change of one of the two would be one of both.
+void check_untied(const ModelConfig& config, const std::string& module, const io::TensorFolder& folder) {
+  if (!config.tie_word_embeddings) return;
+  const bool head = module == config.names.head;
+  if (!head && module != config.names.root + config.names.embedding) return;
+  throw Error(
+      "[merge] {}: the adapter changes {}, which this model shares with its {}; expected an adapter without "
+      "it, since merging would change the {} too",
+      folder.path().string(), module, head ? "embedding" : "head", head ? "embedding" : "head");
+}
+
+/// bias + scale * the update's bias; `bias` is the model's own or a trained copy of it.
+Target merged_bias(const nn::LowRankUpdate& update, ConstMatrixView bias, ops::Ops& ops) {
+  Target target{.owned = Matrix(1, bias.cols)};
+  ops.copy(bias, target.owned);
+  ops.add(update.bias, update.scale, target.owned);
+  target.values = target.owned.view();
+  return target;
+}
+
+void add_copies(const ModelConfig& config, const Adapter& adapter, const io::TensorFolder& folder,
+                Targets& targets) {
+  for (const TrainedCopies::Entry& copy : adapter.copies().entries()) {
+    const std::string& name = copy.spec.tensor.name;
+    check_untied(config, name.substr(0, name.rfind('.')), folder);
+    const io::TensorView* tensor = find_tensor(folder, config, name);
+    LORRY_CHECK(tensor != nullptr);
+    targets[tensor->name] = {.values = copy.value.view()};
+  }
+}
+
 Targets find_targets(Decoder& decoder, const Adapter& adapter, const io::TensorFolder& folder) {
   const ModelConfig& config = decoder.config();
   Targets targets;
+  add_copies(config, adapter, folder, targets);
   for (const auto& entry : adapter.entries()) {
-    if (entry->module == config.names.head && config.tie_word_embeddings) {
-      throw Error(
-          "[merge] {}: the adapter changes {}, which this model shares with its embedding; expected an "
-          "adapter "
-          "without it, since merging would change the embedding too",
-          folder.path().string(), entry->module);
-    }
+    check_untied(config, entry->module, folder);
     const nn::Linear* linear = decoder.find_linear(entry->module);
     const io::TensorView* tensor = find_tensor(folder, config, entry->module + ".weight");
     LORRY_CHECK(linear != nullptr && tensor != nullptr);
-    targets[tensor->name] = {linear->weights().matrix, &entry->update, linear->weights().inputs_by_outputs};
+    targets[tensor->name] = {.weight = linear->weights().matrix,
+                             .update = &entry->update,
+                             .inputs_by_outputs = linear->weights().inputs_by_outputs};
+    if (entry->update.bias.empty()) continue;
+    const io::TensorView* bias = find_tensor(folder, config, entry->module + ".bias");
+    if (bias == nullptr) {
+      throw Error(
+          "[merge] {}: the adapter adds a bias to {} (lora_bias), which has none; expected an adapter "
+          "without "
+          "one, since the merged model would have no place for it",
+          folder.path().string(), entry->module);
+    }
+    const auto copy = targets.find(bias->name);
+    const ConstMatrixView own = copy == targets.end() ? linear->weights().bias : copy->second.values;
+    targets[bias->name] = merged_bias(entry->update, own, decoder.ops());
   }
   return targets;
 }
@@ -61,6 +103,31 @@ struct Output {
     if (progress) progress(done, total);
   }
 };
+
+/// Throws Error where a number of what is to be written is not finite; as stored: a sum may be too large for
+/// F16 alone.
+void check_finite(ConstMatrixView rounded, const std::string& file, const std::string& name, ops::Ops& ops) {
+  if (std::isfinite(ops.sum_of_squares(rounded))) return;
+  throw Error(
+      "[merge] {}: tensor \"{}\": found NaN or infinity in the sum; expected numbers that {} holds; wrong "
+      "adapter, or did its training diverge?",
+      file, name, name_of(rounded.dtype));
+}
+
+/// Appends values in another type, panel by panel.
+void write_values(ConstMatrixView values, DType dtype, const std::string& file, const std::string& name,
+                  io::SafetensorsWriter& writer, Output& output) {
+  const Index rows_at_once =
+      std::clamp<Index>(kPanelBytes / (values.cols * size_of(DType::kF32)), 1, values.rows);
+  Matrix rounded;
+  for (Index first = 0; first < values.rows; first += rows_at_once) {
+    const Index n = std::min(rows_at_once, values.rows - first);
+    rounded.reshape(n, values.cols, dtype);
+    output.ops.copy(values.row_range(first, n), rounded);
+    check_finite(rounded, file, name, output.ops);
+    output.write(writer, name, {rounded.view().data, static_cast<std::size_t>(rounded.bytes())});
+  }
+}
 
 /// Appends W + scale * B A, panel by panel of W's rows. Both layouts are scale * left^T right with left [R,
 /// rows of W] and right [R, columns of W].
@@ -85,14 +152,7 @@ void write_sum(const Target& target, const std::string& file, const std::string&
     for (float* value = h.row<float>(0); value != h.row<float>(0) + h.size(); ++value) *value *= update.scale;
     output.ops.low_rank_expand_add(h, right, panel);
     output.ops.copy(panel, rounded);
-    // As stored: a sum may be too large for F16 alone.
-    if (!std::isfinite(output.ops.sum_of_squares(rounded))) {
-      throw Error(
-          "[merge] {}: tensor \"{}\": found NaN or infinity in the sum; expected numbers that {} holds; "
-          "wrong "
-          "adapter, or did its training diverge?",
-          file, name, name_of(weight.dtype));
-    }
+    check_finite(rounded, file, name, output.ops);
     output.write(writer, name, {rounded.view().data, static_cast<std::size_t>(rounded.bytes())});
   }
 }
@@ -109,7 +169,9 @@ void write_file(const io::SafetensorsFile& file, const Targets& targets, const s
   for (const io::TensorSpec& spec : writer.tensors()) {
     const io::TensorView& tensor = file.at(spec.name);
     const auto target = targets.find(spec.name);
-    if (target != targets.end()) {
+    if (target != targets.end() && !target->second.values.empty()) {
+      write_values(target->second.values, tensor.dtype, file.path().string(), spec.name, writer, output);
+    } else if (target != targets.end()) {
       write_sum(target->second, file.path().string(), spec.name, writer, output);
     } else {
       output.write(writer, spec.name, tensor.bytes);

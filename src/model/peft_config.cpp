@@ -1,5 +1,6 @@
 #include "model/peft_config.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <optional>
@@ -7,6 +8,7 @@
 
 #include "core/error.hpp"
 #include "io/json_fields.hpp"
+#include "io/message_text.hpp"
 
 namespace lorry::model {
 
@@ -27,6 +29,8 @@ const std::set<std::string_view> kUnderstood = {
     "base_model_name_or_path",
     "peft_type",
     "bias",
+    "lora_bias",
+    "modules_to_save",
     "task_type",
     "inference_mode",
     "auto_mapping",
@@ -57,6 +61,21 @@ LoraInit parse_init(const io::Json& json, const std::string& file) {
   if (*found == "gaussian") return LoraInit::kGaussian;
   io::throw_field_error(file, "init_lora_weights", found,
                         "true, false or \"gaussian\" (the others change the base weights or need data)");
+}
+
+BiasTraining parse_bias(const io::Json& json, const std::string& file) {
+  const std::string bias = io::find_string(json, "bias", file).value_or("none");
+  for (const auto& [word, value] : kBiasWords) {
+    if (word == bias) return value;
+  }
+  throw Error("[load] {}: field \"bias\": found {}; supported: none, all, lora_only", file,
+              io::in_quotes(bias));
+}
+
+/// Names that may be absent or null.
+std::vector<std::string> find_names(const io::Json& json, const char* field, const std::string& file) {
+  const io::Json* found = io::find_field(json, field, file);
+  return found == nullptr ? std::vector<std::string>() : io::get_strings(json, field, file);
 }
 
 bool is_rank(Index rank) {
@@ -139,6 +158,18 @@ void check_config(const PeftConfig& config, std::string_view where) {
   }
 }
 
+std::string_view PeftConfig::holds_more() const {
+  if (!modules_to_save.empty()) return "modules_to_save";
+  if (bias != BiasTraining::kNone) return "bias";
+  return lora_bias ? "lora_bias" : "";
+}
+
+std::string_view word_of(BiasTraining bias) {
+  const auto* const found = std::find_if(kBiasWords.begin(), kBiasWords.end(),
+                                         [&](const auto& entry) { return entry.second == bias; });
+  return found->first;
+}
+
 PeftConfig load_peft_config(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / kAdapterConfigFile;
   if (!std::filesystem::exists(path)) {
@@ -156,8 +187,6 @@ PeftConfig load_peft_config(const std::filesystem::path& folder) {
   const std::string task = io::find_string(json, "task_type", file).value_or("CAUSAL_LM");
   if (task != "CAUSAL_LM")
     throw Error("[load] {}: field \"task_type\": found \"{}\"; supported: CAUSAL_LM", file, task);
-  const std::string bias = io::find_string(json, "bias", file).value_or("none");
-  if (bias != "none") throw Error("[load] {}: field \"bias\": found \"{}\"; supported: none", file, bias);
   PeftConfig config;
   // Before the other fields: an initialisation brings a field of settings, which says less than its name.
   config.init_lora_weights = parse_init(json, file);
@@ -167,6 +196,9 @@ PeftConfig load_peft_config(const std::filesystem::path& folder) {
   parse_patterns(ordered, file, config);
   if (const auto rate = io::find_number(json, "lora_dropout", file)) config.lora_dropout = *rate;
   config.target_modules = parse_targets(json, file);
+  config.modules_to_save = find_names(json, "modules_to_save", file);
+  config.bias = parse_bias(json, file);
+  config.lora_bias = io::find_bool(json, "lora_bias", file).value_or(false);
   config.fan_in_fan_out = io::find_bool(json, "fan_in_fan_out", file).value_or(false);
   config.base_model_name_or_path = io::find_string(json, "base_model_name_or_path", file).value_or("");
   check_config(config, "[load] " + file);
@@ -176,7 +208,7 @@ PeftConfig load_peft_config(const std::filesystem::path& folder) {
 void save_peft_config(const std::filesystem::path& folder, const PeftConfig& config) {
   io::OrderedJson json = {
       {"base_model_name_or_path", config.base_model_name_or_path},
-      {"bias", "none"},
+      {"bias", word_of(config.bias)},
       {"fan_in_fan_out", config.fan_in_fan_out},
       {"inference_mode", true},
       {"init_lora_weights", true},
@@ -188,6 +220,8 @@ void save_peft_config(const std::filesystem::path& folder, const PeftConfig& con
       {"target_modules", config.target_modules.names},
       {"task_type", "CAUSAL_LM"},
   };
+  if (!config.modules_to_save.empty()) json["modules_to_save"] = config.modules_to_save;
+  if (config.lora_bias) json["lora_bias"] = true;
   if (config.init_lora_weights == LoraInit::kGaussian) json["init_lora_weights"] = "gaussian";
   if (!config.target_modules.pattern.empty()) json["target_modules"] = config.target_modules.pattern;
   for (const auto& [key, rank] : config.rank_pattern) json["rank_pattern"][key] = rank;

@@ -1,7 +1,9 @@
 // model/peft_config.hpp: adapter_config.json, as the PEFT library reads and writes it.
 #pragma once
+#include <array>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +21,13 @@ enum class LoraInit {
   kGaussian,        // "gaussian": A ~ N(0, (1/rank)^2)
 };
 
+/// Which biases of the base train and are saved with the adapter.
+enum class BiasTraining { kNone, kAll, kLoraOnly };
+
+inline constexpr std::array<std::pair<std::string_view, BiasTraining>, 3> kBiasWords = {
+    {{"none", BiasTraining::kNone}, {"all", BiasTraining::kAll}, {"lora_only", BiasTraining::kLoraOnly}}};
+std::string_view word_of(BiasTraining bias);
+
 /// Keys over module names and what they stand for, in the order in which they are tried; see
 /// model/module_ranks.hpp.
 template <class T>
@@ -33,9 +42,15 @@ struct PeftConfig {
   double lora_dropout = 0.0;
   TargetModules target_modules;
   LoraInit init_lora_weights = LoraInit::kKaimingUniform;
+  std::vector<std::string> modules_to_save;  // trained and saved in full; see model/trained_copies.hpp
+  BiasTraining bias = BiasTraining::kNone;
+  bool lora_bias = false;       // a bias beside every B
   bool fan_in_fan_out = false;  // written for models with Conv1D; the layout itself comes from the model
   std::string base_model_name_or_path;
 
+  /// The field by which the adapter holds more than A and B of linear layers, such as "bias"; empty: none
+  /// does.
+  [[nodiscard]] std::string_view holds_more() const;
   /// Of modules that no pattern names.
   [[nodiscard]] float scale() const { return static_cast<float>(lora_alpha / static_cast<double>(r)); }
 };

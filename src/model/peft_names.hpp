@@ -10,6 +10,8 @@ inline constexpr std::string_view kPeftPrefix = "base_model.model.";
 inline constexpr std::string_view kLoraA = ".lora_A.weight";  // [rank, inputs]
 inline constexpr std::string_view kLoraB = ".lora_B.weight";  // [outputs, rank]
 
+inline constexpr std::string_view kLoraBBias = ".lora_B.bias";  // [outputs]
+
 inline std::string peft_name(std::string_view module, std::string_view suffix) {
   return std::string(kPeftPrefix).append(module).append(suffix);
 }
@@ -20,12 +22,14 @@ inline std::optional<std::string> module_of(std::string_view name, std::string_v
   return std::string(name.substr(kPeftPrefix.size(), name.size() - kPeftPrefix.size() - suffix.size()));
 }
 
-/// The module whose base weight `name` repeats, as PEFT adds it when the head is adapted; nothing for a
-/// tensor of another kind.
+/// The module of whose base weight or bias `name` is a copy: repeated, as PEFT does with an adapted head, or
+/// trained (modules_to_save, bias). Nothing for a tensor of another kind.
 inline std::optional<std::string> base_module_of(std::string_view name) {
-  if (module_of(name, kLoraA) || module_of(name, kLoraB)) return std::nullopt;
-  std::optional<std::string> module = module_of(name, ".base_layer.weight");
-  return module ? module : module_of(name, ".weight");
+  if (module_of(name, kLoraA) || module_of(name, kLoraB) || module_of(name, kLoraBBias)) return std::nullopt;
+  for (const std::string_view suffix : {".base_layer.weight", ".base_layer.bias", ".weight", ".bias"}) {
+    if (std::optional<std::string> module = module_of(name, suffix)) return module;
+  }
+  return std::nullopt;
 }
 
 }  // namespace lorry::model

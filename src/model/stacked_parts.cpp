@@ -10,6 +10,7 @@ namespace lorry::model {
 namespace {
 
 Matrix copy_of(const Matrix& from) {
+  if (from.empty()) return {};
   Matrix to(from.rows(), from.cols());
   std::copy_n(from.row<float>(0), from.size(), to.row<float>(0));
   return to;
@@ -43,6 +44,8 @@ void add_stacked(const Entries& entries, Adapter& to) {
   for (const Adapter::Entry* entry : entries) rank += entry->update.rank;
   Matrix a(rank, entries.front()->update.a.cols());
   Matrix b_transposed(rank, outputs);
+  Matrix bias;
+  if (!entries.front()->update.bias.empty()) bias = Matrix(1, outputs);
   const float scale = common_scale(entries);
   Index first_rank = 0;
   for (const Adapter::Entry* entry : entries) {
@@ -51,10 +54,14 @@ void add_stacked(const Entries& entries, Adapter& to) {
     const MatrixView block = b_transposed.view()
                                  .row_range(first_rank, update.rank)
                                  .col_range(entry->part->first, entry->part->outputs);
-    copy_scaled(update.b_transposed, static_cast<double>(update.scale) / static_cast<double>(scale), block);
+    const double ratio = static_cast<double>(update.scale) / static_cast<double>(scale);
+    copy_scaled(update.b_transposed, ratio, block);
+    if (!bias.empty()) {
+      copy_scaled(update.bias, ratio, bias.view().col_range(entry->part->first, entry->part->outputs));
+    }
     first_rank += update.rank;
   }
-  to.add(entries.front()->part->map, std::move(a), std::move(b_transposed), scale);
+  to.add(entries.front()->part->map, std::move(a), std::move(b_transposed), scale, std::move(bias));
 }
 
 /// Entries of the same map as `entries[first]`, which stand side by side.
@@ -89,6 +96,21 @@ const FusedPart& find_part(const std::vector<FusedPart>& parts, const std::strin
               record.first_output + record.outputs - 1);
 }
 
+/// Throws Error where outputs that belong to no part have a bias.
+void check_bias_of_parts(const Matrix& bias, const std::string& map, const std::vector<PartRecord>& records,
+                         std::string_view where) {
+  for (Index i = 0; i < bias.cols(); ++i) {
+    const bool owned = std::any_of(records.begin(), records.end(), [&](const PartRecord& record) {
+      return i >= record.first_output && i < record.first_output + record.outputs;
+    });
+    if (owned || bias.row<float>(0)[i] == 0.0F) continue;
+    throw Error(
+        "[load] {}: the bias of lora_B of {} is not zero at output {}, which no part has; expected "
+        "zeros: changed by another program?",
+        where, io::in_quotes(map), i);
+  }
+}
+
 void add_separate(const Adapter::Entry& entry, const std::vector<PartRecord>& records,
                   const std::vector<FusedPart>& parts, std::string_view where, Adapter& to) {
   const nn::LowRankUpdate& update = entry.update;
@@ -105,10 +127,16 @@ void add_separate(const Adapter::Entry& entry, const std::vector<PartRecord>& re
     Matrix a(record.rank, update.a.cols());
     copy_scaled(update.a.view().row_range(record.first_rank, record.rank), 1.0, a);
     Matrix own(record.rank, part.outputs);
-    copy_scaled(b.col_range(part.first, part.outputs),
-                static_cast<double>(update.scale) / static_cast<double>(record.scale), own);
-    to.add(part, std::move(a), std::move(own), record.scale);
+    const double ratio = static_cast<double>(update.scale) / static_cast<double>(record.scale);
+    copy_scaled(b.col_range(part.first, part.outputs), ratio, own);
+    Matrix bias;
+    if (!update.bias.empty()) {
+      bias = Matrix(1, part.outputs);
+      copy_scaled(update.bias.view().col_range(part.first, part.outputs), ratio, bias);
+    }
+    to.add(part, std::move(a), std::move(own), record.scale, std::move(bias));
   }
+  if (!update.bias.empty()) check_bias_of_parts(update.bias, entry.module, records, where);
 }
 
 }  // namespace
@@ -119,7 +147,8 @@ Adapter stack_parts(const Adapter& adapter) {
   for (std::size_t i = 0; i < entries.size();) {
     const nn::LowRankUpdate& update = entries[i]->update;
     if (!entries[i]->part) {
-      stacked.add(entries[i]->module, copy_of(update.a), copy_of(update.b_transposed), update.scale);
+      stacked.add(entries[i]->module, copy_of(update.a), copy_of(update.b_transposed), update.scale,
+                  copy_of(update.bias));
       ++i;
       continue;
     }
@@ -149,11 +178,13 @@ PartRecords part_records_of(const Adapter& adapter) {
 Adapter separate_parts(Adapter stacked, const PartRecords& records, const std::vector<FusedPart>& parts,
                        std::string_view where) {
   Adapter separate(stacked.config());
+  separate.copies() = std::move(stacked.copies());
   for (auto& entry : stacked.entries()) {
     const auto found = records.find(entry->module);
     if (found == records.end()) {
       nn::LowRankUpdate& update = entry->update;
-      separate.add(entry->module, std::move(update.a), std::move(update.b_transposed), update.scale);
+      separate.add(entry->module, std::move(update.a), std::move(update.b_transposed), update.scale,
+                   std::move(update.bias));
     } else {
       add_separate(*entry, found->second, parts, where, separate);
     }

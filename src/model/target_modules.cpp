@@ -33,19 +33,23 @@ bool name_matches(const std::string& module, const std::string& name) {
 
 }  // namespace
 
-TargetModules parse_target_modules(std::string_view text) {
-  const bool is_pattern = text.find_first_of("\\*+?()[]{}|^$") != std::string_view::npos;
-  if (text == kAllLinear || is_pattern) return {.names = {}, .pattern = std::string(text)};
-  TargetModules targets;
+std::vector<std::string> split_names(std::string_view text) {
+  std::vector<std::string> names;
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find(',', begin), text.size());
     std::string_view name = text.substr(begin, end - begin);
     while (!name.empty() && name.front() == ' ') name.remove_prefix(1);
     while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
-    if (!name.empty()) targets.names.emplace_back(name);
+    if (!name.empty()) names.emplace_back(name);
     begin = end + 1;
   }
-  return targets;
+  return names;
+}
+
+TargetModules parse_target_modules(std::string_view text) {
+  const bool is_pattern = text.find_first_of("\\*+?()[]{}|^$") != std::string_view::npos;
+  if (text == kAllLinear || is_pattern) return {.names = {}, .pattern = std::string(text)};
+  return {.names = split_names(text), .pattern = {}};
 }
 
 std::string format_target_modules(const TargetModules& targets) {

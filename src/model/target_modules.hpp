@@ -14,6 +14,9 @@ struct TargetModules {
   bool operator==(const TargetModules&) const = default;
 };
 
+/// The names of "q_proj, v_proj"; those that are empty are left out.
+std::vector<std::string> split_names(std::string_view text);
+
 /// Reads what a user types: "all-linear", names separated by commas, or a regular expression (anything that
 /// holds a character that no module name has).
 TargetModules parse_target_modules(std::string_view text);

@@ -21,8 +21,10 @@ std::vector<Linear*> SelfAttention::linears() {
 }
 
 bool SelfAttention::trains() const {
-  return parts_.output.trains() || std::any_of(parts_.qkv.begin(), parts_.qkv.end(),
-                                               [](const Linear& linear) { return linear.trains(); });
+  const bool norms = (parts_.q_norm && parts_.q_norm->trains()) || (parts_.k_norm && parts_.k_norm->trains());
+  return norms || parts_.output.trains() ||
+         std::any_of(parts_.qkv.begin(), parts_.qkv.end(),
+                     [](const Linear& linear) { return linear.trains(); });
 }
 
 void SelfAttention::project(const Context& context, ConstMatrixView x, ConstMatrixView rope,

@@ -14,7 +14,7 @@ bool drops(const Context& context, const LowRankUpdate& update) {
 }  // namespace
 
 Linear::Linear(std::string name, Index number, Weights weights)
-    : name_(std::move(name)), number_(number), weights_(weights) {
+    : name_(std::move(name)), number_(number), own_(weights), weights_(weights) {
   if (!weights_.bias.empty()) LORRY_CHECK_EQ(weights_.bias.cols, outputs());
 }
 
@@ -33,6 +33,18 @@ bool Linear::trains() const noexcept {
   return update_trains || !gradients_.matrix.empty() || !gradients_.bias.empty();
 }
 
+void Linear::set_copies(ConstMatrixView matrix, ConstMatrixView bias) {
+  weights_ = own_;
+  if (!matrix.empty()) {
+    LORRY_CHECK(matrix.rows == own_.matrix.rows && matrix.cols == own_.matrix.cols);
+    weights_.matrix = matrix;
+  }
+  if (!bias.empty()) {
+    LORRY_CHECK_EQ(bias.cols, own_.bias.cols);
+    weights_.bias = bias;
+  }
+}
+
 void Linear::set_update(LowRankUpdate* update) {
   updates_.clear();
   if (update == nullptr) return;
@@ -44,6 +56,7 @@ void Linear::add_update(LowRankUpdate* update, Index first_output) {
   LORRY_CHECK_EQ(update->a.cols(), inputs());
   LORRY_CHECK_EQ(update->a.rows(), update->rank);
   LORRY_CHECK_EQ(update->b_transposed.rows(), update->rank);
+  if (!update->bias.empty()) LORRY_CHECK_EQ(update->bias.cols(), update->b_transposed.cols());
   LORRY_CHECK(first_output >= 0 && first_output + update->b_transposed.cols() <= outputs());
   updates_.push_back({update, first_output});
 }
@@ -81,9 +94,19 @@ void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate,
   for (const auto& [update, first_output] : updates_) {
     const MatrixView h = cache.h.view().col_range(rank, update->rank);
     ops.low_rank_project(update_input(context, *update, x, scratch), update->a, update->scale, h);
-    ops.low_rank_expand_add(h, update->b_transposed, y.col_range(first_output, update->b_transposed.cols()));
+    const MatrixView outputs = y.col_range(first_output, update->b_transposed.cols());
+    ops.low_rank_expand_add(h, update->b_transposed, outputs);
+    if (!update->bias.empty()) add_update_bias(context, *update, scratch, outputs);
     rank += update->rank;
   }
+}
+
+void Linear::add_update_bias(const Context& context, const LowRankUpdate& update, Scratch& scratch,
+                             MatrixView y) {
+  scratch.bias.reshape(1, y.cols, DType::kF32);
+  scratch.bias.fill_zero();
+  context.ops.add(update.bias, update.scale, scratch.bias);
+  context.ops.add_bias(scratch.bias, y);
 }
 
 void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,
@@ -114,6 +137,12 @@ void Linear::backward_update(const Context& context, LowRankUpdate& update, Cons
   if (!update.a_gradient.empty()) {
     ops.low_rank_outer_add(h, dy, update.b_gradient);
     ops.low_rank_outer_add(scratch.dh, update_input(context, update, x, scratch), update.a_gradient);
+  }
+  if (!update.bias_gradient.empty()) {
+    scratch.bias.reshape(1, dy.cols, DType::kF32);
+    scratch.bias.fill_zero();
+    ops.add_bias_backward(dy, scratch.bias);
+    ops.add(scratch.bias, update.scale, update.bias_gradient);
   }
   if (dx.empty()) return;
   if (!drops(context, update)) {

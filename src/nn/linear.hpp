@@ -9,7 +9,8 @@
 
 namespace lorry::nn {
 
-/// The low-rank update of one linear map (Hu et al. 2021, sec. 4.1): delta W = scale * B A. The tensors and
+/// The low-rank update of one linear map (Hu et al. 2021, sec. 4.1): delta W = scale * B A, and with PEFT's
+/// lora_bias delta bias = scale * bias. The tensors and
 /// their gradients are float32; backward adds to the gradients, the trainer zeroes them once per optimiser
 /// step. Of a part of a map, O counts the part's outputs.
 struct LowRankUpdate {
@@ -18,11 +19,13 @@ struct LowRankUpdate {
   float dropout = 0.0F;  // of the input of A
   Matrix a;              // [R, I]
   Matrix b_transposed;   // [R, O]: every kernel reads B along O; files hold B as [O, R]
+  Matrix bias;           // [1, O], or empty
   Matrix a_gradient;     // as a; empty when not training
   Matrix b_gradient;     // as b_transposed; empty when not training
+  Matrix bias_gradient;  // as bias; empty when not training
 };
 
-/// y = x W^T + bias (+ scale * dropout(x) A^T B^T).
+/// y = x W^T + bias (+ scale * (dropout(x) A^T B^T + bias of the update)).
 /// Shapes: x, dx [N,I]; y, dy [N,O]; W [O,I], or [I,O] for GPT-2's Conv1D; bias [1,O] F32.
 class Linear {
  public:
@@ -46,6 +49,7 @@ class Linear {
     Matrix dropped;  // [N,I]: dropout(x)
     Matrix dh;       // [N,R] F32
     Matrix dx;       // [N,I]: the update's part of dx before its mask
+    Matrix bias;     // [1,O]: scale * bias, or the sums of dy
   };
 
   Linear() = default;
@@ -72,6 +76,8 @@ class Linear {
   void add_update(LowRankUpdate* update, Index first_output);
   [[nodiscard]] std::span<const PlacedUpdate> updates() const noexcept { return updates_; }
   void set_gradients(Gradients gradients) { gradients_ = gradients; }
+  /// Computes with these instead, which the caller owns; what is empty stays the map's own. {}: undone.
+  void set_copies(ConstMatrixView matrix, ConstMatrixView bias);
 
   /// y = or += the map of x. x has the compute type; y that or F32.
   void forward(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache, Scratch& scratch,
@@ -86,6 +92,8 @@ class Linear {
   /// What A multiplies: x, or its masked copy in scratch.
   [[nodiscard]] ConstMatrixView update_input(const Context& context, const LowRankUpdate& update,
                                              ConstMatrixView x, Scratch& scratch) const;
+  static void add_update_bias(const Context& context, const LowRankUpdate& update, Scratch& scratch,
+                              MatrixView y);
   /// The sum of all ranks: columns of Cache::h.
   [[nodiscard]] Index total_rank() const noexcept;
   /// One update's part of backward; h and dy are its own columns.
@@ -94,7 +102,8 @@ class Linear {
 
   std::string name_;
   Index number_ = 0;
-  Weights weights_;
+  Weights own_;      // as constructed
+  Weights weights_;  // that the map computes with
   Gradients gradients_;
   std::vector<PlacedUpdate> updates_;
 };

@@ -2,6 +2,12 @@
 
 namespace lorry::nn {
 
+void Norm::set_copies(ConstMatrixView weight, ConstMatrixView bias) {
+  weights_ = own_;
+  if (!weight.empty()) weights_.weight = weight;
+  if (!bias.empty()) weights_.bias = bias;
+}
+
 void Norm::forward(const Context& context, ConstMatrixView x, MatrixView y) const {
   if (kind_ == NormKind::kRms) {
     context.ops.rms_norm(x, weights_.weight, eps_, y);

@@ -20,9 +20,16 @@ class Norm {
   };
 
   Norm() = default;
-  Norm(NormKind kind, float eps, Weights weights) : kind_(kind), eps_(eps), weights_(weights) {}
+  Norm(NormKind kind, float eps, Weights weights)
+      : kind_(kind), eps_(eps), own_(weights), weights_(weights) {}
 
   void set_gradients(Gradients gradients) { gradients_ = gradients; }
+  /// Computes with these instead, which the caller owns; what is empty stays the norm's own. {}: undone.
+  void set_copies(ConstMatrixView weight, ConstMatrixView bias);
+  [[nodiscard]] const Weights& weights() const noexcept { return weights_; }
+  [[nodiscard]] bool trains() const noexcept {
+    return !gradients_.weight.empty() || !gradients_.bias.empty();
+  }
 
   void forward(const Context& context, ConstMatrixView x, MatrixView y) const;
   /// dx = or += the gradient by x. x is that of forward: nothing else is kept, the statistics are computed
@@ -33,7 +40,8 @@ class Norm {
  private:
   NormKind kind_ = NormKind::kRms;
   float eps_ = 1e-5F;
-  Weights weights_;
+  Weights own_;      // as constructed
+  Weights weights_;  // that the norm computes with
   Gradients gradients_;
 };
 

@@ -18,26 +18,35 @@ namespace {
 constexpr Index kMostCells = 10'000;
 constexpr double kNearBudget = 0.1;  // share of the budget by which a row may miss it without a word
 
-/// Parameters that one more rank costs, by set of targets.
+/// Parameters of an adapter of any rank: per_rank * rank + fixed.
+struct Cost {
+  Index per_rank = 0;
+  Index fixed = 0;  // trained copies and biases
+};
+
+/// Costs of adapters by all but their rank and alpha.
 class RankCost {
  public:
   explicit RankCost(model::Decoder& decoder) : decoder_(decoder) {}
 
-  Index operator()(const model::TargetModules& targets) {
-    const auto key = std::pair(targets.names, targets.pattern);
+  Cost operator()(model::PeftConfig config) {
+    const std::string key =
+        fmt::format("{}\n{}\n{}\n{}", model::format_target_modules(config.target_modules),
+                    fmt::join(config.modules_to_save, ","), model::word_of(config.bias), config.lora_bias);
     const auto known = costs_.find(key);
     if (known != costs_.end()) return known->second;
-    model::PeftConfig config;
-    config.r = 1;
-    config.target_modules = targets;
-    const Index cost = model::Adapter::create(config, decoder_, 0).count_parameters();
-    costs_.emplace(key, cost);
-    return cost;
+    const auto count = [&](Index rank) {
+      config.r = rank;
+      return model::Adapter::create(config, decoder_, 0).count_parameters();
+    };
+    const Index one = count(1);
+    const Index per_rank = count(2) - one;
+    return costs_.emplace(key, Cost{.per_rank = per_rank, .fixed = one - per_rank}).first->second;
   }
 
  private:
   model::Decoder& decoder_;
-  std::map<std::pair<std::vector<std::string>, std::string>, Index> costs_;
+  std::map<std::string, Cost> costs_;
 };
 
 Index budget_of(const Request& request, RankCost& cost) {
@@ -45,7 +54,9 @@ Index budget_of(const Request& request, RankCost& cost) {
   const Budget& budget = *request.budget;
   if (budget.parameters) return *budget.parameters;
   try {
-    return budget.rank * cost(budget.target_modules);
+    model::PeftConfig config;
+    config.target_modules = budget.target_modules;
+    return budget.rank * cost(config).per_rank;
   } catch (const Error& error) {
     throw Error("[sweep] budget: {}", error.what());
   }
@@ -53,13 +64,13 @@ Index budget_of(const Request& request, RankCost& cost) {
 
 /// Rank and parameters; alpha needs the first rank of all.
 void resolve_rank(const RowRequest& request, Index budget, RankCost& cost, Row& row, Plan& plan) {
-  const Index per_rank = cost(row.options.lora.target_modules);
+  const auto [per_rank, fixed] = cost(row.options.lora);
   if (budget > 0 && request.rank) {
     throw Error("budget: found with rank {}; expected one of them: the budget chooses ranks", *request.rank);
   }
   if (request.rank) row.options.lora.r = *request.rank;
-  if (budget > 0) row.options.lora.r = rank_for_budget(budget, per_rank);
-  row.trainable_parameters = row.options.lora.r * per_rank;
+  if (budget > 0) row.options.lora.r = rank_for_budget(std::max<Index>(budget - fixed, 0), per_rank);
+  row.trainable_parameters = row.options.lora.r * per_rank + fixed;
   const double share = static_cast<double>(row.trainable_parameters) / static_cast<double>(budget);
   if (budget > 0 && std::abs(share - 1.0) > kNearBudget) {
     plan.warnings.push_back(

@@ -1,6 +1,6 @@
 #include "train/settings.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "report/escape.hpp"
 #include "train/digest.hpp"
@@ -19,6 +19,14 @@ std::string dump(const io::OrderedJson& value) {
   return value.dump(-1, ' ', false, io::OrderedJson::error_handler_t::replace);
 }
 
+/// What trains beside A and B; left out where it is off, as by runs from before it was there.
+void add_beside(const model::PeftConfig& lora, io::OrderedJson& json) {
+  if (!lora.modules_to_save.empty())
+    json["modules_to_save"] = fmt::format("{}", fmt::join(lora.modules_to_save, ","));
+  if (lora.bias != model::BiasTraining::kNone) json["bias"] = model::word_of(lora.bias);
+  if (lora.lora_bias) json["lora_bias"] = true;
+}
+
 }  // namespace
 
 io::OrderedJson settings_of(const TrainOptions& options) {
@@ -29,6 +37,7 @@ io::OrderedJson settings_of(const TrainOptions& options) {
     json["rank"] = options.lora.r;
     json["alpha"] = options.lora.lora_alpha;
     json["dropout"] = options.lora.lora_dropout;
+    add_beside(options.lora, json);
   }
   json["lr"] = options.learning_rate();
   json["lr_scheduler"] = optim::name_of(options.lr_scheduler);

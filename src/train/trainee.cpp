@@ -1,5 +1,7 @@
 #include "train/trainee.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -33,6 +35,8 @@ void Trainee::make_lora(const TrainOptions& options) {
     config.base_model_name_or_path = inputs_.model.folder.string();
     adapter_ = std::make_unique<model::Adapter>(model::Adapter::create(config, decoder, options.seed));
   }
+  static_cast<void>(
+      adapter_->parameters());  // makes the gradients: copies train by those they are attached with
   adapter_->attach(decoder);
 }
 
@@ -57,10 +61,20 @@ Index Trainee::count_parameters() const {
 
 std::vector<std::string> Trainee::warnings() const {
   if (full_) return {};
+  std::vector<std::string> warnings;
   const std::vector<std::string> oversized = adapter_->oversized();
-  if (oversized.empty()) return {};
-  return {fmt::format("the rank is above the smaller side of {} layers ({}, ...): the rest of it is idle",
-                      oversized.size(), oversized.front())};
+  if (!oversized.empty()) {
+    warnings.push_back(
+        fmt::format("the rank is above the smaller side of {} layers ({}, ...): the rest of it is idle",
+                    oversized.size(), oversized.front()));
+  }
+  const std::vector<std::string> untied = adapter_->untied(inputs_.model.config);
+  if (!untied.empty()) {
+    warnings.push_back(
+        fmt::format("{}: trained apart from what this model ties it to, as PEFT does; merge will refuse",
+                    fmt::join(untied, ", ")));
+  }
+  return warnings;
 }
 
 Trainable Trainee::trainable() {
@@ -107,21 +121,18 @@ void Trainee::load_checkpoint(const std::filesystem::path& folder) {
     full_->load(folder / io::kModelFile);
     return;
   }
-  const model::Adapter saved = model::load_adapter(folder, *inputs_.model.decoder);
-  const auto& from = saved.entries();
-  const auto& to = adapter_->entries();
+  model::Adapter saved = model::load_adapter(folder, *inputs_.model.decoder);
+  const std::vector<model::Adapter::Tensor> from = saved.tensors();
+  const std::vector<model::Adapter::Tensor> to = adapter_->tensors();
   const auto same = [](const auto& a, const auto& b) {
-    return a->module == b->module && a->update.rank == b->update.rank;
+    return a.name == b.name && a.value->rows() == b.value->rows() && a.value->cols() == b.value->cols();
   };
   if (!std::equal(from.begin(), from.end(), to.begin(), to.end(), same)) {
     throw Error("[train] {}: holds updates of other layers or ranks; expected a checkpoint of this run",
                 folder.string());
   }
   model::Decoder& decoder = *inputs_.model.decoder;
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    decoder.ops().copy(from[i]->update.a, to[i]->update.a);
-    decoder.ops().copy(from[i]->update.b_transposed, to[i]->update.b_transposed);
-  }
+  for (std::size_t i = 0; i < to.size(); ++i) decoder.ops().copy(*from[i].value, *to[i].value);
 }
 
 }  // namespace lorry::train

@@ -51,7 +51,7 @@ TEST(AdapterFiles, EveryAcceptedAdapterGivesPeftsLogits) {
 
 TEST(AdapterFiles, EveryRefusedConfigNamesItsField) {
   const io::Json refused = cases("refused");
-  ASSERT_GE(refused.size(), 20U);
+  ASSERT_GE(refused.size(), 10U);
   for (const auto& [name, field] : refused.items()) {
     const std::filesystem::path folder = adapters() / "refused" / name;
     const std::string error = error_of([&] { load_peft_config(folder); });

@@ -57,10 +57,16 @@ Adapter train_adapter(GoldenCase& golden, std::string_view name) {
     config.rank_pattern = {{"v_proj", 2}};  // twice the scale, which the file folds into B
     if (name == "gpt2.parts_alike") config.alpha_pattern = {{"v_proj", 4}};
   }
+  if (name.ends_with(".beside")) {
+    config.target_modules = parse_target_modules(name == "gpt2.beside" ? "q_proj,c_attn.v" : "q_proj,o_proj");
+    config.lora_bias = name == "gpt2.beside";
+    config.bias = name == "gpt2.beside" ? BiasTraining::kAll : BiasTraining::kLoraOnly;
+    config.modules_to_save = {name == "gpt2.beside" ? "mlp.c_fc" : "norm"};
+  }
   if (name == "mistral") config.init_lora_weights = LoraInit::kGaussian;
   Adapter adapter = Adapter::create(config, golden.decoder(), 7);
-  adapter.attach(golden.decoder());
   optim::Optimizer optimizer(golden.ops(), adapter.parameters(), {});
+  adapter.attach(golden.decoder());
   Decoder::Workspace workspace;
   for (Index step = 0; step < 10; ++step) {
     const data::Batch batch = pack(golden.training_documents(step));
@@ -118,6 +124,14 @@ TEST_P(Interchange, AdapterComesBackBitForBitAndMergesToTheSameLogits) {
     EXPECT_EQ(got.scale, want.scale);
     EXPECT_TRUE(testing::same_bits(got.a, want.a));
     EXPECT_TRUE(testing::same_bits(got.b_transposed, want.b_transposed));
+    EXPECT_EQ(got.bias.empty(), want.bias.empty());
+    if (!want.bias.empty()) EXPECT_TRUE(testing::same_bits(got.bias, want.bias));
+  }
+  ASSERT_EQ(read.copies().entries().size(), adapter.copies().entries().size());
+  for (std::size_t i = 0; i < adapter.copies().entries().size(); ++i) {
+    const TrainedCopies::Entry& want = adapter.copies().entries()[i];
+    EXPECT_EQ(read.copies().entries()[i].spec.file_name, want.spec.file_name);
+    EXPECT_TRUE(testing::same_bits(read.copies().entries()[i].value, want.value));
   }
 
   merge_adapter(golden.ops(), golden.folder() / "model", folder() / "adapter", folder() / "merged", {});
@@ -133,9 +147,10 @@ TEST_P(Interchange, AdapterComesBackBitForBitAndMergesToTheSameLogits) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, Interchange,
-                         ::testing::Values("gpt2", "gpt2.parts", "gpt2.parts_alike", "gpt2.ranks", "llama",
-                                           "llama.patterns", "llama3", "llama_bf16", "llama_f16",
-                                           "llama_linear", "mistral", "qwen2", "qwen3"),
+                         ::testing::Values("gpt2", "gpt2.beside", "gpt2.parts", "gpt2.parts_alike",
+                                           "gpt2.ranks", "llama", "llama.patterns", "llama3", "llama_bf16",
+                                           "llama_f16", "llama_linear", "mistral", "qwen2", "qwen2.beside",
+                                           "qwen3"),
                          [](const auto& test) {
                            std::string name = test.param;
                            std::replace(name.begin(), name.end(), '.', '_');

@@ -55,6 +55,12 @@ struct Base {
 Base base_of(const Subject& subject, const std::filesystem::path& model) {
   if (!subject.full) {
     const model::PeftConfig config = model::load_peft_config(subject.path);
+    if (const std::string_view field = config.holds_more(); !field.empty()) {
+      throw Error(
+          "[analyze] {}: field \"{}\": found on; compress keeps A and B alone; expected an adapter "
+          "without it",
+          (subject.path / model::kAdapterConfigFile).string(), field);
+    }
     return {.name = config.base_model_name_or_path,
             .conv1d = config.fan_in_fan_out,
             .folder = model::find_base_model(subject.path, config)};

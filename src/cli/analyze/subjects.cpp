@@ -4,7 +4,9 @@
 #include <map>
 #include <set>
 
+#include "cli/output.hpp"
 #include "core/error.hpp"
+#include "model/peft_config.hpp"
 
 namespace lorry::cli {
 
@@ -59,6 +61,15 @@ std::vector<std::string> names_of(const std::vector<std::filesystem::path>& path
   return names;
 }
 
+/// Measures are of ΔW = s B A of linear layers, whatever else the adapter trained.
+void note_what_is_left_out(const std::filesystem::path& adapter) {
+  const model::PeftConfig config = model::load_peft_config(adapter);
+  if (config.holds_more().empty()) return;
+  print_note(
+      fmt::format("{}: what {} trained is left out; only low-rank updates of linear layers are measured",
+                  adapter.string(), config.holds_more()));
+}
+
 }  // namespace
 
 std::vector<Subject> open_subjects(const SubjectFlags& flags, ModelUse use, model::PartsAs parts) {
@@ -71,6 +82,7 @@ std::vector<Subject> open_subjects(const SubjectFlags& flags, ModelUse use, mode
     subject.updates = analysis::open_updates(path, flags.model, parts);
     subject.full = !analysis::is_adapter_folder(path);
     any_full = any_full || subject.full;
+    if (!subject.full) note_what_is_left_out(path);
     if (!flags.modules.names.empty() || !flags.modules.pattern.empty()) {
       subject.updates = std::make_unique<SelectedUpdates>(std::move(subject.updates), flags.modules);
     }
