@@ -8,7 +8,15 @@ target_include_directories(
                         $<INSTALL_INTERFACE:include/lorry>)
 target_compile_features(lorry_flags INTERFACE cxx_std_20)
 target_compile_options(lorry_flags INTERFACE $<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic;-Wshadow>)
-if(LORRY_UNITY)
+set(lorry_unity_library OFF)
+set(lorry_unity_tests OFF)
+if(LORRY_UNITY STREQUAL "TESTS")
+  set(lorry_unity_tests ON)
+elseif(LORRY_UNITY)
+  set(lorry_unity_library ON)
+  set(lorry_unity_tests ON)
+endif()
+if(lorry_unity_tests)
   # g++ takes a source that another file includes for a header.
   target_compile_options(lorry_flags INTERFACE $<BUILD_INTERFACE:-Wno-subobject-linkage>)
 endif()
@@ -26,20 +34,23 @@ if(LORRY_SANITIZE)
 endif()
 
 # lorry_library(<folder> SOURCES <files...> [ALONE <files...>] [LINK <libraries...>]): one static library per folder of
-# src/. With LORRY_UNITY its files are compiled several at once, so no two of them may use one name in their unnamed
+# src/. With LORRY_UNITY=ON its files are compiled several at once, so no two of them may use one name in their unnamed
 # namespaces; files under ALONE may.
 function(lorry_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;ALONE;LINK" ${ARGN})
   add_library(lorry_${name} STATIC ${ARG_SOURCES} ${ARG_ALONE})
   target_link_libraries(lorry_${name} PUBLIC lorry_flags ${ARG_LINK})
-  set_target_properties(lorry_${name} PROPERTIES UNITY_BUILD ${LORRY_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  set_target_properties(lorry_${name} PROPERTIES UNITY_BUILD ${lorry_unity_library} UNITY_BUILD_BATCH_SIZE 8)
   set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
 
-# lorry_test(<folder> SOURCES <files...> [LINK <libraries...>]): one GoogleTest program per folder of tests/.
+# lorry_test(<folder> SOURCES <files...> [ALONE <files...>] [LINK <libraries...>]): one GoogleTest program per folder of
+# tests/, compiled several files at once with LORRY_UNITY=ON and with LORRY_UNITY=TESTS.
 function(lorry_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
-  add_executable(${name}_tests ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "" "" "SOURCES;ALONE;LINK" ${ARGN})
+  add_executable(${name}_tests ${ARG_SOURCES} ${ARG_ALONE})
+  set_target_properties(${name}_tests PROPERTIES UNITY_BUILD ${lorry_unity_tests} UNITY_BUILD_BATCH_SIZE 8)
+  set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_link_libraries(${name}_tests PRIVATE ${ARG_LINK} lorry_test_support GTest::gtest GTest::gtest_main)
   target_compile_definitions(
     ${name}_tests PRIVATE LORRY_SOURCE_DIR="${PROJECT_SOURCE_DIR}" LORRY_BUILD_DIR="${PROJECT_BINARY_DIR}")

@@ -107,7 +107,7 @@ TEST(FullDisk, AtAnyWriteLeavesTheLastCheckpointAndResumes) {
   int with_checkpoint = 0;
   // From no room for the first file to room for all of them: each size fails at some write of its own.
 #ifdef LORRY_SANITIZED
-  constexpr int kGrowth = 64;
+  constexpr int kGrowth = 32;
 #else
   constexpr int kGrowth = 8;
 #endif

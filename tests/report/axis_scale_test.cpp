@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "report/nan.hpp"
+
 namespace lorry::report {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 DataRange range(Scale scale, const std::vector<double>& values) {
   DataRange data(scale);

@@ -10,12 +10,11 @@
 #include <vector>
 
 #include "report/markup.hpp"
+#include "report/nan.hpp"
 #include "report/sample_page.hpp"
 
 namespace lorry::report {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 struct Bar {
   double left, base, width, end;

@@ -12,12 +12,12 @@
 
 #include "report/color.hpp"
 #include "report/markup.hpp"
+#include "report/nan.hpp"
 #include "report/sample_page.hpp"
 
 namespace lorry::report {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 HeatMap map_of(Index rows, Index cols, std::vector<double> values) {

@@ -10,13 +10,12 @@
 #include <vector>
 
 #include "report/markup.hpp"
+#include "report/nan.hpp"
 #include "report/polyline.hpp"
 #include "report/sample_page.hpp"
 
 namespace lorry::report {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 Markup read(const LineChart& chart) {
   Markup markup = read_markup(to_svg(chart));

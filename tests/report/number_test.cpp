@@ -6,10 +6,11 @@
 #include <cmath>
 #include <limits>
 
+#include "report/nan.hpp"
+
 namespace lorry::report {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 TEST(FormatNumber, KeepsSignificantDigitsIncludingZeros) {

@@ -1,16 +1,14 @@
 #include "report/sample_page.hpp"
 
 #include <cmath>
-#include <limits>
 
+#include "report/nan.hpp"
 #include "report/number.hpp"
 #include "report/page.hpp"
 
 namespace lorry::report {
 
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // Something that looks like noise between 0 and 1 and is always the same.
 double noise(int i) {

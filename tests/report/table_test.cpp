@@ -4,12 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
+
+#include "report/nan.hpp"
 
 namespace lorry::report {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 Table small() {
   Table table({{"module"}, {"rank", true}, {"phi", true}}, "Similarity");
