@@ -25,7 +25,10 @@ class TextStream {
   std::string finish();
 
  private:
+  std::string without_prompt(std::string text);
+
   text::StreamDecoder decoder_;
+  std::string held_;  // of the prompt's text, which comes with the first token's
   StopStrings stops_;
 };
 
