@@ -1,8 +1,10 @@
 #include "core/progress.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -11,11 +13,20 @@ namespace lorry {
 namespace {
 constexpr double kTerminalInterval = 0.1;  // seconds between redraws
 constexpr double kPlainInterval = 10.0;    // seconds between plain lines
+constexpr std::size_t kUsualColumns = 80;  // where a terminal does not say
+constexpr std::size_t kLeastColumns = 10;
 
 /// Failures are ignored: a reader of standard error that left must not end the work.
 void show(const std::string& text) {
   std::fputs(text.c_str(), stderr);
   std::fflush(stderr);
+}
+
+/// Columns: a line that is longer would wrap, and its first part could not be drawn again.
+std::size_t terminal_width() {
+  winsize size = {};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < kLeastColumns) return kUsualColumns;
+  return size.ws_col;
 }
 
 }  // namespace
@@ -39,6 +50,7 @@ void Progress::update(Index done, std::string_view detail) {
   if (total_ > 0 && rate > 0) line += "  left " + format_duration(static_cast<double>(total_ - done) / rate);
   if (!detail.empty()) line += fmt::format("  {}", detail);
   if (terminal_) {
+    line.resize(std::min(line.size(), terminal_width() - 1));
     show("\r\033[K" + line);
     drawn_ = true;
   } else {
