@@ -75,7 +75,12 @@ std::string to_yaml(const OptionTable& table, const std::function<bool(const Opt
   for (const Option& option : table.options()) {
     const std::string value = option.binding.show();
     if (!option.in_config || value.empty() || !include(option)) continue;
-    emitter << YAML::Key << replaced(option.name, '-', '_') << YAML::Value << value;
+    emitter << YAML::Key << replaced(option.name, '-', '_') << YAML::Value;
+    if (option.listed) {
+      emitter << option.texts;
+    } else {
+      emitter << value;
+    }
   }
   emitter << YAML::EndMap;
   return std::string(emitter.c_str()) + "\n";

@@ -28,6 +28,7 @@ struct Option {
   bool positional = false;   // may be given without its flag
   bool repeated = false;     // may be given several times, in YAML as a list: the binding is told each
   bool many = false;         // if repeated: one flag takes any number of values
+  bool listed = false;       // if repeated: to_yaml writes a list of what was given
   Index least = 1;           // values, where it is required and repeated
   std::vector<std::string> texts = {};  // that it was given
 };

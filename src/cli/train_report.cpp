@@ -7,6 +7,7 @@
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
 #include "cli/xray_report.hpp"
+#include "report/escape.hpp"
 
 namespace lorry::cli {
 
@@ -52,12 +53,15 @@ void TrainReport::start(const train::RunPlan& plan) {
   const auto line = [](std::string_view name, std::string_view value) {
     print_note(fmt::format("{:<10}{}", name, value));
   };
-  line("model", options_.model.string());
-  line("method", method_line(options_, plan));
-  line("data", fmt::format("{}; {}", statistics_line(plan.data), plan.data_format));
-  if (plan.eval_data) line("held out", statistics_line(*plan.eval_data));
-  line("computing", fmt::format("{}, {}", dtype_word(plan.dtype), plan.cpu));
-  line("schedule", schedule_line(options_, plan));
+  setup_ = {{"model", options_.model.string()},
+            {"method", method_line(options_, plan)},
+            {"data", fmt::format("{}; {}", statistics_line(plan.data), plan.data_format)}};
+  if (plan.eval_data) setup_.emplace_back("held out", statistics_line(*plan.eval_data));
+  for (const auto& [name, value] : setup_) line(name, value);
+  computing_ = fmt::format("{}, {}", dtype_word(plan.dtype), plan.cpu);
+  line("computing", computing_);
+  setup_.emplace_back("schedule", schedule_line(options_, plan));
+  line("schedule", setup_.back().second);
   for (const std::string& warning : plan.warnings) line("warning", warning);
   if (first_step_ > 0) line("resuming", fmt::format("after step {} of {}", first_step_, total_steps_));
   // Else when the first held-out loss is there.
@@ -90,6 +94,16 @@ void TrainReport::xray(const train::XrayReport& report) {
   progress_->print(fmt::format("after {} steps", report.step));
   std::istringstream lines(xray_kinds(report).to_text());
   for (std::string line; std::getline(lines, line);) progress_->print(line);
+}
+
+void TrainReport::samples(const train::SampleReport& report) {
+  constexpr Index kWidth = 100;  // columns of a line
+  for (const train::SampleReport::Sample& sample : report.samples) {
+    const std::string text = report::printable(sample.text);
+    progress_->print(fmt::format("sample after {} steps: {} | {}", report.step,
+                                 report::elided(report::printable(sample.prompt), kWidth / 2),
+                                 report::elided(text, kWidth)));
+  }
 }
 
 void TrainReport::finish(const train::RunResult& result) {
@@ -126,8 +140,9 @@ std::string train_summary(const train::TrainOptions& options, const train::RunRe
   const std::string out = options.out.string();
   const std::string model = options.model.string();
   const bool full = options.method == train::Method::kFull;
-  text += fmt::format("{}: {}\nlog: {}\nconfig: {}\n", full ? "model" : "adapter", out,
-                      (options.out / "log.jsonl").string(), (options.out / kTrainConfigFile).string());
+  text += fmt::format("{}: {}\nlog: {}\nconfig: {}\nreport: {}\n", full ? "model" : "adapter", out,
+                      (options.out / train::kLogFile).string(), (options.out / kTrainConfigFile).string(),
+                      (options.out / train::kRunPageFile).string());
   const std::string trained =
       full ? fmt::format("--model {}", out) : fmt::format("--model {} --adapter {}", model, out);
   text += fmt::format(

@@ -5,6 +5,8 @@
 #include "core/progress.hpp"
 #include "io/json_file.hpp"
 #include "train/run.hpp"
+#include "train/run_page.hpp"
+#include "train/samples.hpp"
 #include "train/xray.hpp"
 
 namespace lorry::cli {
@@ -21,6 +23,10 @@ class TrainReport {
   void step(const train::StepReport& report);
   void evaluation(Index step, const train::Evaluation& evaluation);
   void xray(const train::XrayReport& report);
+  void samples(const train::SampleReport& report);
+  /// What start() said, for the run report.
+  [[nodiscard]] const train::RunFacts& setup() const noexcept { return setup_; }
+  [[nodiscard]] const std::string& computing() const noexcept { return computing_; }
   /// Ends the progress line, and warns.
   void finish(const train::RunResult& result);
 
@@ -28,6 +34,8 @@ class TrainReport {
   void start_progress();
 
   const train::TrainOptions& options_;
+  train::RunFacts setup_;  // model, method, data, schedule
+  std::string computing_;
   Index total_steps_ = 0;
   Index first_step_ = 0;
   std::unique_ptr<Progress> progress_;  // made when the first step begins: its rate is that of the steps

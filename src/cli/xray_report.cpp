@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
 #include <functional>
 #include <limits>
 #include <map>
 
 #include "core/median.hpp"
+#include "train/log_scalars.hpp"
 
 namespace lorry::cli {
 
@@ -52,28 +51,13 @@ report::Cell cell(double value, int decimals) {
   return {report::format_fixed(value, decimals), value};
 }
 
-/// "model.layers.11.self_attn.q_proj": what follows the layer's number.
-std::string kind_of(const std::string& module) {
-  std::size_t begin = 0;
-  for (std::size_t dot = module.find('.'); dot != std::string::npos; dot = module.find('.', dot + 1)) {
-    const std::size_t end = std::min(module.find('.', dot + 1), module.size());
-    const auto is_digit = [](unsigned char c) { return std::isdigit(c) != 0; };
-    if (end > dot + 1 && end < module.size() &&
-        std::all_of(module.begin() + static_cast<std::ptrdiff_t>(dot) + 1,
-                    module.begin() + static_cast<std::ptrdiff_t>(end), is_digit)) {
-      begin = end + 1;
-    }
-  }
-  return module.substr(begin);
-}
-
 }  // namespace
 
 report::Table xray_kinds(const train::XrayReport& report) {
   std::vector<std::string> kinds;  // in model order
   std::map<std::string, std::vector<const train::XrayModule*>> members;
   for (const train::XrayModule& module : report.modules) {
-    const std::string kind = kind_of(module.figures.module);
+    const std::string kind = train::kind_of(module.figures.module);
     if (!members.contains(kind)) kinds.push_back(kind);
     members[kind].push_back(&module);
   }

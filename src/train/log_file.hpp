@@ -1,9 +1,11 @@
 // train/log_file.hpp: log.jsonl: one JSON object per line, written as things happen.
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <string_view>
+#include <utility>
 
-#include "io/file_descriptor.hpp"
+#include "io/append_file.hpp"
 #include "io/json_file.hpp"
 #include "train/evaluate.hpp"
 #include "train/trainer.hpp"
@@ -26,16 +28,15 @@ class LogFile {
   void write(const io::OrderedJson& line);
 
   /// Bytes so far: whole lines.
-  [[nodiscard]] Index size() const noexcept { return size_; }
+  [[nodiscard]] Index size() const noexcept { return file_.size(); }
   /// Flushes what was written to the disk.
-  void sync();
+  void sync() { file_.sync(); }
+  /// `listener` is told every line from here on, once it is written.
+  void listen(std::function<void(const io::OrderedJson& line)> listener) { listener_ = std::move(listener); }
 
  private:
-  [[noreturn]] void fail(std::string_view what) const;
-
-  std::filesystem::path path_;
-  io::FileDescriptor file_;
-  Index size_ = 0;
+  io::AppendFile file_;
+  std::function<void(const io::OrderedJson& line)> listener_;
 };
 
 }  // namespace lorry::train

@@ -31,7 +31,8 @@ void monitor_now(const Loop& loop, const RunState& state, bool last) {
                          .last = last,
                          .adapter = loop.trainee.adapter(),
                          .decoder = loop.trainee.decoder(),
-                         .log = loop.log});
+                         .log = loop.log,
+                         .inputs = &loop.inputs});
 }
 
 void take_step(const Loop& loop, RunState& state) {

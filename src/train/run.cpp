@@ -191,6 +191,7 @@ RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObse
   if (start) load_checkpoint(checkpoint_folder(options.out, state.step), state, parts);
   state.trainable_parameters = trainee.count_parameters();
   LogFile log(options.out / kLogFile, state.log_bytes);
+  log.listen(observer.on_log);
   if (observer.on_start) {
     RunPlan plan = make_plan(inputs, trainee, steps);
     plan.first_step = state.step;

@@ -39,6 +39,7 @@ struct LiveRun {
   const model::Adapter* adapter = nullptr;  // as it is now; null with the full method
   model::Decoder& decoder;                  // the adapter's maps with their frozen weights, and the operators
   LogFile& log;                             // log.jsonl: takes lines of its own kind
+  const RunInputs* inputs = nullptr;        // what the run trains on
 };
 
 /// What a run reports while it goes on; each may be empty.
@@ -46,6 +47,8 @@ struct RunObserver {
   std::function<void(const RunPlan&)> on_start = {};
   std::function<void(const StepReport&)> on_step = {};
   std::function<void(Index step, const Evaluation&)> on_evaluation = {};
+  /// Told every line of log.jsonl, once it is written.
+  std::function<void(const io::OrderedJson& line)> on_log = {};
   /// Called before the first step and after each one, once that step is logged and reported. What it does is
   /// not part of the steps' time; it must leave the decoder as it is.
   /// A run that stops early calls it once more for its last step, with LiveRun::last.

@@ -1,0 +1,133 @@
+#include "train/run_charts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include "report/line_chart.hpp"
+#include "train/log_scalars.hpp"
+
+namespace lorry::train {
+
+namespace {
+
+/// Points of curves by their names.
+struct Curves {
+  std::map<std::string, report::Series> by_name;
+  std::vector<std::string> names;  // in the order in which they came
+};
+
+Curves curves_of(const std::vector<io::OrderedJson>& log) {
+  Curves curves;
+  for (const io::OrderedJson& line : log) {
+    for (const LogScalar& scalar : log_scalars(line)) {
+      if (scalar.name.starts_with(kXrayLayerScalars)) continue;
+      if (!curves.by_name.contains(scalar.name)) curves.names.push_back(scalar.name);
+      report::Series& series = curves.by_name[scalar.name];
+      series.x.push_back(line.value("step", 0.0));
+      series.y.push_back(scalar.value);
+    }
+  }
+  return curves;
+}
+
+constexpr std::size_t kMostPoints = 200;  // above which a noisy curve is averaged
+constexpr std::size_t kStretches = 50;    // that it is averaged to
+
+/// Means over stretches of equally many points, each at its middle.
+report::Series averaged(const report::Series& series, std::size_t stretch) {
+  report::Series means;
+  for (std::size_t begin = 0; begin < series.x.size(); begin += stretch) {
+    const std::size_t end = std::min(begin + stretch, series.x.size());
+    double x = 0;
+    double y = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      x += series.x[i];
+      y += series.y[i];
+    }
+    const auto count = static_cast<double>(end - begin);
+    means.x.push_back(x / count);
+    means.y.push_back(y / count);
+  }
+  return means;
+}
+
+report::LineChart chart_of(std::string title, std::string unit) {
+  report::LineChart chart;
+  chart.title = std::move(title);
+  chart.x.label = "step";
+  chart.y.label = std::move(unit);
+  return chart;
+}
+
+void add_series(const Curves& curves, const std::string& curve, std::string name, report::LineChart& chart) {
+  const auto found = curves.by_name.find(curve);
+  if (found == curves.by_name.end()) return;
+  report::Series series = found->second;
+  series.name = std::move(name);
+  chart.series.push_back(std::move(series));
+}
+
+void add_chart(const report::LineChart& chart, std::vector<std::string>& svgs) {
+  if (!chart.series.empty()) svgs.push_back(report::to_svg(chart));
+}
+
+void add_loss(const Curves& curves, RunCharts& charts) {
+  report::LineChart chart = chart_of("Loss", "nats per token");
+  add_series(curves, "train/loss", "training", chart);
+  if (!chart.series.empty() && chart.series.front().x.size() > kMostPoints) {
+    const std::size_t stretch = (chart.series.front().x.size() + kStretches - 1) / kStretches;
+    report::Series means = averaged(chart.series.front(), stretch);
+    means.name = "training, averaged";
+    chart.series.push_back(std::move(means));
+    charts.note = fmt::format("The averaged curve is the mean of {} steps, at their middle.", stretch);
+  }
+  add_series(curves, "eval/loss", "held out", chart);
+  add_chart(chart, charts.training);
+}
+
+struct XrayChart {
+  const char* figure;
+  const char* title;
+};
+
+constexpr std::array<XrayChart, 6> kXrayCharts = {{{"delta_norm", "|ΔW|"},
+                                                   {"effective_rank", "Effective rank"},
+                                                   {"top_share", "Share of the top direction"},
+                                                   {"amplification", "Amplification"},
+                                                   {"settled", "Settled since the last look"},
+                                                   {"settled_top", "Settled, top direction"}}};
+
+void add_xray(const Curves& curves, RunCharts& charts) {
+  for (const XrayChart& wanted : kXrayCharts) {
+    report::LineChart chart = chart_of(wanted.title, "");
+    const std::string prefix = fmt::format("{}{}/", kXrayScalars, wanted.figure);
+    for (const std::string& name : curves.names) {
+      if (name.starts_with(prefix)) add_series(curves, name, name.substr(prefix.size()), chart);
+    }
+    add_chart(chart, charts.xray);
+  }
+}
+
+}  // namespace
+
+RunCharts run_charts(const std::vector<io::OrderedJson>& log) {
+  const Curves curves = curves_of(log);
+  RunCharts charts;
+  add_loss(curves, charts);
+  const auto add_alone = [&](const char* curve, const char* title, const char* unit) {
+    report::LineChart chart = chart_of(title, unit);
+    add_series(curves, curve, "", chart);
+    add_chart(chart, charts.training);
+  };
+  add_alone("train/learning_rate", "Learning rate", "");
+  add_alone("train/grad_norm", "Gradient norm before clipping", "");
+  add_alone("train/tokens_per_second", "Throughput", "tokens per second");
+  add_xray(curves, charts);
+  return charts;
+}
+
+}  // namespace lorry::train
