@@ -45,7 +45,7 @@ struct Flags {
 std::string write_config(const OptionTable& table, const Flags& flags) {
   const train::TrainOptions& options = flags.train;
   const bool fresh_lora = options.method == train::Method::kLora && options.adapter.empty();
-  const std::string yaml = to_yaml(table, [&](const Option& option) {
+  std::string yaml = to_yaml(table, [&](const Option& option) {
     if (option.name == "resume") return false;  // the file starts a new run
     if (!is_repeatable(option, flags.observation)) return false;
     if (option.name == "epochs") return !options.steps.has_value();
