@@ -42,8 +42,12 @@ CASES = {
     "lora_bias_gpt2": ("gpt2", dict(target_modules=["c_attn", "c_fc"], lora_bias=True)),
     "lora_bias_llama": ("llama", dict(target_modules=QV, lora_bias=True)),  # no bias to merge it into
     "lora_bias_all": ("gpt2", dict(target_modules=["c_attn"], lora_bias=True, bias="all", modules_to_save=["ln_f"])),
+    "embed": ("llama", dict(target_modules=["embed_tokens", "q_proj"], rank_pattern={"embed_tokens": 5})),
+    "embed_alone_tied": ("llama3", dict(target_modules=["embed_tokens"])),
+    "embed_gpt2": ("gpt2", dict(target_modules=["wte", "wpe", "c_attn"], modules_to_save=["ln_f"], bias="lora_only")),
+    "embed_positions": ("gpt2", dict(target_modules=["wpe"])),
 }
-NO_MERGE = ("lora_bias_llama", "saved_tied_head", "saved_tied_both")
+NO_MERGE = ("embed_alone_tied", "embed_gpt2", "lora_bias_llama", "saved_tied_head", "saved_tied_both")
 
 
 def file_name(name):

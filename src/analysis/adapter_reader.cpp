@@ -107,6 +107,7 @@ class AdapterUpdates : public UpdateSource {
     // PEFT stores the base weights of an adapted head or embedding beside the update, and what trained in
     // full; they are no part of ΔW.
     if (model::base_module_of(tensor.name) || model::module_of(tensor.name, model::kLoraBBias)) return;
+    if (model::embedding_module_of(tensor.name)) return;  // no map of inputs to outputs
     if (!a && !b) {
       throw Error("[load] {}: tensor {}: found no lora_A or lora_B of a linear layer; expected names like {}",
                   path(), io::in_quotes(tensor.name),
@@ -181,6 +182,13 @@ class AdapterUpdates : public UpdateSource {
 };
 
 }  // namespace
+
+bool adapts_embeddings(const std::filesystem::path& folder) {
+  const io::SafetensorsFile file(folder / model::kAdapterWeightsFile);
+  return std::any_of(file.tensors().begin(), file.tensors().end(), [](const io::TensorView& tensor) {
+    return model::embedding_module_of(tensor.name).has_value();
+  });
+}
 
 std::unique_ptr<UpdateSource> open_adapter(const std::filesystem::path& folder, model::PartsAs parts) {
   return std::make_unique<AdapterUpdates>(folder, parts);

@@ -12,4 +12,7 @@ namespace lorry::analysis {
 std::unique_ptr<UpdateSource> open_adapter(const std::filesystem::path& folder,
                                            model::PartsAs parts = model::PartsAs::kSeparate);
 
+/// Whether the adapter also has updates of embeddings, which open_adapter leaves out.
+bool adapts_embeddings(const std::filesystem::path& folder);
+
 }  // namespace lorry::analysis

@@ -132,6 +132,9 @@ std::string adapter_text(const std::filesystem::path& path, const model::Adapter
   text += line("targets", targets_text(config.target_modules));
   text += line("parameters", fmt::format("{} on {} layers, {}", summary.parameters, summary.modules.size(),
                                          format_bytes(summary.bytes)));
+  if (summary.embedding_halves > 0) {
+    text += line("embeddings", fmt::format("{} adapted", summary.embedding_halves / 2));
+  }
   if (config.lora_bias) text += line("lora bias", "a trained bias beside every B");
   if (summary.copies > 0) {
     text += line("beside them",
@@ -182,6 +185,7 @@ io::OrderedJson adapter_json(const std::filesystem::path& path, const model::Ada
           {"bytes", summary.bytes},
           {"base_weights", summary.base_weights},
           {"trained_copies", summary.copies},
+          {"adapted_embeddings", summary.embedding_halves / 2},
           {"modules", std::move(modules)}};
 }
 

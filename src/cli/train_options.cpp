@@ -48,7 +48,8 @@ void add_lora_options(OptionTable& table, train::TrainOptions& options) {
             "share of the update's inputs dropped while training");
   table.add(
       "target-modules", "NAMES", bind_targets(options.lora.target_modules),
-      "layers to adapt: all-linear (all but the head), names separated by commas (q_proj,v_proj; on GPT-2 "
+      "layers to adapt: all-linear (all but the head), names separated by commas (q_proj,embed_tokens; on "
+      "GPT-2 "
       "these are parts of c_attn), or a regular expression that matches whole names; lorry inspect lists "
       "them");
 }

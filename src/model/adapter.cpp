@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/error.hpp"
+#include "model/embedding_targets.hpp"
 #include "model/module_ranks.hpp"
 #include "model/name_pattern.hpp"
 #include "model/peft_names.hpp"
@@ -23,6 +24,11 @@ void initialize_a(LoraInit init, Rng rng, Matrix& a) {
     values[i] = init == LoraInit::kGaussian ? deviation * rng.next_normal()
                                             : bound * (2.0F * rng.next_uniform() - 1.0F);
   }
+}
+
+void initialize_embedding_b(Rng rng, Matrix& b) {
+  float* values = b.row<float>(0);
+  for (Index i = 0; i < b.size(); ++i) values[i] = rng.next_normal();
 }
 
 /// "all-linear" spelled out, as PEFT saves it: other programs read lists only.
@@ -59,14 +65,16 @@ Matrix starting_a(LoraInit init, Rng rng, Index rank, Index inputs) {
 
 /// What `config` selects on one model.
 struct Choice {
-  std::vector<FusedPart> parts;      // that the model has, selected or not
-  std::vector<std::string> modules;  // selected maps and parts, in model order
-  PeftConfig config;                 // parts in its patterns by the names that modules have
+  std::vector<FusedPart> parts;         // that the model has, selected or not
+  std::vector<std::string> embeddings;  // selected ones
+  std::vector<std::string> modules;     // selected maps and parts, in model order
+  PeftConfig config;                    // parts in its patterns by the names that modules have
 };
 
 /// The linear maps of the chosen modules.
 std::set<std::string> maps_of(const Choice& choice) {
   std::set<std::string> maps(choice.modules.begin(), choice.modules.end());
+  maps.insert(choice.embeddings.begin(), choice.embeddings.end());
   for (const FusedPart& part : choice.parts) {
     if (maps.erase(part.module()) > 0) maps.insert(part.map);
   }
@@ -76,16 +84,30 @@ std::set<std::string> maps_of(const Choice& choice) {
 /// Throws Error for whatever of `config` does not fit.
 Choice choose(const PeftConfig& config, Decoder& decoder) {
   check_config(config, "[lora]");
-  Choice choice{.parts = fused_parts(decoder.config()), .modules = {}, .config = config};
-  choice.modules = match_maps_and_parts(config.target_modules, linear_names(decoder), choice.parts,
-                                        decoder.config().names.head, "[lora] target_modules");
+  const std::vector<std::string> maps = linear_names(decoder);
+  SplitTargets split = split_targets(config.target_modules, decoder.config(), maps, "[lora] target_modules");
+  Choice choice{.parts = fused_parts(decoder.config()),
+                .embeddings = std::move(split.embeddings),
+                .modules = {},
+                .config = config};
+  if (split.any_linears) {
+    choice.modules = match_maps_and_parts(split.linears, maps, choice.parts, decoder.config().names.head,
+                                          "[lora] target_modules");
+  }
   remove_saved_modules(config, "[lora]", choice.modules);
-  if (choice.modules.empty()) {
+  remove_saved_modules(config, "[lora]", choice.embeddings);
+  if (!choice.embeddings.empty() && config.lora_bias) {
+    throw Error("[lora] lora_bias: found with {}, an embedding; expected linear layers alone, as in PEFT",
+                choice.embeddings.front());
+  }
+  if (choice.modules.empty() && choice.embeddings.empty()) {
     throw Error("[lora] modules_to_save: found every layer of target_modules; expected some left to adapt");
   }
   spell_parts(choice.parts, choice.config.rank_pattern);
   spell_parts(choice.parts, choice.config.alpha_pattern);
-  ModuleRanks(choice.config, "[lora]").check_keys(choice.modules, "[lora]");
+  std::vector<std::string> adapted = choice.modules;
+  adapted.insert(adapted.end(), choice.embeddings.begin(), choice.embeddings.end());
+  ModuleRanks(choice.config, "[lora]").check_keys(adapted, "[lora]");
   return choice;
 }
 
@@ -100,6 +122,7 @@ std::vector<std::string> linear_names(Decoder& decoder) {
 std::set<std::string> Adapter::adapted_maps() const {
   std::set<std::string> maps;
   for (const auto& entry : entries_) maps.insert(entry->map());
+  for (const auto& entry : embeddings_) maps.insert(entry->module);
   return maps;
 }
 
@@ -128,7 +151,7 @@ void Adapter::add(const FusedPart& part, Matrix a, Matrix b_transposed, float sc
 }
 
 Adapter Adapter::create(const PeftConfig& config, Decoder& decoder, std::uint64_t seed) {
-  const auto [parts, chosen, spelt] = choose(config, decoder);
+  const auto [parts, embeddings, chosen, spelt] = choose(config, decoder);
   const std::set<std::string> wanted(chosen.begin(), chosen.end());
   Adapter adapter(spelt);
   const ModuleRanks ranks(adapter.config_, "[lora]");
@@ -153,11 +176,30 @@ Adapter Adapter::create(const PeftConfig& config, Decoder& decoder, std::uint64_
       adapter.add(part, std::move(a), std::move(b), ranks.scale(part.module()), starting_bias(part.outputs));
     }
   }
+  for (const std::string& module : embeddings) {
+    const bool tokens = module == decoder.config().names.root + decoder.config().names.embedding;
+    const Index rows = (tokens ? decoder.embedding_table() : decoder.position_table()).rows;
+    Matrix b(ranks.rank(module), decoder.config().hidden_size);
+    initialize_embedding_b(Rng(seed, ++stream), b);
+    adapter.add_embedding(module, Matrix(rows, b.rows()), std::move(b), ranks.scale(module));
+  }
   for (CopySpec& spec : list_copies(config, decoder.config(), adapter.adapted_maps(), "[lora]")) {
     adapter.copies_.add_own(std::move(spec), decoder);
   }
   if (adapter.has_parts()) adapter.config_.target_modules = maps_of(adapter, linear_names(decoder));
   return adapter;
+}
+
+void Adapter::add_embedding(const std::string& module, Matrix a_transposed, Matrix b_transposed,
+                            float scale) {
+  LORRY_CHECK_EQ(a_transposed.cols(), b_transposed.rows());
+  auto entry = std::make_unique<EmbeddingEntry>();
+  entry->module = module;
+  entry->update.rank = b_transposed.rows();
+  entry->update.scale = scale;
+  entry->update.a_transposed = std::move(a_transposed);
+  entry->update.b_transposed = std::move(b_transposed);
+  embeddings_.push_back(std::move(entry));
 }
 
 void Adapter::attach(Decoder& decoder) {
@@ -168,11 +210,19 @@ void Adapter::attach(Decoder& decoder) {
     if (!entry->part) LORRY_CHECK_EQ(entry->update.b_transposed.cols(), linear->outputs());
     linear->add_update(&entry->update, entry->first_output());
   }
+  nn::EmbeddingUpdate* tokens = nullptr;
+  nn::EmbeddingUpdate* positions = nullptr;
+  for (auto& entry : embeddings_) {
+    const bool of_tokens = entry->module == decoder.config().names.root + decoder.config().names.embedding;
+    (of_tokens ? tokens : positions) = &entry->update;
+  }
+  decoder.set_embedding_updates(tokens, positions);
   copies_.attach(decoder);
 }
 
 void Adapter::detach(Decoder& decoder) {
   for (nn::Linear* linear : decoder.linears()) linear->set_update(nullptr);
+  decoder.set_embedding_updates(nullptr, nullptr);
   TrainedCopies::detach(decoder);
 }
 
@@ -184,6 +234,11 @@ std::vector<Adapter::Tensor> Adapter::tensors() {
     all.push_back({peft_name(entry->module, kLoraB), &update.b_transposed, &update.b_gradient});
     if (update.bias.empty()) continue;
     all.push_back({peft_name(entry->module, kLoraBBias), &update.bias, &update.bias_gradient, false});
+  }
+  for (auto& entry : embeddings_) {
+    nn::EmbeddingUpdate& update = entry->update;
+    all.push_back({peft_name(entry->module, kLoraEmbeddingA), &update.a_transposed, &update.a_gradient});
+    all.push_back({peft_name(entry->module, kLoraEmbeddingB), &update.b_transposed, &update.b_gradient});
   }
   for (TrainedCopies::Entry& copy : copies_.entries()) {
     const bool decay = copy.spec.tensor.shape.size() == 2;
@@ -211,6 +266,9 @@ Index Adapter::count_parameters() const {
   for (const auto& entry : entries_) {
     const nn::LowRankUpdate& update = entry->update;
     count += update.a.size() + update.b_transposed.size() + update.bias.size();
+  }
+  for (const auto& entry : embeddings_) {
+    count += entry->update.a_transposed.size() + entry->update.b_transposed.size();
   }
   for (const TrainedCopies::Entry& copy : copies_.entries()) count += copy.value.size();
   return count;

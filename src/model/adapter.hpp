@@ -29,7 +29,14 @@ class Adapter {
     [[nodiscard]] Index first_output() const noexcept { return part ? part->first : 0; }
   };
 
-  /// A fresh adapter: A by config.init_lora_weights from `seed`, B zero, so that it changes nothing yet.
+  /// An embedding's update.
+  struct EmbeddingEntry {
+    std::string module;  // "model.embed_tokens"
+    nn::EmbeddingUpdate update;
+  };
+
+  /// A fresh adapter: A by config.init_lora_weights from `seed`, B zero (of embeddings A zero, B ~
+  /// N(0, 1)), so that it changes nothing yet.
   /// Throws Error as match_maps_and_parts does, and for a key of a pattern that matches no module. Ranks
   /// above a map's smaller side are allowed, as in PEFT; see oversized().
   static Adapter create(const PeftConfig& config, Decoder& decoder, std::uint64_t seed);
@@ -49,9 +56,15 @@ class Adapter {
   [[nodiscard]] std::vector<std::unique_ptr<Entry>>& entries() noexcept { return entries_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Entry>>& entries() const noexcept { return entries_; }
 
+  /// Of an embedding: a_transposed [V,R], b_transposed [R,D].
+  void add_embedding(const std::string& module, Matrix a_transposed, Matrix b_transposed, float scale);
+  [[nodiscard]] std::vector<std::unique_ptr<EmbeddingEntry>>& embeddings() noexcept { return embeddings_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<EmbeddingEntry>>& embeddings() const noexcept {
+    return embeddings_;
+  }
   [[nodiscard]] TrainedCopies& copies() noexcept { return copies_; }
   [[nodiscard]] const TrainedCopies& copies() const noexcept { return copies_; }
-  /// The linear maps that have updates, of all their outputs or of parts.
+  /// The embeddings and linear maps that have updates, of all their outputs or of parts.
   [[nodiscard]] std::set<std::string> adapted_maps() const;
 
   /// Puts the updates beside the decoder's maps, and the copies in place of its tensors; this must outlive
@@ -83,6 +96,7 @@ class Adapter {
  private:
   PeftConfig config_;
   std::vector<std::unique_ptr<Entry>> entries_;  // stable addresses: maps point to the updates
+  std::vector<std::unique_ptr<EmbeddingEntry>> embeddings_;
   TrainedCopies copies_;
 };
 

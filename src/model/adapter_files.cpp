@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "io/safetensors.hpp"
 #include "io/safetensors_writer.hpp"
+#include "model/embedding_targets.hpp"
 #include "model/module_ranks.hpp"
 #include "model/peft_names.hpp"
 #include "model/stacked_parts.hpp"
@@ -116,12 +117,14 @@ Matrix transposed(const Matrix& from) {
   return to;
 }
 
-/// An adapter without parts; `copies` go with it.
-void save_plain(const std::filesystem::path& folder, const Adapter& adapter, const TrainedCopies& copies,
+/// Linear maps' updates as `adapter` has them, without parts; what else there is as `all` has it.
+void save_plain(const std::filesystem::path& folder, const Adapter& adapter, const Adapter& all,
                 const PartRecords& parts) {
   // The config first: weights are what makes a folder an adapter, so a failure between the two leaves none.
   std::vector<ModuleRank> ranks;
   for (const auto& entry : adapter.entries())
+    ranks.push_back({entry->module, entry->update.rank, entry->update.scale});
+  for (const auto& entry : all.embeddings())
     ranks.push_back({entry->module, entry->update.rank, entry->update.scale});
   PeftConfig config = adapter.config();
   if (!parts.empty()) {  // keys that name parts mean nothing to PEFT
@@ -143,7 +146,16 @@ void save_plain(const std::filesystem::path& folder, const Adapter& adapter, con
         {peft_name(entry->module, kLoraB), DType::kF32, {update.b_transposed.cols(), update.rank}});
     matrices.emplace(peft_name(entry->module, kLoraB), transposed(update.b_transposed));
   }
-  for (const TrainedCopies::Entry& copy : copies.entries()) {
+  for (const auto& entry : all.embeddings()) {
+    const nn::EmbeddingUpdate& update = entry->update;
+    const auto add = [&](std::string_view half, const Matrix& matrix) {
+      specs.push_back({peft_name(entry->module, half), DType::kF32, {matrix.cols(), matrix.rows()}});
+      matrices.emplace(specs.back().name, transposed(matrix));
+    };
+    add(kLoraEmbeddingA, update.a_transposed);
+    add(kLoraEmbeddingB, update.b_transposed);
+  }
+  for (const TrainedCopies::Entry& copy : all.copies().entries()) {
     specs.push_back({copy.spec.file_name, DType::kF32, copy.spec.tensor.shape});
     vectors_and_copies.emplace(copy.spec.file_name, &copy.value);
   }
@@ -159,10 +171,25 @@ void save_plain(const std::filesystem::path& folder, const Adapter& adapter, con
   writer.finish();
 }
 
+void read_embedding(const io::SafetensorsFile& file, const std::string& module, const ModuleRanks& ranks,
+                    const Decoder& decoder, Adapter& adapter) {
+  const bool tokens = module == decoder.config().names.root + decoder.config().names.embedding;
+  const ConstMatrixView table = tokens ? decoder.embedding_table() : decoder.position_table();
+  const Index rank = ranks.rank(module);
+  const Matrix a = read_tensor(file, peft_name(module, kLoraEmbeddingA), {rank, table.rows});
+  const Matrix b = read_tensor(file, peft_name(module, kLoraEmbeddingB), {table.cols, rank});
+  adapter.add_embedding(module, transposed(a), transposed(b), ranks.scale(module));
+}
+
 /// Names of what the file holds beside A and B of `modules`.
 std::set<std::string> other_tensors(const PeftConfig& config, const std::vector<std::string>& modules,
+                                    const std::vector<std::string>& embeddings,
                                     const std::vector<CopySpec>& copies) {
   std::set<std::string> names;
+  for (const std::string& module : embeddings) {
+    names.insert(peft_name(module, kLoraEmbeddingA));
+    names.insert(peft_name(module, kLoraEmbeddingB));
+  }
   for (const CopySpec& spec : copies) names.insert(spec.file_name);
   for (const std::string& module : modules) {
     if (config.lora_bias) names.insert(peft_name(module, kLoraBBias));
@@ -175,14 +202,23 @@ Adapter load_stacked(const std::filesystem::path& folder, const io::SafetensorsF
                      Decoder& decoder) {
   const PeftConfig& config = adapter.config();
   const std::string where = fmt::format("[load] {}: field", (folder / kAdapterConfigFile).string());
-  std::vector<std::string> chosen =
-      match_modules(config.target_modules, linear_names(decoder), decoder.config().names.head,
-                    fmt::format("{} \"target_modules\"", where), UnmatchedName::kIgnore);
+  const std::vector<std::string> maps = linear_names(decoder);
+  const std::string field = fmt::format("{} \"target_modules\"", where);
+  auto [embeddings, linears, any_linears] =
+      split_targets(config.target_modules, decoder.config(), maps, field);
+  std::vector<std::string> chosen;
+  if (any_linears) {
+    chosen = match_modules(linears, maps, decoder.config().names.head, field, UnmatchedName::kIgnore);
+  }
   remove_saved_modules(config, where, chosen);
+  remove_saved_modules(config, where, embeddings);
+  std::set<std::string> adapted(chosen.begin(), chosen.end());
+  adapted.insert(embeddings.begin(), embeddings.end());
   const ModuleRanks ranks(config, where);
   const std::vector<CopySpec> copies =
-      list_copies(config, decoder.config(), {chosen.begin(), chosen.end()}, where, UnmatchedName::kIgnore);
-  std::set<std::string> in_file = modules_in(file, other_tensors(config, chosen, copies), decoder);
+      list_copies(config, decoder.config(), adapted, where, UnmatchedName::kIgnore);
+  std::set<std::string> in_file =
+      modules_in(file, other_tensors(config, chosen, embeddings, copies), decoder);
   for (const std::string& module : chosen) {
     if (in_file.erase(module) == 0) {
       throw Error("[load] {}: tensor \"{}\" is missing; adapter for another model?", file.path().string(),
@@ -196,6 +232,7 @@ Adapter load_stacked(const std::filesystem::path& folder, const io::SafetensorsF
     if (config.lora_bias) bias = read_tensor(file, peft_name(module, kLoraBBias), {linear.outputs()});
     adapter.add(module, std::move(a), transposed(b), ranks.scale(module), std::move(bias));
   }
+  for (const std::string& module : embeddings) read_embedding(file, module, ranks, decoder, adapter);
   for (const CopySpec& spec : copies) {
     adapter.copies().add(spec, read_tensor(file, spec.file_name, spec.tensor.shape));
   }
@@ -224,9 +261,9 @@ Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder, Part
 
 void save_adapter(const std::filesystem::path& folder, const Adapter& adapter) {
   if (adapter.has_parts()) {
-    save_plain(folder, stack_parts(adapter), adapter.copies(), part_records_of(adapter));
+    save_plain(folder, stack_parts(adapter), adapter, part_records_of(adapter));
   } else {
-    save_plain(folder, adapter, adapter.copies(), {});
+    save_plain(folder, adapter, adapter, {});
   }
 }
 

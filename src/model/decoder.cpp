@@ -115,6 +115,28 @@ void Decoder::set_embedding_copies(ConstMatrixView tokens, ConstMatrixView posit
   position_embedding_ = positions.empty() ? own_positions_ : positions;
 }
 
+void Decoder::set_embedding_updates(nn::EmbeddingUpdate* tokens, nn::EmbeddingUpdate* positions) {
+  embedding_update_ = tokens;
+  position_update_ = positions;
+}
+
+bool Decoder::embeddings_train() const {
+  const auto trains = [](const nn::EmbeddingUpdate* update) { return update != nullptr && update->trains(); };
+  return !embedding_gradient_.empty() || !position_gradient_.empty() || trains(embedding_update_) ||
+         trains(position_update_);
+}
+
+void Decoder::embedding_backward(const data::Batch& batch, ConstMatrixView d_x) {
+  if (!embedding_gradient_.empty()) ops_.embedding_backward(d_x, batch.ids, embedding_gradient_);
+  if (!position_gradient_.empty()) ops_.embedding_backward(d_x, batch.positions, position_gradient_);
+  if (embedding_update_ != nullptr && embedding_update_->trains()) {
+    embedding_update_->backward(ops_, batch.ids, d_x);
+  }
+  if (position_update_ != nullptr && position_update_->trains()) {
+    position_update_->backward(ops_, batch.positions, d_x);
+  }
+}
+
 nn::Context Decoder::context(const PassOptions* options) const {
   nn::Context context{.ops = ops_, .compute = compute_};
   if (options != nullptr) {
@@ -147,9 +169,11 @@ void Decoder::prepare_positions(Index positions) {
 void Decoder::embed(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions,
                     MatrixView x) const {
   ops_.embedding(embedding_, ids, x);
+  if (embedding_update_ != nullptr) embedding_update_->forward(ops_, ids, x);
   if (position_embedding_.empty()) return;
   Matrix learned(x.rows, x.cols);
   ops_.embedding(position_embedding_, positions, learned);
+  if (position_update_ != nullptr) position_update_->forward(ops_, positions, learned);
   ops_.add(learned, 1.0F, x);
 }
 
@@ -219,10 +243,7 @@ void Decoder::backward(const nn::Context& context, const data::Batch& batch, Ind
     block.backward(context, residual(layer), rope_, sequence_of(batch), cache,
                    layer > lowest || embeddings_train(), workspace.block, workspace.d_x);
   }
-  if (!embeddings_train()) return;
-  if (!embedding_gradient_.empty()) ops_.embedding_backward(workspace.d_x, batch.ids, embedding_gradient_);
-  if (!position_gradient_.empty())
-    ops_.embedding_backward(workspace.d_x, batch.positions, position_gradient_);
+  if (embeddings_train()) embedding_backward(batch, workspace.d_x);
 }
 
 double Decoder::loss(const data::Batch& batch, Workspace& workspace) {

@@ -11,6 +11,7 @@
 #include "model/config.hpp"
 #include "model/text_cache.hpp"
 #include "model/weights.hpp"
+#include "nn/embedding_update.hpp"
 #include "nn/head.hpp"
 
 namespace lorry::model {
@@ -99,6 +100,8 @@ class Decoder {
   /// Embeds by these tables instead, which the caller owns; what is empty stays the model's own. A tied head
   /// keeps the model's.
   void set_embedding_copies(ConstMatrixView tokens, ConstMatrixView positions);
+  /// Puts borrowed updates beside the tables; null: none.
+  void set_embedding_updates(nn::EmbeddingUpdate* tokens, nn::EmbeddingUpdate* positions);
 
  private:
   [[nodiscard]] nn::Linear make_linear(const Weights& weights, const std::string& name, bool bias);
@@ -120,9 +123,8 @@ class Decoder {
                Index keep_from, bool keep_caches, Workspace& workspace);
   void backward(const nn::Context& context, const data::Batch& batch, Index lowest, bool recompute,
                 Workspace& workspace);
-  [[nodiscard]] bool embeddings_train() const {
-    return !embedding_gradient_.empty() || !position_gradient_.empty();
-  }
+  [[nodiscard]] bool embeddings_train() const;
+  void embedding_backward(const data::Batch& batch, ConstMatrixView d_x);
 
   ops::Ops& ops_;
   ModelConfig config_;
@@ -133,6 +135,8 @@ class Decoder {
   ConstMatrixView position_embedding_;             // [P,D] or empty
   MatrixView embedding_gradient_;
   MatrixView position_gradient_;
+  nn::EmbeddingUpdate* embedding_update_ = nullptr;
+  nn::EmbeddingUpdate* position_update_ = nullptr;
   std::vector<Block> blocks_;
   nn::Norm final_norm_;
   nn::LossHead head_;

@@ -166,7 +166,8 @@ AdapterSummary inspect_adapter(const std::filesystem::path& folder) {
       if (trained) summary.parameters += tensor.elements();
       continue;
     }
-    if (module_of(tensor.name, kLoraBBias)) {
+    if (module_of(tensor.name, kLoraBBias) || embedding_module_of(tensor.name)) {
+      summary.embedding_halves += embedding_module_of(tensor.name) ? 1 : 0;
       summary.parameters += tensor.elements();
       continue;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <string>
 #include <unordered_map>
 
@@ -25,8 +26,9 @@ struct Target {
   ConstMatrixView weight = {};  // [O,I], or [I,O] for Conv1D
   const nn::LowRankUpdate* update = nullptr;
   bool inputs_by_outputs = false;
-  ConstMatrixView values = {};  // F32: instead
-  Matrix owned = {};            // what values may point to
+  std::shared_ptr<nn::LowRankUpdate> kept = {};  // what update may point to
+  ConstMatrixView values = {};                   // F32: instead
+  Matrix owned = {};                             // what values may point to
 };
 
 using Targets = std::unordered_map<std::string, Target>;  // by the name that the file gives the tensor
@@ -62,10 +64,36 @@ void add_copies(const ModelConfig& config, const Adapter& adapter, const io::Ten
   }
 }
 
+/// An embedding's update as that of a map stored [V,D].
+Target merged_embedding(const nn::EmbeddingUpdate& update, ConstMatrixView table, ops::Ops& ops) {
+  auto map = std::make_shared<nn::LowRankUpdate>();
+  map->rank = update.rank;
+  map->scale = update.scale;
+  map->a = Matrix(update.rank, table.rows);
+  map->b_transposed = Matrix(update.rank, table.cols);
+  ops.transpose(update.a_transposed, map->a);
+  ops.copy(update.b_transposed, map->b_transposed);
+  return {.weight = table, .update = map.get(), .inputs_by_outputs = true, .kept = map};
+}
+
+void add_embeddings(const Decoder& decoder, const Adapter& adapter, const io::TensorFolder& folder,
+                    Targets& targets) {
+  const ModelConfig& config = decoder.config();
+  for (const auto& entry : adapter.embeddings()) {
+    check_untied(config, entry->module, folder);
+    const io::TensorView* tensor = find_tensor(folder, config, entry->module + ".weight");
+    LORRY_CHECK(tensor != nullptr);
+    const bool tokens = entry->module == config.names.root + config.names.embedding;
+    targets[tensor->name] = merged_embedding(
+        entry->update, tokens ? decoder.embedding_table() : decoder.position_table(), decoder.ops());
+  }
+}
+
 Targets find_targets(Decoder& decoder, const Adapter& adapter, const io::TensorFolder& folder) {
   const ModelConfig& config = decoder.config();
   Targets targets;
   add_copies(config, adapter, folder, targets);
+  add_embeddings(decoder, adapter, folder, targets);
   for (const auto& entry : adapter.entries()) {
     check_untied(config, entry->module, folder);
     const nn::Linear* linear = decoder.find_linear(entry->module);

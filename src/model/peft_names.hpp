@@ -10,7 +10,9 @@ inline constexpr std::string_view kPeftPrefix = "base_model.model.";
 inline constexpr std::string_view kLoraA = ".lora_A.weight";  // [rank, inputs]
 inline constexpr std::string_view kLoraB = ".lora_B.weight";  // [outputs, rank]
 
-inline constexpr std::string_view kLoraBBias = ".lora_B.bias";  // [outputs]
+inline constexpr std::string_view kLoraEmbeddingA = ".lora_embedding_A";  // [rank, rows of the table]
+inline constexpr std::string_view kLoraEmbeddingB = ".lora_embedding_B";  // [width, rank]
+inline constexpr std::string_view kLoraBBias = ".lora_B.bias";            // [outputs]
 
 inline std::string peft_name(std::string_view module, std::string_view suffix) {
   return std::string(kPeftPrefix).append(module).append(suffix);
@@ -20,6 +22,12 @@ inline std::string peft_name(std::string_view module, std::string_view suffix) {
 inline std::optional<std::string> module_of(std::string_view name, std::string_view suffix) {
   if (!name.starts_with(kPeftPrefix) || !name.ends_with(suffix)) return std::nullopt;
   return std::string(name.substr(kPeftPrefix.size(), name.size() - kPeftPrefix.size() - suffix.size()));
+}
+
+/// The embedding one of whose halves `name` is; nothing for a tensor of another kind.
+inline std::optional<std::string> embedding_module_of(std::string_view name) {
+  std::optional<std::string> module = module_of(name, kLoraEmbeddingA);
+  return module ? module : module_of(name, kLoraEmbeddingB);
 }
 
 /// The module of whose base weight or bias `name` is a copy: repeated, as PEFT does with an adapted head, or

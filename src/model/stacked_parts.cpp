@@ -179,6 +179,7 @@ Adapter separate_parts(Adapter stacked, const PartRecords& records, const std::v
                        std::string_view where) {
   Adapter separate(stacked.config());
   separate.copies() = std::move(stacked.copies());
+  separate.embeddings() = std::move(stacked.embeddings());
   for (auto& entry : stacked.entries()) {
     const auto found = records.find(entry->module);
     if (found == records.end()) {

@@ -14,7 +14,7 @@ namespace lorry::model {
 
 /// The same updates with one for each map. Where the scales of a map's parts differ, it gets the one of most
 /// parts (of several, the first part's), and each other B_p is multiplied by its scale over that: exact for
-/// powers of two, else rounded once to float32. The copies stay with `adapter`.
+/// powers of two, else rounded once to float32. What else there is stays with `adapter`.
 Adapter stack_parts(const Adapter& adapter);
 
 /// What separate_parts needs beside the stacked adapter; empty without parts.

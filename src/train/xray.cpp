@@ -57,6 +57,7 @@ void Xray::measure(const LiveRun& run) {
   LORRY_CHECK(run.adapter != nullptr);
   const Stopwatch watch;
   const std::vector<analysis::LiveModule> modules = live_modules(run);
+  if (modules.empty()) return;  // embeddings alone are adapted
   XrayReport report{.step = run.step, .modules = {}};
   for (analysis::LiveFigures& figures : monitor_.measure(modules)) {
     const analysis::LiveModule& module = modules[report.modules.size()];

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "analysis/adapter_reader.hpp"
 #include "analysis/compress.hpp"
 #include "analysis/linear_weights.hpp"
 #include "cli/analyze/analyze_command.hpp"
@@ -60,6 +61,12 @@ Base base_of(const Subject& subject, const std::filesystem::path& model) {
           "[analyze] {}: field \"{}\": found on; compress keeps A and B alone; expected an adapter "
           "without it",
           (subject.path / model::kAdapterConfigFile).string(), field);
+    }
+    if (analysis::adapts_embeddings(subject.path)) {
+      throw Error(
+          "[analyze] {}: found updates of embeddings; compress keeps those of linear layers alone; expected "
+          "an adapter without them",
+          subject.path.string());
     }
     return {.name = config.base_model_name_or_path,
             .conv1d = config.fan_in_fan_out,

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "analysis/adapter_reader.hpp"
 #include "cli/output.hpp"
 #include "core/error.hpp"
 #include "model/peft_config.hpp"
@@ -63,11 +64,12 @@ std::vector<std::string> names_of(const std::vector<std::filesystem::path>& path
 
 /// Measures are of ΔW = s B A of linear layers, whatever else the adapter trained.
 void note_what_is_left_out(const std::filesystem::path& adapter) {
-  const model::PeftConfig config = model::load_peft_config(adapter);
-  if (config.holds_more().empty()) return;
+  std::string what(model::load_peft_config(adapter).holds_more());
+  if (what.empty() && analysis::adapts_embeddings(adapter)) what = "lora_embedding";
+  if (what.empty()) return;
   print_note(
       fmt::format("{}: what {} trained is left out; only low-rank updates of linear layers are measured",
-                  adapter.string(), config.holds_more()));
+                  adapter.string(), what));
 }
 
 }  // namespace
