@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -35,22 +36,31 @@ Curves curves_of(const std::vector<io::OrderedJson>& log) {
 }
 
 constexpr std::size_t kMostPoints = 200;  // above which a noisy curve is averaged
-constexpr std::size_t kStretches = 50;    // that it is averaged to
+constexpr std::size_t kStretches = 100;   // that it is averaged to
 
-/// Means over stretches of equally many points, each at its middle.
+std::size_t stretch_of(const report::Series& series) {
+  return series.x.size() <= kMostPoints ? 1 : (series.x.size() + kStretches - 1) / kStretches;
+}
+
+/// Means over stretches of equally many points, each at its middle, with a standard deviation to either side.
 report::Series averaged(const report::Series& series, std::size_t stretch) {
   report::Series means;
+  means.name = series.name;
+  means.band = true;
   for (std::size_t begin = 0; begin < series.x.size(); begin += stretch) {
     const std::size_t end = std::min(begin + stretch, series.x.size());
+    const auto count = static_cast<double>(end - begin);
     double x = 0;
     double y = 0;
+    double squares = 0;
     for (std::size_t i = begin; i < end; ++i) {
-      x += series.x[i];
-      y += series.y[i];
+      x += series.x[i] / count;
+      y += series.y[i] / count;
     }
-    const auto count = static_cast<double>(end - begin);
-    means.x.push_back(x / count);
-    means.y.push_back(y / count);
+    for (std::size_t i = begin; i < end; ++i) squares += (series.y[i] - y) * (series.y[i] - y);
+    means.x.push_back(x);
+    means.y.push_back(y);
+    means.spread.push_back(std::sqrt(squares / count));
   }
   return means;
 }
@@ -75,18 +85,25 @@ void add_chart(const report::LineChart& chart, std::vector<std::string>& svgs) {
   if (!chart.series.empty()) svgs.push_back(report::to_svg(chart));
 }
 
+/// Of every step: averaged where there are many.
+void add_noisy(const Curves& curves, const std::string& curve, std::string name, report::LineChart& chart) {
+  add_series(curves, curve, std::move(name), chart);
+  if (chart.series.empty()) return;
+  const std::size_t stretch = stretch_of(chart.series.back());
+  if (stretch > 1) chart.series.back() = averaged(chart.series.back(), stretch);
+}
+
 void add_loss(const Curves& curves, RunCharts& charts) {
   report::LineChart chart = chart_of("Loss", "nats per token");
-  add_series(curves, "train/loss", "training", chart);
-  if (!chart.series.empty() && chart.series.front().x.size() > kMostPoints) {
-    const std::size_t stretch = (chart.series.front().x.size() + kStretches - 1) / kStretches;
-    report::Series means = averaged(chart.series.front(), stretch);
-    means.name = "training, averaged";
-    chart.series.push_back(std::move(means));
-    charts.note = fmt::format("The averaged curve is the mean of {} steps, at their middle.", stretch);
-  }
+  add_noisy(curves, "train/loss", "training", chart);
   add_series(curves, "eval/loss", "held out", chart);
   add_chart(chart, charts.training);
+  const auto steps = curves.by_name.find("train/loss");
+  if (steps == curves.by_name.end() || stretch_of(steps->second) == 1) return;
+  charts.note = fmt::format(
+      "Training loss, gradient norm and throughput are means of {} steps, at their middle, with one "
+      "standard deviation to either side; log.jsonl has each step.",
+      stretch_of(steps->second));
 }
 
 struct XrayChart {
@@ -120,10 +137,12 @@ RunCharts run_charts(const std::vector<io::OrderedJson>& log) {
   add_loss(curves, charts);
   const auto add_alone = [&](const char* curve, const char* title, const char* unit) {
     report::LineChart chart = chart_of(title, unit);
-    add_series(curves, curve, "", chart);
+    add_noisy(curves, curve, "", chart);
     add_chart(chart, charts.training);
   };
-  add_alone("train/learning_rate", "Learning rate", "");
+  report::LineChart rate = chart_of("Learning rate", "");
+  add_series(curves, "train/learning_rate", "", rate);
+  add_chart(rate, charts.training);
   add_alone("train/grad_norm", "Gradient norm before clipping", "");
   add_alone("train/tokens_per_second", "Throughput", "tokens per second");
   add_xray(curves, charts);

@@ -10,7 +10,7 @@ namespace lorry::train {
 struct RunCharts {
   std::vector<std::string> training;  // loss, learning rate, gradient norm, throughput; SVG
   std::vector<std::string> xray;      // one per figure, a line per kind of layer; empty where it did not run
-  std::string note;                   // on the loss: how it was averaged; empty: it was not
+  std::string note;                   // on `training`: how it was averaged; empty: it was not
 };
 
 /// From the lines of log.jsonl. Charts without points are left out.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "io/text_file.hpp"
 #include "report/page.hpp"
 #include "train/run_charts.hpp"

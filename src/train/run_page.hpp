@@ -18,12 +18,12 @@ using RunFacts = std::vector<std::pair<std::string, std::string>>;
 /// What the log does not say.
 struct RunPageText {
   std::string title;
-  RunFacts result;                    // how the run ended, and its figures
-  std::vector<std::string> warnings;  // and advice: sentences
-  RunFacts setup;                     // model, data, schedule
-  RunFacts chosen;                    // options that were given
-  RunFacts defaults;                  // all others, as they were resolved
-  RunFacts environment;               // program, machine, times
+  RunFacts result = {};                    // how the run ended, and its figures
+  std::vector<std::string> warnings = {};  // and advice: sentences
+  RunFacts setup = {};                     // model, data, schedule
+  RunFacts chosen = {};                    // options that were given
+  RunFacts defaults = {};                  // all others, as they were resolved
+  RunFacts environment = {};               // program, machine, times
 };
 
 /// The lines of a log.jsonl; one that is no JSON (a process that was killed leaves at most the last) is
