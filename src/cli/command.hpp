@@ -33,5 +33,6 @@ Command make_inspect_command();
 Command make_analyze_command();
 Command make_completion_command();
 Command make_man_command();
+Command make_estimate_command();
 
 }  // namespace lorry::cli

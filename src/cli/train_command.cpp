@@ -7,13 +7,16 @@
 #include "cli/command.hpp"
 #include "cli/observation.hpp"
 #include "cli/output.hpp"
+#include "cli/plan_report.hpp"
 #include "cli/run_report.hpp"
 #include "cli/shared_options.hpp"
 #include "cli/stop_signals.hpp"
 #include "cli/train_options.hpp"
 #include "cli/train_report.hpp"
 #include "cli/xray_report.hpp"
+#include "core/machine.hpp"
 #include "io/text_file.hpp"
+#include "train/check_run.hpp"
 #include "train/diverged.hpp"
 
 namespace lorry::cli {
@@ -38,18 +41,15 @@ Examples:
 struct Flags {
   train::TrainOptions train;
   ObservationFlags observation;
+  bool dry_run = false;
   bool json = false;
 };
 
 /// Writes OUT/train.yaml and returns what stands in it.
 std::string write_config(const OptionTable& table, const Flags& flags) {
   const train::TrainOptions& options = flags.train;
-  const bool fresh_lora = options.method == train::Method::kLora && options.adapter.empty();
   std::string yaml = to_yaml(table, [&](const Option& option) {
-    if (option.name == "resume") return false;  // the file starts a new run
-    if (!is_repeatable(option, flags.observation)) return false;
-    if (option.name == "epochs") return !options.steps.has_value();
-    return fresh_lora || option.group != kLoraGroup;
+    return belongs_to_run(option, options) && is_repeatable(option, flags.observation);
   });
   io::write_text_file(
       options.out / kTrainConfigFile,
@@ -90,6 +90,27 @@ train::RunResult train_and_report(const OptionTable& table, const train::TrainOp
   }
 }
 
+/// What the run would be, without it.
+void print_plan(const OptionTable& table, Flags& flags) {
+  train::TrainOptions& options = flags.train;
+  train::check_options(options);
+  train::RunInputs inputs = train::open_inputs(options);
+  const train::DryRun plan = train::plan_run(inputs, options);
+  options.dtype = inputs.model.decoder->compute();
+  options.max_seq_length = inputs.max_seq_length;
+  for (const std::string& warning : plan.warnings) print_note("warning: " + warning);
+  if (flags.json) return print_json(dry_run_json(table, options, plan));
+  print_out(to_yaml(table, [&](const Option& option) { return belongs_to_run(option, options); }) + "\n" +
+            dry_run_text(options, plan));
+}
+
+void warn_of_memory(train::RunInputs& inputs, const train::TrainOptions& options) {
+  const train::RunSize size = train::measure_run(inputs.model, options);
+  const auto warning =
+      train::memory_warning(train::predict_memory(inputs, size, options), options.method, available_memory());
+  if (warning) print_note("warning: " + *warning);
+}
+
 void run(const OptionTable& table, Flags& flags) {
   train::TrainOptions& options = flags.train;
   choose_duration(table, options);
@@ -97,10 +118,12 @@ void run(const OptionTable& table, Flags& flags) {
   check_observation(table, flags.observation, options);
   use_base_model(options.model, options.adapter);
   options.lr = options.learning_rate();
+  if (flags.dry_run) return print_plan(table, flags);
   TrainReport report(options);
   Observation observation(flags.observation, options, report);
   RunStory story{.started = std::time(nullptr)};
   train::RunObserver observer;
+  observer.on_open = [&](train::RunInputs& inputs) { warn_of_memory(inputs, options); };
   observer.on_start = [&](const train::RunPlan& plan) {
     options.dtype = plan.dtype;
     options.max_seq_length = plan.max_seq_length;
@@ -138,6 +161,11 @@ Command make_train_command() {
   add_train_options(table, flags->train, "where the result goes; must not hold one yet (but see --resume)");
   add_checkpoint_options(table, flags->train);
   add_observation_options(table, flags->observation, flags->train);
+  table.group("Plan");
+  table
+      .add("dry-run", "", bind_switch(flags->dry_run),
+           "prints the options as resolved, what trains, steps, tokens and memory; writes nothing")
+      .in_config = false;
   add_json_option(table, flags->json, "the result as one JSON object on standard output");
   command.run = [flags](OptionTable& options) { run(options, *flags); };
   return command;

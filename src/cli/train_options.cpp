@@ -197,6 +197,13 @@ void add_checkpoint_options(OptionTable& table, train::TrainOptions& options) {
             "--eval-steps)");
 }
 
+bool belongs_to_run(const Option& option, const train::TrainOptions& options) {
+  if (option.name == "resume") return false;  // the file starts a new run
+  if (option.name == "epochs") return !options.steps.has_value();
+  const bool fresh_lora = options.method == train::Method::kLora && options.adapter.empty();
+  return fresh_lora || option.group != kLoraGroup;
+}
+
 void choose_duration(const OptionTable& table, train::TrainOptions& options) {
   const Source steps = table.source("steps");
   const Source epochs = table.source("epochs");

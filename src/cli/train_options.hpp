@@ -17,6 +17,9 @@ void add_train_options(OptionTable& table, train::TrainOptions& options, std::st
 /// Adds what goes with checkpoints: for runs that are alone in their folder.
 void add_checkpoint_options(OptionTable& table, train::TrainOptions& options);
 
+/// Whether an option says something of the run as resolved, and so stands in its train.yaml.
+bool belongs_to_run(const Option& option, const train::TrainOptions& options);
+
 /// Of --steps and --epochs one counts: a flag rather than the file. Throws Error for both from one place.
 void choose_duration(const OptionTable& table, train::TrainOptions& options);
 

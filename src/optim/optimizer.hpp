@@ -20,6 +20,9 @@ struct StateTensor {
   MatrixView value;
 };
 
+/// What an optimiser keeps of a tensor of that many elements, in bytes.
+Index state_bytes(const OptimizerConfig& config, Index elements);
+
 class Optimizer {
  public:
   /// Borrows `ops` and what the parameters view; allocates the state. Throws Error if the config is out of

@@ -37,4 +37,19 @@ void check_run(const RunInputs& inputs, const TrainOptions& options) {
   }
 }
 
+void check_stopping(const TrainOptions& options, const RunInputs& inputs) {
+  if (!options.keeps_best()) return;
+  const char* flag =
+      options.load_best_model_at_end ? "--load-best-model-at-end" : "--early-stopping-patience";
+  if (!inputs.eval_data) {
+    throw Error(
+        "[train] {}: found without held-out data; expected --eval-data, or valid.jsonl in a --data folder",
+        flag);
+  }
+  if (options.eval_steps == 0) {
+    throw Error("[train] {}: found without --eval-steps; expected held-out losses on the way to choose from",
+                flag);
+  }
+}
+
 }  // namespace lorry::train

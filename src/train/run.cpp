@@ -9,6 +9,7 @@
 #include "train/check_run.hpp"
 #include "train/checkpoints.hpp"
 #include "train/diverged.hpp"
+#include "train/duration.hpp"
 #include "train/loop.hpp"
 #include "train/optimizer_options.hpp"
 #include "train/output_folder.hpp"
@@ -19,21 +20,6 @@
 namespace lorry::train {
 
 namespace {
-
-/// Optimiser steps of `epochs` passes; a step that accumulates ends with its epoch.
-Index count_steps(const TrainOptions& options, const data::Batcher& batcher) {
-  if (options.steps) return *options.steps;
-  const auto whole = static_cast<Index>(std::floor(options.epochs));
-  const auto steps_in = [&](Index epoch) {
-    return (batcher.batches_in_epoch(epoch) + options.grad_accumulation_steps - 1) /
-           options.grad_accumulation_steps;
-  };
-  Index steps = 0;
-  for (Index epoch = 0; epoch < whole; ++epoch) steps += steps_in(epoch);
-  const double rest = options.epochs - static_cast<double>(whole);
-  if (rest > 0) steps += static_cast<Index>(std::ceil(rest * static_cast<double>(steps_in(whole))));
-  return steps;
-}
 
 RunPlan make_plan(const RunInputs& inputs, const Trainee& trainee, Index steps) {
   RunPlan plan{.steps = steps,
@@ -64,22 +50,6 @@ TrainerConfig trainer_config(const TrainOptions& options, Index steps) {
           .dropout_seed = options.seed,
           .label_smoothing = static_cast<float>(options.label_smoothing),
           .neftune_noise_alpha = static_cast<float>(options.neftune_noise_alpha)};
-}
-
-/// What cannot be said before the inputs are open.
-void check_stopping(const TrainOptions& options, const RunInputs& inputs) {
-  if (!options.keeps_best()) return;
-  const char* flag =
-      options.load_best_model_at_end ? "--load-best-model-at-end" : "--early-stopping-patience";
-  if (!inputs.eval_data) {
-    throw Error(
-        "[train] {}: found without held-out data; expected --eval-data, or valid.jsonl in a --data folder",
-        flag);
-  }
-  if (options.eval_steps == 0) {
-    throw Error("[train] {}: found without --eval-steps; expected held-out losses on the way to choose from",
-                flag);
-  }
 }
 
 /// What a run is known by when it goes on.
@@ -178,6 +148,7 @@ RunResult run_to_end(Loop& loop, RunState& state, RunRecord* record, const RunPa
 RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObserver& observer,
                    RunRecord* record) {
   check_stopping(options, inputs);
+  if (observer.on_open) observer.on_open(inputs);
   const std::optional<RunRecord> start = record != nullptr ? find_start(options, *record) : std::nullopt;
   RunState state = start ? start->state : RunState{};
   Trainee trainee(inputs, options);

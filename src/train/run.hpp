@@ -44,6 +44,8 @@ struct LiveRun {
 
 /// What a run reports while it goes on; each may be empty.
 struct RunObserver {
+  /// All is open, and nothing made yet that takes much memory. Must leave the inputs as they were.
+  std::function<void(RunInputs&)> on_open = {};
   std::function<void(const RunPlan&)> on_start = {};
   std::function<void(const StepReport&)> on_step = {};
   std::function<void(Index step, const Evaluation&)> on_evaluation = {};

@@ -73,6 +73,23 @@ TEST(Optimizer, CountsTheBytesOfItsState) {
   EXPECT_EQ(Optimizer(*ops, parameters.list(), {}).state_bytes(), (6 + 2) * 2 * 4);
 }
 
+TEST(Optimizer, BytesOfItsStateAreKnownBefore) {
+  const auto ops = ops::make_cpu_ops(1);
+  const std::vector<OptimizerConfig> configs = {{.kind = OptimizerKind::kAdamW},
+                                                {.kind = OptimizerKind::kAdamW8bit},
+                                                {.kind = OptimizerKind::kSgd},
+                                                {.kind = OptimizerKind::kSgd, .momentum = 0.9},
+                                                {.kind = OptimizerKind::kLion}};
+  for (const OptimizerConfig& config : configs) {
+    for (const Index columns : {7, 4095, 4096, 5001}) {
+      Matrix value(1, columns);
+      Matrix gradient(1, columns);
+      const std::vector<Parameter> parameters = {{.name = "w", .value = value, .gradient = gradient}};
+      EXPECT_EQ(state_bytes(config, columns), Optimizer(*ops, parameters, config).state_bytes()) << columns;
+    }
+  }
+}
+
 TEST(Optimizer, EightBitStateOfLargeParametersGoesOnBitForBit) {
   const auto ops = ops::make_cpu_ops(1);
   const OptimizerConfig config = {.kind = OptimizerKind::kAdamW8bit};

@@ -1,0 +1,112 @@
+#include "model/workspace_size.hpp"
+
+#include <algorithm>
+
+#include "core/check.hpp"
+
+namespace lorry::model {
+
+namespace {
+
+constexpr Index kHeadRowStep = 32;
+constexpr Index kF32Bytes = 4;
+
+/// Rows of a chunk of nn::LossHead.
+Index chunk_rows(Index vocabulary) {
+  constexpr Index kChunkBytes = 64 << 20;
+  constexpr Index kFewestRows = 256;
+  constexpr Index kMostRows = 1024;
+  return std::clamp(kChunkBytes / (vocabulary * kF32Bytes) / kHeadRowStep * kHeadRowStep, kFewestRows,
+                    kMostRows);
+}
+
+/// Sizes of one row, in bytes.
+class RowBytes {
+ public:
+  RowBytes(const ModelConfig& config, const PassShape& pass)
+      : config_(config), pass_(pass), c_(size_of(pass.compute)) {
+    maps_ = std::ssize(config.names.qkv) + 1 + (config.names.gate.empty() ? 2 : 3);
+    LORRY_CHECK_EQ(std::ssize(pass.ranks), maps_ * config.num_hidden_layers + 1);
+  }
+
+  /// Block::Cache of one layer.
+  [[nodiscard]] Index cache(Index layer) const {
+    const Index attention = c_ * (qkv() + config_.q_width() + (config_.qk_norm ? qk() : 0)) +
+                            kF32Bytes * config_.num_attention_heads;
+    const Index mlp = c_ * config_.intermediate_size * (gated() ? 2 : 1);
+    Index ranks = 0;
+    for (Index i = 0; i < maps_; ++i) ranks += rank(layer, i);
+    return kF32Bytes * config_.hidden_size + attention + mlp + kF32Bytes * ranks;
+  }
+
+  /// Block::Scratch.
+  [[nodiscard]] Index scratch() const {
+    const Index d = config_.hidden_size;
+    const Index f = config_.intermediate_size;
+    const Index block = c_ * d + kF32Bytes * d + (c_ == kF32Bytes ? 0 : c_ * d);
+    const Index attention = c_ * (config_.q_width() + qkv());
+    const Index mlp = c_ * f * (gated() ? 3 : 2);
+    return block + attention + mlp + linear_scratch(0, maps_ - mlp_maps(), std::max(d, config_.q_width())) +
+           linear_scratch(maps_ - mlp_maps(), maps_, std::max(d, f));
+  }
+
+  /// LossHead::Scratch, of one row of a chunk; the head reads rows of a batch in chunks.
+  [[nodiscard]] Index head() const {
+    const bool blocks_train = pass_.lowest < config_.num_hidden_layers;
+    const bool trains = blocks_train || pass_.ranks.back() > 0;
+    return c_ * config_.hidden_size + kF32Bytes * config_.vocab_size +
+           (trains && c_ != kF32Bytes ? c_ * config_.vocab_size : 0) +
+           (blocks_train ? kF32Bytes * config_.hidden_size : 0) + 2 * kF32Bytes * pass_.ranks.back();
+  }
+
+ private:
+  [[nodiscard]] bool gated() const { return !config_.names.gate.empty(); }
+  [[nodiscard]] Index mlp_maps() const { return gated() ? 3 : 2; }
+  [[nodiscard]] Index qk() const { return config_.q_width() + config_.k_width(); }
+  [[nodiscard]] Index qkv() const { return qk() + config_.k_width(); }
+  [[nodiscard]] Index rank(Index layer, Index map) const {
+    return pass_.ranks[static_cast<std::size_t>(layer * maps_ + map)];
+  }
+
+  /// nn::Linear::Scratch of the maps [first, last) of all blocks, of at most that many inputs.
+  [[nodiscard]] Index linear_scratch(Index first, Index last, Index inputs) const {
+    Index most = 0;
+    for (Index layer = 0; layer < config_.num_hidden_layers; ++layer) {
+      for (Index i = first; i < last; ++i) most = std::max(most, rank(layer, i));
+    }
+    const Index dropped = pass_.dropout && most > 0 ? (c_ + kF32Bytes) * inputs : 0;
+    return kF32Bytes * most + dropped;
+  }
+
+  const ModelConfig& config_;
+  const PassShape& pass_;
+  Index c_;     // bytes of the compute type
+  Index maps_;  // linear maps of a block
+};
+
+}  // namespace
+
+WorkspaceBytes workspace_bytes(const ModelConfig& config, const PassShape& pass) {
+  const RowBytes row(config, pass);
+  const Index layers = config.num_hidden_layers;
+  const Index d = config.hidden_size;
+  const bool blocks_train = pass.lowest < layers;
+  const Index residuals = kF32Bytes * d * (layers - pass.lowest + 1 + std::min<Index>(pass.lowest, 2));
+  Index caches = 0;
+  for (Index layer = pass.lowest; layer < layers; ++layer) {
+    caches = pass.grad_checkpoint ? std::max(caches, row.cache(layer)) : caches + row.cache(layer);
+  }
+  if (!blocks_train) caches = row.cache(layers - 1);
+  const Index ends = size_of(pass.compute) * d + (blocks_train ? 2 * kF32Bytes * d : 0);
+  // Without backward the scratch holds less; nothing of the kind is worth a formula of its own.
+  const Index rope =
+      config.names.position_embedding.empty() ? pass.positions * config.head_dim * kF32Bytes : 0;
+  WorkspaceBytes bytes;
+  bytes.activations = pass.rows * (residuals + caches + ends + row.scratch()) + rope;
+  const Index chunk = std::min(chunk_rows(config.vocab_size),
+                               (pass.targets + kHeadRowStep - 1) / kHeadRowStep * kHeadRowStep);
+  bytes.logits = chunk * row.head();
+  return bytes;
+}
+
+}  // namespace lorry::model

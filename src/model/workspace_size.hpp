@@ -1,0 +1,31 @@
+// model/workspace_size.hpp: what Decoder::Workspace comes to in a training pass, from shapes alone. Follows
+// the declarations in decoder.hpp, block.hpp, nn/ and head.hpp; a test compares it with a workspace in use.
+#pragma once
+#include <vector>
+
+#include "model/config.hpp"
+#include "tensor/dtype.hpp"
+
+namespace lorry::model {
+
+/// One training pass. Legend: N rows of a batch, R ranks.
+struct PassShape {
+  Index rows = 0;       // N, a multiple of data::BatcherOptions::row_multiple
+  Index targets = 0;    // of them
+  Index positions = 0;  // tokens of the longest document
+  DType compute = DType::kF32;
+  bool grad_checkpoint = false;
+  bool dropout = false;      // some update drops inputs
+  Index lowest = 0;          // the lowest block that backward visits; num_hidden_layers: none
+  std::vector<Index> ranks;  // of every linear map in model order, the head last: the sum over its updates
+};
+
+/// Bytes that are written to, and so resident.
+struct WorkspaceBytes {
+  Index activations = 0;
+  Index logits = 0;  // the loss head's
+};
+
+WorkspaceBytes workspace_bytes(const ModelConfig& config, const PassShape& pass);
+
+}  // namespace lorry::model

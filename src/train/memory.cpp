@@ -1,0 +1,160 @@
+#include "train/memory.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "data/batcher.hpp"
+#include "model/model_folder.hpp"
+#include "model/tensor_list.hpp"
+#include "model/workspace_size.hpp"
+#include "optim/optimizer.hpp"
+
+namespace lorry::train {
+
+namespace {
+
+Index round_up(Index value, Index multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+/// Sizes of the model's matrices and vectors.
+struct WeightSizes {
+  Index elements = 0;       // of all
+  Index matrices = 0;       // elements of matrices
+  Index largest = 0;        // elements of one tensor
+  Index used_bytes = 0;     // of matrices in their files, as far as training reads them
+  Index vector_bytes = 0;   // float32
+  bool other_type = false;  // some matrix of a block is not of the compute type
+};
+
+WeightSizes weight_sizes(const model::LoadedModel& model) {
+  const model::ModelConfig& config = model.config;
+  WeightSizes sizes;
+  const std::string embedding = config.names.root + config.names.embedding + ".weight";
+  for (const model::TensorSpec& spec : model::list_tensors(config)) {
+    const Index elements = spec.rows() * spec.cols();
+    sizes.elements += elements;
+    sizes.largest = std::max(sizes.largest, elements);
+    if (spec.shape.size() == 1) {
+      sizes.vector_bytes += elements * size_of(DType::kF32);
+      continue;
+    }
+    sizes.matrices += elements;
+    const ConstMatrixView view = model.weights.at(spec.name);
+    Index rows = spec.rows();
+    // Rows of no token are not read, unless the table is the head too.
+    if (spec.name == embedding && !config.tie_word_embeddings)
+      rows = std::min(rows, model.tokenizer->vocab_size());
+    sizes.used_bytes += rows * spec.cols() * size_of(view.dtype);
+    if (spec.kind == model::TensorKind::kLinear && view.dtype != model.decoder->compute())
+      sizes.other_type = true;
+  }
+  return sizes;
+}
+
+/// What the operators keep between calls: compiled products, packed operands, panels in another type
+/// (ops/cpu/matmul.cpp), the stacks of their threads, and what the heap keeps
+/// between blocks when batches grow (measured: 8 to 17 MiB).
+Index kernel_bytes(const WeightSizes& sizes, Index largest_matrix_bytes) {
+  constexpr Index kKernels = Index{16} << 20;
+  constexpr Index kPanel = Index{16} << 20;
+  return kKernels + (sizes.other_type ? std::min(kPanel, largest_matrix_bytes) : 0);
+}
+
+Index data_bytes(const data::Dataset* data) {
+  if (data == nullptr || data->index) return 0;
+  constexpr Index kTokenBytes = 4;
+  return data->statistics.tokens * kTokenBytes +
+         data->statistics.documents * static_cast<Index>(sizeof(data::Document));
+}
+
+/// Weights of the full method: they are made from the file before anything else is there.
+Index full_weights(const WeightSizes& sizes, DType compute, DType stored, Index others) {
+  constexpr Index kF32Bytes = 4;
+  const Index copies = compute == DType::kF32 ? 0 : sizes.matrices * size_of(compute);
+  const Index weights = sizes.elements * kF32Bytes + copies + sizes.vector_bytes;
+  const Index loading = weights + sizes.used_bytes;  // gradients are there too, the others are not
+  const Index saving = weights + sizes.largest * size_of(stored);
+  return std::max(loading - others, saving);
+}
+
+}  // namespace
+
+std::array<std::pair<std::string_view, Index>, 8> MemoryParts::list() const {
+  return {{{"weights", weights},
+           {"adapters", adapters},
+           {"gradients", gradients},
+           {"optimizer", optimizer},
+           {"activations", activations},
+           {"logits", logits},
+           {"data", data},
+           {"program", program}}};
+}
+
+Index MemoryParts::total() const {
+  Index sum = 0;
+  for (const auto& [name, bytes] : list()) sum += bytes;
+  return sum;
+}
+
+Index MemoryParts::anonymous(Method method) const {
+  return total() - (method == Method::kLora ? weights : 0);
+}
+
+LargestBatch largest_batch(const TrainOptions& options, const model::ModelConfig& config,
+                           const data::Dataset* data) {
+  const Index row_multiple = data::BatcherOptions().row_multiple;
+  const Index longest = options.sequence_length(config.max_position_embeddings);
+  LargestBatch batch{.rows = options.batch_size * longest, .targets = 0, .longest = longest};
+  double share = 1;
+  if (data != nullptr && data->statistics.tokens > 0) {
+    batch.rows = std::min(batch.rows, data->statistics.tokens);
+    share = static_cast<double>(data->statistics.targets) / static_cast<double>(data->statistics.tokens);
+  }
+  batch.rows = round_up(batch.rows, row_multiple);
+  batch.longest = std::min(batch.longest, batch.rows);
+  batch.targets = static_cast<Index>(share * static_cast<double>(batch.rows));
+  return batch;
+}
+
+MemoryParts predict_memory(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
+                           const data::Dataset* data, Index resident) {
+  constexpr Index kF32Bytes = 4;
+  const WeightSizes sizes = weight_sizes(model);
+  const LargestBatch batch = largest_batch(options, model.config, data);
+  const DType compute = model.decoder->compute();
+  const model::WorkspaceBytes workspace =
+      model::workspace_bytes(model.config, {.rows = batch.rows,
+                                            .targets = batch.targets,
+                                            .positions = batch.longest,
+                                            .compute = compute,
+                                            .grad_checkpoint = options.grad_checkpoint,
+                                            .dropout = size.dropout,
+                                            .lowest = size.lowest,
+                                            .ranks = size.ranks});
+  MemoryParts parts{
+      .activations = workspace.activations, .logits = workspace.logits, .data = data_bytes(data)};
+  parts.gradients = size.trainable * kF32Bytes;
+  for (const Index elements : size.tensors) {
+    parts.optimizer += optim::state_bytes(options.optimizer, elements);
+  }
+  // The data are resident already.
+  parts.program = resident - parts.data + kernel_bytes(sizes, sizes.largest * kF32Bytes);
+  if (options.method == Method::kLora) {
+    parts.weights = sizes.used_bytes;
+    parts.adapters = size.trainable * kF32Bytes;
+  } else {
+    const Index others = parts.optimizer + parts.activations + parts.logits;
+    parts.weights = full_weights(sizes, compute, model::stored_dtype(model.folder), others);
+  }
+  return parts;
+}
+
+io::OrderedJson to_json(const MemoryParts& parts) {
+  io::OrderedJson json;
+  for (const auto& [name, bytes] : parts.list()) json[std::string(name)] = bytes;
+  json["total"] = parts.total();
+  return json;
+}
+
+}  // namespace lorry::train

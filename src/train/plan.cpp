@@ -1,0 +1,94 @@
+#include "train/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "core/clock.hpp"
+#include "core/machine.hpp"
+#include "data/batcher.hpp"
+#include "model/model_folder.hpp"
+#include "train/check_run.hpp"
+#include "train/duration.hpp"
+
+namespace lorry::train {
+
+namespace {
+
+/// How much of an epoch is done in the steps.
+double epochs_of(const TrainOptions& options, const data::Batcher& batcher, Index steps) {
+  Index left = steps;
+  for (Index epoch = 0;; ++epoch) {
+    const Index whole = steps_in_epoch(options, batcher, epoch);
+    if (left <= whole)
+      return static_cast<double>(epoch) + static_cast<double>(left) / static_cast<double>(whole);
+    left -= whole;
+    // Epochs are alike but for a step or so.
+    if (epoch == 2) return 3.0 + static_cast<double>(left) / static_cast<double>(whole);
+  }
+}
+
+/// Tokens that one epoch goes through: of every file as often as its weight says.
+double tokens_of_epoch(const data::Dataset& data) {
+  const auto tokens = static_cast<double>(data.statistics.tokens);
+  if (data.shares.empty()) return tokens;
+  const data::DocumentView documents = data.view();
+  double sum = 0;
+  for (const data::Share& share : data.shares) {
+    double of_file = 0;
+    for (Index i = share.first; i < share.last; ++i) of_file += static_cast<double>(documents.length(i));
+    sum += share.weight * of_file;
+  }
+  return sum;
+}
+
+}  // namespace
+
+MemoryParts predict_memory(RunInputs& inputs, const RunSize& size, const TrainOptions& options) {
+  const bool has_data = inputs.data.statistics.tokens > 0;
+  return predict_memory(inputs.model, size, options, has_data ? &inputs.data : nullptr, resident_bytes());
+}
+
+std::optional<std::string> memory_warning(const MemoryParts& parts, Method method,
+                                          const std::optional<Index>& available) {
+  if (!available) return std::nullopt;
+  const Index more = parts.total() - parts.program - parts.data;  // those are there already
+  if (more <= *available) return std::nullopt;
+  const Index held = more - (parts.total() - parts.anonymous(method));
+  const std::string need =
+      fmt::format("the run needs about {}, {} more than now; {} are available", format_bytes(parts.total()),
+                  format_bytes(more), format_bytes(*available));
+  if (held <= *available) {
+    return need + ": it will be slow, since weights are read from the disk again and again";
+  }
+  return need +
+         ": it cannot fit; try a smaller --batch-size or --max-seq-length, --grad-checkpoint, or --optimizer "
+         "adamw_8bit with --method full";
+}
+
+DryRun plan_run(RunInputs& inputs, const TrainOptions& options) {
+  check_run(inputs, options);
+  check_stopping(options, inputs);
+  const data::Batcher batcher(inputs.data.view(), {.batch_size = options.batch_size,
+                                                   .max_seq_length = inputs.max_seq_length,
+                                                   .seed = options.seed,
+                                                   .shares = inputs.data.shares});
+  DryRun plan;
+  plan.size = measure_run(inputs.model, options);
+  plan.max_seq_length = inputs.max_seq_length;
+  plan.steps = count_steps(options, batcher);
+  plan.epochs = epochs_of(options, batcher, plan.steps);
+  plan.tokens = static_cast<Index>(std::llround(plan.epochs * tokens_of_epoch(inputs.data)));
+  plan.result_bytes = options.method == Method::kLora
+                          ? plan.size.adapter_bytes()
+                          : plan.size.model * size_of(model::stored_dtype(inputs.model.folder));
+  plan.memory = predict_memory(inputs, plan.size, options);
+  plan.available = available_memory();
+  plan.warnings = inputs.warnings;
+  if (const auto warning = memory_warning(plan.memory, options.method, plan.available)) {
+    plan.warnings.push_back(*warning);
+  }
+  return plan;
+}
+
+}  // namespace lorry::train

@@ -1,0 +1,108 @@
+#include "train/run_size.hpp"
+
+#include <algorithm>
+
+#include "model/adapter_files.hpp"
+#include "model/peft_names.hpp"
+#include "model/tensor_list.hpp"
+
+namespace lorry::train {
+
+namespace {
+
+/// "base_model.model.model.layers.3.mlp.up_proj.lora_A.weight" as "mlp.up_proj", and the whole module's name.
+struct ModuleName {
+  std::string group;
+  std::string module;
+};
+
+ModuleName module_name(const std::string& tensor, const model::ModelConfig& config) {
+  std::string name = tensor;
+  if (name.starts_with(model::kPeftPrefix)) name.erase(0, model::kPeftPrefix.size());
+  const std::size_t update = name.find(".lora_");
+  name.erase(update == std::string::npos ? name.rfind('.') : update);
+  const std::string blocks = config.names.root + config.names.layers + ".";
+  if (!name.starts_with(blocks)) return {.group = name, .module = name};
+  return {.group = name.substr(name.find('.', blocks.size()) + 1), .module = name};
+}
+
+class Groups {
+ public:
+  void add(const ModuleName& name, Index parameters) {
+    auto found = std::find_if(groups_.begin(), groups_.end(),
+                              [&](const TrainedGroup& group) { return group.name == name.group; });
+    if (found == groups_.end()) found = groups_.insert(found, {.name = name.group});
+    found->parameters += parameters;
+    // The tensors of a module follow one another.
+    if (name.module != last_) ++found->modules;
+    last_ = name.module;
+  }
+  [[nodiscard]] std::vector<TrainedGroup> take() { return std::move(groups_); }
+
+ private:
+  std::vector<TrainedGroup> groups_;
+  std::string last_;
+};
+
+void add_tensor(const std::string& name, Index elements, const model::ModelConfig& config, Groups& groups,
+                RunSize& size) {
+  groups.add(module_name(name, config), elements);
+  size.tensors.push_back(elements);
+  size.trainable += elements;
+}
+
+/// The block of a linear map; the number of blocks for one outside.
+Index block_of(const std::string& module, const model::ModelConfig& config) {
+  for (Index layer = 0; layer < config.num_hidden_layers; ++layer) {
+    if (module.starts_with(config.block_name(layer))) return layer;
+  }
+  return config.num_hidden_layers;
+}
+
+void measure_adapter(model::LoadedModel& model, const TrainOptions& options, Groups& groups, RunSize& size) {
+  model::Decoder& decoder = *model.decoder;
+  model::PeftConfig config = options.lora;
+  config.init_lora_weights = model::PeftConfig().init_lora_weights;  // others may cost time
+  model::Adapter adapter = options.adapter.empty() ? model::Adapter::create(config, decoder, options.seed)
+                                                   : model::load_adapter(options.adapter, decoder);
+  for (const optim::Parameter& parameter : adapter.parameters()) {
+    add_tensor(parameter.name, parameter.value.size(), model.config, groups, size);
+  }
+  size.dropout = adapter.config().lora_dropout > 0;
+  size.lowest = model.config.num_hidden_layers;
+  adapter.attach(decoder);
+  for (const nn::Linear* linear : decoder.linears()) {
+    Index ranks = 0;
+    for (const nn::Linear::PlacedUpdate& placed : linear->updates()) ranks += placed.update->rank;
+    size.ranks.push_back(ranks);
+    if (ranks > 0) size.lowest = std::min(size.lowest, block_of(linear->name(), model.config));
+  }
+  model::Adapter::detach(decoder);
+}
+
+}  // namespace
+
+RunSize measure_run(model::LoadedModel& model, const TrainOptions& options) {
+  RunSize size{.model = model::count_weights(model.config)};
+  Groups groups;
+  if (options.method == Method::kLora) {
+    measure_adapter(model, options, groups, size);
+  } else {
+    for (const model::TensorSpec& spec : model::list_tensors(model.config)) {
+      add_tensor(spec.name, spec.rows() * spec.cols(), model.config, groups, size);
+    }
+    size.ranks.assign(model.decoder->linears().size(), 0);
+  }
+  size.groups = groups.take();
+  return size;
+}
+
+io::OrderedJson to_json(const std::vector<TrainedGroup>& groups) {
+  io::OrderedJson list = io::OrderedJson::array();
+  for (const TrainedGroup& group : groups) {
+    list.push_back({{"module", group.name}, {"count", group.modules}, {"parameters", group.parameters}});
+  }
+  return list;
+}
+
+}  // namespace lorry::train

@@ -1,0 +1,123 @@
+#include "train/step_time.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/clock.hpp"
+
+namespace lorry::train {
+
+namespace {
+
+constexpr int kRepetitions = 5;
+constexpr double kWholeStepSeconds = 1.0;  // measured as it is
+constexpr double kPartStepSeconds = 0.5;   // aimed at for two blocks
+constexpr double kWholeModelElements = 64e6;
+constexpr Index kRowStep = 32;
+constexpr Index kFewestRows = 128;
+
+/// Passes over the weights of a block: forward, by x, by the weights, and forward again.
+double passes(const TrainOptions& options) {
+  return 2.0 + (options.method == Method::kFull ? 1.0 : 0.0) + (options.grad_checkpoint ? 1.0 : 0.0);
+}
+
+double elements_of_block(const model::ModelConfig& config) {
+  const Index attention = config.hidden_size * (2 * config.q_width() + 2 * config.k_width());
+  const Index mlp = config.hidden_size * config.intermediate_size * (config.names.gate.empty() ? 2 : 3);
+  return static_cast<double>(attention + mlp);
+}
+
+/// Floating point operations of products in one row of a micro-batch.
+double flops_of_row(const model::ModelConfig& config, const TrainOptions& options, Index blocks,
+                    double share) {
+  const double head = static_cast<double>(config.hidden_size * config.vocab_size) * share;
+  const double head_passes = options.method == Method::kFull ? 3.0 : 2.0;
+  return 2.0 *
+         (passes(options) * elements_of_block(config) * static_cast<double>(blocks) + head_passes * head);
+}
+
+/// What batches are like: as long as they get, of documents of the length that a token meets on average.
+ProbeBatch usual_batch(const TrainOptions& options, const model::ModelConfig& config,
+                       const data::Dataset* data) {
+  const LargestBatch largest = largest_batch(options, config, data);
+  ProbeBatch batch{.rows = largest.rows,
+                   .length = largest.longest,
+                   .share = static_cast<double>(largest.targets) / static_cast<double>(largest.rows)};
+  if (data == nullptr) return batch;
+  const data::DocumentView documents = data->view();
+  double tokens = 0;
+  double squares = 0;
+  for (Index i = 0; i < documents.size(); ++i) {
+    const auto length = static_cast<double>(documents.length(i));
+    tokens += length;
+    squares += length * length;
+  }
+  if (tokens > 0) {
+    batch.length = std::clamp<Index>(static_cast<Index>(std::lround(squares / tokens)), 2, largest.longest);
+  }
+  return batch;
+}
+
+/// Time of all blocks and the ends from that of one and of two blocks, with fewer rows.
+double extrapolate(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
+                   const ProbeBatch& whole, StepTime& time) {
+  const double row_flops = flops_of_row(model.config, options, 2, whole.share);
+  const double affordable = kPartStepSeconds * time.rates.flops / row_flops;
+  const Index most = static_cast<Index>(affordable) / kRowStep * kRowStep;
+  ProbeBatch part = whole;
+  part.rows = std::min(whole.rows, std::max(kFewestRows, most));
+  part.length = std::min(whole.length, part.rows);
+  StepProbe one(model, size, options, 1);
+  StepProbe two(model, size, options, 2);
+  double first = one.seconds(part, kRepetitions);
+  double second = two.seconds(part, kRepetitions);
+  // Each again: what disturbed one of them should not count.
+  first = std::min(first, one.seconds(part, kRepetitions));
+  second = std::min(second, two.seconds(part, kRepetitions));
+  const double block = std::max(second - first, first / 100);
+  const double ends = std::max(first - block, 0.0);
+  const double times = static_cast<double>(whole.rows) / static_cast<double>(part.rows);
+  double attention = 0;
+  if (part.length < whole.length) {
+    const ProbeBatch longer = {.rows = whole.length, .length = whole.length, .share = 1};
+    attention = one.attention_seconds(longer, 2) * static_cast<double>(whole.rows) /
+                    static_cast<double>(longer.rows) -
+                one.attention_seconds(part, 2) * times;
+    // Forward, which is recomputed, is about a third.
+    if (options.grad_checkpoint) attention *= 4.0 / 3.0;
+  }
+  const auto blocks = static_cast<double>(model.config.num_hidden_layers);
+  const auto below = static_cast<double>(size.lowest);  // only forward
+  const double trained = blocks - below + below / passes(options);
+  time.probe_blocks = 2;
+  time.probe_rows = part.rows;
+  return times * (ends + trained * block) + trained * std::max(attention, 0.0);
+}
+
+}  // namespace
+
+StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
+                           const data::Dataset* data) {
+  const Stopwatch watch;
+  const model::ModelConfig& config = model.config;
+  StepTime time{.rates = measure_rates(model, options)};
+  const ProbeBatch batch = usual_batch(options, config, data);
+  const auto accumulated = static_cast<double>(options.grad_accumulation_steps);
+  const double flops = flops_of_row(config, options, config.num_hidden_layers, batch.share);
+  const bool whole = flops * static_cast<double>(batch.rows) / time.rates.flops < kWholeStepSeconds &&
+                     static_cast<double>(size.model) < kWholeModelElements && size.lowest == 0;
+  double micro_step = 0;
+  if (whole) {
+    micro_step = StepProbe(model, size, options, config.num_hidden_layers).seconds(batch, 2 * kRepetitions);
+    time.probe_blocks = config.num_hidden_layers;
+    time.probe_rows = batch.rows;
+  } else {
+    micro_step = extrapolate(model, size, options, batch, time);
+  }
+  time.seconds = accumulated * micro_step + time.rates.update_seconds * static_cast<double>(size.trainable);
+  time.tokens = batch.rows * options.grad_accumulation_steps;
+  time.probe_seconds = watch.seconds();
+  return time;
+}
+
+}  // namespace lorry::train

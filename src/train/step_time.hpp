@@ -1,0 +1,23 @@
+// train/step_time.hpp: the time of one optimiser step, predicted from measurements of a few seconds.
+#pragma once
+#include <optional>
+
+#include "train/probe.hpp"
+
+namespace lorry::train {
+
+struct StepTime {
+  double seconds = 0;        // of one step with batches as large as they get
+  Index tokens = 0;          // of such a step
+  double probe_seconds = 0;  // that measuring took
+  Index probe_blocks = 0;    // of the model that was measured
+  Index probe_rows = 0;      // of its batch
+  MachineRates rates = {};
+};
+
+/// Measures whole steps where that takes about a second, else steps of one and two blocks with fewer rows,
+/// from which the model's are worked out: blocks alike, rows alike but for attention. `data` may be null.
+StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
+                           const data::Dataset* data);
+
+}  // namespace lorry::train
