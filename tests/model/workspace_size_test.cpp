@@ -1,6 +1,7 @@
 // The workspace's size from shapes, against a workspace that was used.
 #include "model/workspace_size.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "model/adapter.hpp"
