@@ -70,6 +70,7 @@ void measure_adapter(model::LoadedModel& model, const TrainOptions& options, Gro
   }
   size.dropout = adapter.config().lora_dropout > 0;
   size.lowest = model.config.num_hidden_layers;
+  if (!adapter.embeddings().empty()) size.lowest = 0;  // block 0 reads what they give
   adapter.attach(decoder);
   for (const nn::Linear* linear : decoder.linears()) {
     Index ranks = 0;
