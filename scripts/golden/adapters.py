@@ -50,10 +50,6 @@ ACCEPTED = {
 
 # case: (field that the error must name, arguments)
 REFUSED = {
-    "use_dora": ("use_dora", dict(use_dora=True)),
-    "use_rslora": ("use_rslora", dict(use_rslora=True)),
-    "layers_to_transform": ("layers_to_transform", dict(layers_to_transform=[1])),
-    "exclude_modules": ("exclude_modules", dict(exclude_modules=["v_proj"])),
     "trainable_token_indices": ("trainable_token_indices", dict(trainable_token_indices=[5])),
     "layer_replication": ("layer_replication", dict(layer_replication=[[0, 2], [1, 2]])),
     "target_parameters": ("target_parameters", dict(target_parameters=["mlp.experts.down_proj"])),

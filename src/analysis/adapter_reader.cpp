@@ -56,11 +56,22 @@ Grid read_grid(const io::TensorView& tensor, const std::string& file) {
   return grid;
 }
 
+/// DoRA stretches every row of W + B A, so what it changes is of full rank and cannot be told without W.
+model::PeftConfig plain_config(const std::filesystem::path& folder) {
+  model::PeftConfig config = model::load_peft_config(folder);
+  if (!config.use_dora) return config;
+  throw Error(
+      "[load] {}: field \"use_dora\": found true; expected an adapter whose change has low rank: what DoRA "
+      "changes "
+      "depends on the base (lorry merge makes a model of it, which can be analysed beside its base)",
+      (folder / model::kAdapterConfigFile).string());
+}
+
 class AdapterUpdates : public UpdateSource {
  public:
   AdapterUpdates(const std::filesystem::path& folder, model::PartsAs parts)
       : folder_(folder),
-        ranks_(model::load_peft_config(folder),
+        ranks_(plain_config(folder),
                fmt::format("[load] {}: field", (folder / model::kAdapterConfigFile).string())),
         file_(weights_of(folder)) {
     if (parts == model::PartsAs::kSeparate) records_ = model::read_part_records(file_);
@@ -142,7 +153,7 @@ class AdapterUpdates : public UpdateSource {
                              .outputs = pair.b->shape[0],
                              .inputs = pair.a->shape[1],
                              .rank = rank,
-                             .scale = ranks_.alpha(module) / static_cast<double>(rank)};
+                             .scale = ranks_.exact_scale(module)};
     const auto records = records_.find(module);
     if (records == records_.end()) {
       infos_.push_back(info);

@@ -130,7 +130,51 @@ Binding bind_texts(std::vector<std::string>& to) {
                 return true;
               },
           .show = [&to] { return fmt::format("{}", fmt::join(to, ",")); },
-          .expected = "text"};
+          .expected = "text",
+          .items = [&to] { return to; }};
+}
+
+Binding bind_pairs(std::function<bool(const std::string& key, const std::string& value)> add,
+                   std::function<std::vector<std::pair<std::string, std::string>>()> pairs,
+                   std::string expected) {
+  const auto items = [pairs = std::move(pairs)] {
+    const auto all = pairs();
+    std::vector<std::string> texts;
+    texts.reserve(all.size());
+    for (const auto& [key, value] : all) texts.push_back(fmt::format("{}={}", key, value));
+    return texts;
+  };
+  return {.read =
+              [add = std::move(add)](const std::string& text) {
+                const std::size_t split = text.rfind('=');
+                return split != std::string::npos && split > 0 &&
+                       add(text.substr(0, split), text.substr(split + 1));
+              },
+          .show = [items] { return fmt::format("{}", fmt::join(items(), ",")); },
+          .expected = std::move(expected),
+          .items = items,
+          .is_pairs = true};
+}
+
+Binding bind_integers(std::vector<Index>& to, Index least) {
+  return {.read =
+              [&to, least](const std::string& text) {
+                std::vector<Index> numbers;
+                for (std::size_t begin = 0; begin <= text.size();) {
+                  const std::size_t end = std::min(text.find(',', begin), text.size());
+                  std::string word = text.substr(begin, end - begin);
+                  while (word.starts_with(' ')) word.erase(0, 1);
+                  while (word.ends_with(' ')) word.pop_back();
+                  const auto number = parse<Index>(word);
+                  if (!number || *number < least) return false;
+                  numbers.push_back(*number);
+                  begin = end + 1;
+                }
+                to = std::move(numbers);
+                return true;
+              },
+          .show = [&to] { return fmt::format("{}", fmt::join(to, ",")); },
+          .expected = fmt::format("integers of at least {}, separated by commas", least)};
 }
 
 Binding bind_path(std::filesystem::path& to) {

@@ -21,6 +21,10 @@ struct Binding {
   std::string expected;                          // "an integer of at least 1"
   bool is_switch = false;                        // a flag without a value
   std::vector<std::string_view> words = {};      // if there are few texts to choose from: all of them
+  /// For Option::repeated where one text cannot hold all: the texts that read would take. A YAML config has
+  /// them as a list, or if they are pairs as a mapping.
+  std::function<std::vector<std::string>()> items = {};
+  bool is_pairs = false;  // each text is "KEY=VALUE"
 };
 
 /// Numbers from `low` to `high`; ends that are open are left out themselves.
@@ -42,6 +46,13 @@ Binding bind_seed(std::uint64_t& to);
 Binding bind_text(std::string& to);
 /// Each text that is read comes behind those before: for Option::repeated.
 Binding bind_texts(std::vector<std::string>& to);
+/// Pairs "KEY=VALUE", the key before the last "=": for Option::repeated. `add` says whether it takes one;
+/// `pairs` gives those that it took.
+Binding bind_pairs(std::function<bool(const std::string& key, const std::string& value)> add,
+                   std::function<std::vector<std::pair<std::string, std::string>>()> pairs,
+                   std::string expected);
+/// Numbers of at least `least`, separated by commas.
+Binding bind_integers(std::vector<Index>& to, Index least);
 Binding bind_path(std::filesystem::path& to);
 /// Each path that is read comes behind those before: for Option::repeated.
 Binding bind_paths(std::vector<std::filesystem::path>& to);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "cli/aliases.hpp"
 #include "cli/suggestion.hpp"
@@ -119,7 +120,11 @@ class ConfigReader {
       given.texts.push_back(given.alias != nullptr ? translate<Error>(*given.alias, text, given.field)
                                                    : text);
     };
-    if (given.option->repeated && value.IsSequence()) {
+    if (given.option->binding.is_pairs && value.IsMap()) {
+      for_each_key(file_, value, [&](const std::string& key, const YAML::Node& item, const std::string&) {
+        given.texts.push_back(fmt::format("{}={}", key, yaml_text(item, expected, given.field)));
+      });
+    } else if (given.option->repeated && value.IsSequence()) {
       for (const YAML::Node& item : value) add(item);
     } else {
       add(value);
@@ -188,6 +193,8 @@ class ConfigReader {
     if (rank == nullptr || !number(text, scale) || !number(rank->binding.show(), times)) {
       throw Error("{}: found {}; expected a number above 0", given.field, io::in_quotes(text));
     }
+    const Option* root = table_.find("use-rslora");
+    if (root != nullptr && root->binding.show() == "true") times = std::sqrt(times);
     table_.set(*given.option, fmt::format("{}", scale * times), Source::kConfig, given.field);
   }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/lora_options.hpp"
 #include "core/clock.hpp"
 #include "model/base_model.hpp"
 
@@ -125,11 +126,17 @@ std::string adapter_text(const std::filesystem::path& path, const model::Adapter
                config.base_model_name_or_path.empty()
                    ? std::string("not named")
                    : config.base_model_name_or_path + (here ? "" : " (not there; give it by --model)"));
-  text += line("method", fmt::format("LoRA, rank {}, alpha {} (scale {}), dropout {}", config.r,
-                                     config.lora_alpha, config.scale(), config.lora_dropout));
+  text += line("method", fmt::format("{}, rank {}, alpha {} (scale {}), dropout {}", method_name(config),
+                                     config.r, config.lora_alpha, config.scale(), config.lora_dropout));
   if (!config.rank_pattern.empty()) text += line("rank pattern", pattern_text(config.rank_pattern));
   if (!config.alpha_pattern.empty()) text += line("alpha pattern", pattern_text(config.alpha_pattern));
   text += line("targets", targets_text(config.target_modules));
+  const model::ModuleFilter& filter = config.filter;
+  if (filter.exclude_modules != model::TargetModules())
+    text += line("excluded", targets_text(filter.exclude_modules));
+  if (!filter.layers_to_transform.empty()) {
+    text += line("layers", fmt::format("{}", fmt::join(filter.layers_to_transform, ", ")));
+  }
   text += line("parameters", fmt::format("{} on {} layers, {}", summary.parameters, summary.modules.size(),
                                          format_bytes(summary.bytes)));
   if (summary.embedding_halves > 0) {
@@ -177,10 +184,15 @@ io::OrderedJson adapter_json(const std::filesystem::path& path, const model::Ada
           {"rank_pattern", pattern_json(config.rank_pattern)},
           {"alpha_pattern", pattern_json(config.alpha_pattern)},
           {"dropout", config.lora_dropout},
+          {"use_rslora", config.use_rslora},
+          {"use_dora", config.use_dora},
           {"target_modules", targets_json(config.target_modules)},
           {"modules_to_save", config.modules_to_save},
           {"bias", word_of(config.bias)},
           {"lora_bias", config.lora_bias},
+          {"exclude_modules", targets_json(config.filter.exclude_modules)},
+          {"layers_to_transform", config.filter.layers_to_transform},
+          {"layers_pattern", config.filter.layers_pattern},
           {"parameters", summary.parameters},
           {"bytes", summary.bytes},
           {"base_weights", summary.base_weights},

@@ -18,6 +18,20 @@ std::string replaced(std::string_view text, char from, char to) {
   return result;
 }
 
+void emit_items(const Binding& binding, YAML::Emitter& emitter) {
+  const std::vector<std::string> items = binding.items();
+  if (!binding.is_pairs) {
+    emitter << items;
+    return;
+  }
+  emitter << YAML::BeginMap;
+  for (const std::string& item : items) {
+    const std::size_t split = item.rfind('=');
+    emitter << YAML::Key << item.substr(0, split) << YAML::Value << item.substr(split + 1);
+  }
+  emitter << YAML::EndMap;
+}
+
 }  // namespace
 
 Option& OptionTable::add(std::string name, std::string placeholder, Binding binding, std::string help) {
@@ -76,7 +90,9 @@ std::string to_yaml(const OptionTable& table, const std::function<bool(const Opt
     const std::string value = option.binding.show();
     if (!option.in_config || value.empty() || !include(option)) continue;
     emitter << YAML::Key << replaced(option.name, '-', '_') << YAML::Value;
-    if (option.listed) {
+    if (option.binding.items) {
+      emit_items(option.binding, emitter);
+    } else if (option.listed) {
       emitter << option.texts;
     } else {
       emitter << value;

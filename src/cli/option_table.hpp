@@ -26,7 +26,8 @@ struct Option {
   std::string instead = {};  // an option that makes this one not required where it is given
   bool in_config = true;     // may stand in a YAML config, and is written to one
   bool positional = false;   // may be given without its flag
-  bool repeated = false;     // may be given several times, in YAML as a list: the binding is told each
+  bool repeated = false;     // may be given several times, in YAML as a list, or of pairs as a mapping: the
+                             // binding is told each
   bool many = false;         // if repeated: one flag takes any number of values
   bool listed = false;       // if repeated: to_yaml writes a list of what was given
   Index least = 1;           // values, where it is required and repeated

@@ -34,7 +34,7 @@ bool varies(const Option& option) {
   const auto is_in = [](const auto& list, std::string_view text) {
     return std::find(list.begin(), list.end(), text) != list.end();
   };
-  return is_in(kCellGroups, option.group) && !is_in(kOfAllCells, option.name);
+  return is_in(kCellGroups, option.group) && !is_in(kOfAllCells, option.name) && !option.repeated;
 }
 
 /// Reads one sweep file; the parts of it in the order of the functions.

@@ -13,6 +13,7 @@
 #include "cli/stop_signals.hpp"
 #include "cli/train_options.hpp"
 #include "cli/train_report.hpp"
+#include "cli/usage_error.hpp"
 #include "cli/xray_report.hpp"
 #include "core/machine.hpp"
 #include "io/text_file.hpp"
@@ -44,6 +45,16 @@ struct Flags {
   bool dry_run = false;
   bool json = false;
 };
+
+/// What DoRA changes is of full rank: there are no few directions to look at.
+void refuse_xray_of_dora(const train::TrainOptions& options) {
+  if (options.xray_steps == 0 || options.method == train::Method::kFull) return;
+  const bool dora =
+      options.adapter.empty() ? options.lora.use_dora : model::load_peft_config(options.adapter).use_dora;
+  if (!dora) return;
+  throw UsageError(
+      "[train] --xray-steps: has no meaning with DoRA, whose change has full rank; expected it without");
+}
 
 /// Writes OUT/train.yaml and returns what stands in it.
 std::string write_config(const OptionTable& table, const Flags& flags) {
@@ -116,6 +127,7 @@ void run(const OptionTable& table, Flags& flags) {
   choose_duration(table, options);
   check_lora_options(table, options);
   check_observation(table, flags.observation, options);
+  refuse_xray_of_dora(options);
   use_base_model(options.model, options.adapter);
   options.lr = options.learning_rate();
   if (flags.dry_run) return print_plan(table, flags);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/data_options.hpp"
+#include "cli/lora_options.hpp"
 #include "cli/shared_options.hpp"
 #include "cli/usage_error.hpp"
 
@@ -44,6 +45,10 @@ void add_lora_options(OptionTable& table, train::TrainOptions& options) {
   table.add("alpha", "X",
             bind_number(options.lora.lora_alpha, {.low = model::kLeastAlpha, .high = model::kMostAlpha}),
             "the update is scaled by alpha / rank");
+  table.add("use-rslora", "", bind_switch(options.lora.use_rslora),
+            "rsLoRA: the update is scaled by alpha / sqrt(rank)");
+  table.add("use-dora", "", bind_switch(options.lora.use_dora),
+            "DoRA: every output's direction is learnt by the update, its length by a number of its own");
   table.add("dropout", "P", bind_number(options.lora.lora_dropout, {.low = 0, .high = 1, .high_open = true}),
             "share of the update's inputs dropped while training");
   table.add(
@@ -52,6 +57,8 @@ void add_lora_options(OptionTable& table, train::TrainOptions& options) {
       "GPT-2 "
       "these are parts of c_attn), or a regular expression that matches whole names; lorry inspect lists "
       "them");
+  add_selection_options(table, options.lora);
+  add_start_option(table, options.lora);
 }
 
 /// What trains beside A and B.

@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "cli/lora_options.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
 #include "cli/xray_report.hpp"
@@ -27,7 +28,8 @@ std::string method_line(const train::TrainOptions& options, const train::RunPlan
   if (options.method == train::Method::kFull) {
     return fmt::format("full: all {} parameters train", plan.trainable_parameters);
   }
-  std::string kind = fmt::format("LoRA, rank {}, alpha {}", options.lora.r, options.lora.lora_alpha);
+  std::string kind = fmt::format("{}, rank {}, alpha {}", method_name(options.lora), options.lora.r,
+                                 options.lora.lora_alpha);
   if (!options.adapter.empty()) kind = fmt::format("LoRA, going on from {}", options.adapter.string());
   return fmt::format("{}, on {} layers: {} parameters train ({:.3g} % of {})", kind, plan.adapted_modules,
                      plan.trainable_parameters, share, plan.model_parameters);

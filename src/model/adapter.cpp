@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <set>
 
 #include "core/error.hpp"
@@ -16,14 +18,19 @@ namespace {
 
 constexpr std::uint64_t kInitStream = 0x6C6F7261ULL << 32;  // "lora": apart from dropout and data order
 
-void initialize_a(LoraInit init, Rng rng, Matrix& a) {
-  const float bound = 1.0F / std::sqrt(static_cast<float>(a.cols()));
+void fill_uniform(float bound, Rng& rng, Matrix& to) {
+  float* values = to.row<float>(0);
+  for (Index i = 0; i < to.size(); ++i) values[i] = bound * (2.0F * rng.next_uniform() - 1.0F);
+}
+
+void initialize_a(LoraInit init, Rng& rng, Matrix& a) {
+  if (init != LoraInit::kGaussian) {
+    fill_uniform(1.0F / std::sqrt(static_cast<float>(a.cols())), rng, a);
+    return;
+  }
   const float deviation = 1.0F / static_cast<float>(a.rows());
   float* values = a.row<float>(0);
-  for (Index i = 0; i < a.size(); ++i) {
-    values[i] = init == LoraInit::kGaussian ? deviation * rng.next_normal()
-                                            : bound * (2.0F * rng.next_uniform() - 1.0F);
-  }
+  for (Index i = 0; i < a.size(); ++i) values[i] = deviation * rng.next_normal();
 }
 
 void initialize_embedding_b(Rng rng, Matrix& b) {
@@ -57,10 +64,33 @@ void spell_parts(const std::vector<FusedPart>& parts, ModulePattern<T>& pattern)
   for (auto& [key, value] : pattern) key = part_name(parts, key);
 }
 
-Matrix starting_a(LoraInit init, Rng rng, Index rank, Index inputs) {
-  Matrix a(rank, inputs);
-  initialize_a(init, rng, a);
-  return a;
+/// A and B as they start.
+struct Start {
+  Matrix a;             // [R,I]
+  Matrix b_transposed;  // [R,O]
+};
+
+Start start_of(LoraInit init, Rng rng, Index rank, Index inputs, Index outputs) {
+  Start start{.a = Matrix(rank, inputs), .b_transposed = Matrix(rank, outputs)};
+  initialize_a(init, rng, start.a);
+  if (init == LoraInit::kRandom) {
+    fill_uniform(1.0F / std::sqrt(static_cast<float>(rank)), rng, start.b_transposed);
+  }
+  return start;
+}
+
+/// `below` under `above`, of as many columns.
+Matrix stacked(ConstMatrixView above, ConstMatrixView below) {
+  Matrix result(above.rows + below.rows, above.cols);
+  for (Index i = 0; i < result.rows(); ++i) {
+    const float* row = i < above.rows ? above.row<float>(i) : below.row<float>(i - above.rows);
+    std::copy_n(row, above.cols, result.row<float>(i));
+  }
+  return result;
+}
+
+void copy_rows(ConstMatrixView from, Index first, Matrix& to) {
+  for (Index i = 0; i < to.rows(); ++i) std::copy_n(from.row<float>(first + i), to.cols(), to.row<float>(i));
 }
 
 /// What `config` selects on one model.
@@ -90,9 +120,10 @@ Choice choose(const PeftConfig& config, Decoder& decoder) {
                 .embeddings = std::move(split.embeddings),
                 .modules = {},
                 .config = config};
+  check_embeddings(config, choice.embeddings, "[lora]");
   if (split.any_linears) {
-    choice.modules = match_maps_and_parts(split.linears, maps, choice.parts, decoder.config().names.head,
-                                          "[lora] target_modules");
+    choice.modules = match_maps_and_parts(split.linears, config.filter, maps, choice.parts,
+                                          decoder.config().names.head, "[lora]");
   }
   remove_saved_modules(config, "[lora]", choice.modules);
   remove_saved_modules(config, "[lora]", choice.embeddings);
@@ -108,6 +139,14 @@ Choice choose(const PeftConfig& config, Decoder& decoder) {
   std::vector<std::string> adapted = choice.modules;
   adapted.insert(adapted.end(), choice.embeddings.begin(), choice.embeddings.end());
   ModuleRanks(choice.config, "[lora]").check_keys(adapted, "[lora]");
+  for (const FusedPart& part : choice.parts) {
+    const auto& modules = choice.modules;
+    if (!config.use_dora || std::find(modules.begin(), modules.end(), part.module()) == modules.end())
+      continue;
+    throw Error(
+        "[lora] use_dora: found with {}, a part of a map; expected the whole map, which DoRA stretches",
+        part.module());
+  }
   return choice;
 }
 
@@ -126,6 +165,54 @@ std::set<std::string> Adapter::adapted_maps() const {
   return maps;
 }
 
+void Adapter::Entry::begin_with(Matrix a, Matrix b_transposed) {
+  LORRY_CHECK_EQ(a.rows(), update.rank);
+  LORRY_CHECK_EQ(b_transposed.rows(), update.rank);
+  copy_rows(a, 0, update.a);
+  copy_rows(b_transposed, 0, update.b_transposed);
+  float* values = b_transposed.row<float>(0);
+  std::transform(values, values + b_transposed.size(), values, std::negate<>());
+  nn::LowRankUpdate& lost = given_up.emplace();
+  lost.rank = update.rank;
+  lost.scale = update.scale;  // and no dropout: W itself drops no inputs
+  lost.a = std::move(a);
+  lost.b_transposed = std::move(b_transposed);
+}
+
+nn::LowRankUpdate Adapter::Entry::whole() const {
+  const ConstMatrixView none_a = {nullptr, 0, update.a.cols(), update.a.cols(), DType::kF32};
+  const Index outputs = update.b_transposed.cols();
+  const ConstMatrixView none_b = {nullptr, 0, outputs, outputs, DType::kF32};
+  nn::LowRankUpdate result;
+  result.rank = given_up ? 2 * update.rank : update.rank;
+  result.scale = update.scale;
+  result.dropout = update.dropout;
+  result.a = stacked(update.a, given_up ? given_up->a.view() : none_a);
+  result.b_transposed = stacked(update.b_transposed, given_up ? given_up->b_transposed.view() : none_b);
+  return result;
+}
+
+nn::LowRankUpdate Adapter::Entry::trained() const {
+  nn::LowRankUpdate result;
+  result.rank = update.rank;
+  result.scale = update.scale;
+  result.dropout = update.dropout;
+  result.a = Matrix(update.a.rows(), update.a.cols());
+  result.b_transposed = Matrix(update.b_transposed.rows(), update.b_transposed.cols());
+  copy_rows(update.a, 0, result.a);
+  copy_rows(update.b_transposed, 0, result.b_transposed);
+  return result;
+}
+
+void Adapter::Entry::set_whole(const nn::LowRankUpdate& from) {
+  LORRY_CHECK_EQ(from.rank, given_up ? 2 * update.rank : update.rank);
+  copy_rows(from.a, 0, update.a);
+  copy_rows(from.b_transposed, 0, update.b_transposed);
+  if (!given_up) return;
+  copy_rows(from.a, update.rank, given_up->a);
+  copy_rows(from.b_transposed, update.rank, given_up->b_transposed);
+}
+
 void Adapter::add(const std::string& module, Matrix a, Matrix b_transposed, float scale, Matrix bias) {
   LORRY_CHECK_EQ(a.rows(), b_transposed.rows());
   auto entry = std::make_unique<Entry>();
@@ -137,6 +224,32 @@ void Adapter::add(const std::string& module, Matrix a, Matrix b_transposed, floa
   entry->update.b_transposed = std::move(b_transposed);
   entry->update.bias = std::move(bias);
   entries_.push_back(std::move(entry));
+}
+
+Index Adapter::count_parameters(const PeftConfig& config, Decoder& decoder) {
+  const Choice choice = choose(config, decoder);
+  const ModuleRanks ranks(choice.config, "[lora]");
+  Index count = 0;
+  for (const std::string& module : choice.modules) {
+    const nn::Linear* linear = decoder.find_linear(module);
+    const auto part = std::find_if(choice.parts.begin(), choice.parts.end(),
+                                   [&](const FusedPart& one) { return one.module() == module; });
+    if (linear == nullptr) LORRY_CHECK(part != choice.parts.end());
+    const Index inputs = linear != nullptr ? linear->inputs() : decoder.find_linear(part->map)->inputs();
+    const Index outputs = linear != nullptr ? linear->outputs() : part->outputs;
+    const Index vectors = (config.use_dora ? 1 : 0) + (config.lora_bias ? 1 : 0);
+    count += ranks.rank(module) * (inputs + outputs) + vectors * outputs;
+  }
+  for (const std::string& module : choice.embeddings) {
+    const bool tokens = module == decoder.config().names.root + decoder.config().names.embedding;
+    const Index rows = (tokens ? decoder.embedding_table() : decoder.position_table()).rows;
+    count += ranks.rank(module) * (rows + decoder.config().hidden_size);
+  }
+  for (const CopySpec& spec : list_copies(config, decoder.config(), maps_of(choice), "[lora]")) {
+    const std::vector<Index>& shape = spec.tensor.shape;
+    count += std::accumulate(shape.begin(), shape.end(), Index{1}, std::multiplies<>());
+  }
+  return count;
 }
 
 void Adapter::check(const PeftConfig& config, Decoder& decoder) {
@@ -160,33 +273,38 @@ Adapter Adapter::create(const PeftConfig& config, Decoder& decoder, std::uint64_
   const auto starting_bias = [&](Index outputs) { return config.lora_bias ? Matrix(1, outputs) : Matrix(); };
   std::uint64_t stream = kInitStream;
   for (const nn::Linear* linear : decoder.linears()) {
-    const auto start = [&](const std::string& module) {
-      return starting_a(config.init_lora_weights, Rng(seed, ++stream), ranks.rank(module), linear->inputs());
+    const auto start = [&](const std::string& module, Index outputs) {
+      return start_of(config.init_lora_weights, Rng(seed, ++stream), ranks.rank(module), linear->inputs(),
+                      outputs);
     };
     if (wanted.contains(linear->name())) {
-      Matrix a = start(linear->name());
-      Matrix b(a.rows(), linear->outputs());
+      auto [a, b] = start(linear->name(), linear->outputs());
       adapter.add(linear->name(), std::move(a), std::move(b), ranks.scale(linear->name()),
                   starting_bias(linear->outputs()));
     }
     for (const FusedPart& part : parts) {
       if (part.map != linear->name() || !wanted.contains(part.module())) continue;
-      Matrix a = start(part.module());
-      Matrix b(a.rows(), part.outputs);
+      auto [a, b] = start(part.module(), part.outputs);
       adapter.add(part, std::move(a), std::move(b), ranks.scale(part.module()), starting_bias(part.outputs));
     }
   }
+  if (config.use_dora) adapter.begin_magnitudes(decoder);
   for (const std::string& module : embeddings) {
     const bool tokens = module == decoder.config().names.root + decoder.config().names.embedding;
     const Index rows = (tokens ? decoder.embedding_table() : decoder.position_table()).rows;
     Matrix b(ranks.rank(module), decoder.config().hidden_size);
     initialize_embedding_b(Rng(seed, ++stream), b);
-    adapter.add_embedding(module, Matrix(rows, b.rows()), std::move(b), ranks.scale(module));
+    Matrix a(rows, b.rows());
+    if (config.init_lora_weights == LoraInit::kRandom) initialize_embedding_b(Rng(seed, ++stream), a);
+    adapter.add_embedding(module, std::move(a), std::move(b), ranks.scale(module));
   }
   for (CopySpec& spec : list_copies(config, decoder.config(), adapter.adapted_maps(), "[lora]")) {
     adapter.copies_.add_own(std::move(spec), decoder);
   }
-  if (adapter.has_parts()) adapter.config_.target_modules = maps_of(adapter, linear_names(decoder));
+  if (adapter.has_parts()) {
+    adapter.config_.target_modules = maps_of(adapter, linear_names(decoder));
+    adapter.config_.filter = {};  // those names say it all
+  }
   return adapter;
 }
 
@@ -209,6 +327,7 @@ void Adapter::attach(Decoder& decoder) {
     LORRY_CHECK(linear != nullptr);
     if (!entry->part) LORRY_CHECK_EQ(entry->update.b_transposed.cols(), linear->outputs());
     linear->add_update(&entry->update, entry->first_output());
+    if (entry->given_up) linear->add_update(&*entry->given_up, entry->first_output());
   }
   nn::EmbeddingUpdate* tokens = nullptr;
   nn::EmbeddingUpdate* positions = nullptr;
@@ -218,6 +337,20 @@ void Adapter::attach(Decoder& decoder) {
   }
   decoder.set_embedding_updates(tokens, positions);
   copies_.attach(decoder);
+  renew_norms(decoder);
+}
+
+void Adapter::renew_norms(Decoder& decoder) const {
+  if (!config_.use_dora) return;
+  for (const auto& entry : entries_) decoder.find_linear(entry->map())->renew_norm(decoder.ops());
+}
+
+/// Every magnitude is the norm that its row has: DoRA changes nothing yet.
+void Adapter::begin_magnitudes(Decoder& decoder) {
+  for (auto& entry : entries_) entry->update.magnitude = Matrix(1, entry->update.b_transposed.cols());
+  attach(decoder);
+  for (auto& entry : entries_) copy_rows(entry->update.norm, 0, entry->update.magnitude);
+  detach(decoder);
 }
 
 void Adapter::detach(Decoder& decoder) {
@@ -232,6 +365,8 @@ std::vector<Adapter::Tensor> Adapter::tensors() {
     nn::LowRankUpdate& update = entry->update;
     all.push_back({peft_name(entry->module, kLoraA), &update.a, &update.a_gradient});
     all.push_back({peft_name(entry->module, kLoraB), &update.b_transposed, &update.b_gradient});
+    if (!update.magnitude.empty())
+      all.push_back({peft_name(entry->module, kMagnitude), &update.magnitude, &update.magnitude_gradient});
     if (update.bias.empty()) continue;
     all.push_back({peft_name(entry->module, kLoraBBias), &update.bias, &update.bias_gradient, false});
   }
@@ -265,7 +400,7 @@ Index Adapter::count_parameters() const {
   Index count = 0;
   for (const auto& entry : entries_) {
     const nn::LowRankUpdate& update = entry->update;
-    count += update.a.size() + update.b_transposed.size() + update.bias.size();
+    count += update.a.size() + update.b_transposed.size() + update.bias.size() + update.magnitude.size();
   }
   for (const auto& entry : embeddings_) {
     count += entry->update.a_transposed.size() + entry->update.b_transposed.size();

@@ -23,7 +23,18 @@ class Adapter {
     std::string module;             // "model.layers.0.self_attn.q_proj", or the name of a part
     std::optional<FusedPart> part;  // empty: of a whole map
     nn::LowRankUpdate update;
+    /// What W goes without while the update trains, minus what it began with: -A_0 B_0 beside A B. Empty
+    /// where it began with zero or at random.
+    std::optional<nn::LowRankUpdate> given_up = {};
 
+    /// Lets the update begin with these, and W go without them, so that nothing changes yet.
+    void begin_with(Matrix a, Matrix b_transposed);
+    /// The update to a W that lacks nothing: A with A_0 below it, B beside -B_0.
+    [[nodiscard]] nn::LowRankUpdate whole() const;
+    /// A copy of A and B alone.
+    [[nodiscard]] nn::LowRankUpdate trained() const;
+    /// Takes what whole() gave into update and given_up, bit for bit.
+    void set_whole(const nn::LowRankUpdate& from);
     /// The linear map that the update goes with, and the first of its outputs that it adds to.
     [[nodiscard]] const std::string& map() const noexcept { return part ? part->map : module; }
     [[nodiscard]] Index first_output() const noexcept { return part ? part->first : 0; }
@@ -35,13 +46,15 @@ class Adapter {
     nn::EmbeddingUpdate update;
   };
 
-  /// A fresh adapter: A by config.init_lora_weights from `seed`, B zero (of embeddings A zero, B ~
-  /// N(0, 1)), so that it changes nothing yet.
-  /// Throws Error as match_maps_and_parts does, and for a key of a pattern that matches no module. Ranks
-  /// above a map's smaller side are allowed, as in PEFT; see oversized().
+  /// A fresh adapter: A and B by config.init_lora_weights from `seed` (of embeddings A zero, B ~ N(0, 1));
+  /// but where they begin as a part of W analysis::start_from_weights has to follow. Throws Error as
+  /// match_maps_and_parts does, and for a key of a pattern that matches no module. Ranks above a map's
+  /// smaller side are allowed, as in PEFT; see oversized().
   static Adapter create(const PeftConfig& config, Decoder& decoder, std::uint64_t seed);
   /// What create would refuse, without making anything.
   static void check(const PeftConfig& config, Decoder& decoder);
+  /// Numbers that such an adapter trains, without making it. Throws Error as create does.
+  static Index count_parameters(const PeftConfig& config, Decoder& decoder);
   /// Holds nothing yet; see add().
   explicit Adapter(PeftConfig config) : config_(std::move(config)) {}
 
@@ -70,6 +83,9 @@ class Adapter {
   /// Puts the updates beside the decoder's maps, and the copies in place of its tensors; this must outlive
   /// the attachment. Copies train if parameters() was called before.
   void attach(Decoder& decoder);
+  /// With DoRA, for an attached adapter: the norms that go with A and B as they are now
+  /// (nn::Linear::renew_norm), after every change of them.
+  void renew_norms(Decoder& decoder) const;
   /// Takes every update and copy off the decoder.
   static void detach(Decoder& decoder);
 
@@ -94,6 +110,8 @@ class Adapter {
   [[nodiscard]] std::vector<std::string> oversized() const;
 
  private:
+  void begin_magnitudes(Decoder& decoder);
+
   PeftConfig config_;
   std::vector<std::unique_ptr<Entry>> entries_;  // stable addresses: maps point to the updates
   std::vector<std::unique_ptr<EmbeddingEntry>> embeddings_;

@@ -117,6 +117,29 @@ Matrix transposed(const Matrix& from) {
   return to;
 }
 
+/// The same for a base that lacks nothing, as PEFT's path_initial_model_for_weight_conversion makes it; of
+/// linear maps' updates alone.
+Adapter to_plain_base(const Adapter& adapter) {
+  PeftConfig config = adapter.config();
+  config.init_lora_weights = LoraInit::kKaimingUniform;
+  // Every rank doubles, and alpha so that the scale stays.
+  const double factor = config.rank_divisor(2);
+  config.r *= 2;
+  config.lora_alpha *= factor;
+  for (auto& [key, rank] : config.rank_pattern) rank *= 2;
+  for (auto& [key, alpha] : config.alpha_pattern) alpha *= factor;
+  Adapter result(std::move(config));
+  for (const auto& entry : adapter.entries()) {
+    nn::LowRankUpdate whole = entry->whole();
+    if (entry->part) {
+      result.add(*entry->part, std::move(whole.a), std::move(whole.b_transposed), whole.scale);
+    } else {
+      result.add(entry->module, std::move(whole.a), std::move(whole.b_transposed), whole.scale);
+    }
+  }
+  return result;
+}
+
 /// Linear maps' updates as `adapter` has them, without parts; what else there is as `all` has it.
 void save_plain(const std::filesystem::path& folder, const Adapter& adapter, const Adapter& all,
                 const PartRecords& parts) {
@@ -145,6 +168,8 @@ void save_plain(const std::filesystem::path& folder, const Adapter& adapter, con
     specs.push_back(
         {peft_name(entry->module, kLoraB), DType::kF32, {update.b_transposed.cols(), update.rank}});
     matrices.emplace(peft_name(entry->module, kLoraB), transposed(update.b_transposed));
+    if (!update.magnitude.empty())
+      specs.push_back({peft_name(entry->module, kMagnitude), DType::kF32, {update.magnitude.cols()}});
   }
   for (const auto& entry : all.embeddings()) {
     const nn::EmbeddingUpdate& update = entry->update;
@@ -165,7 +190,11 @@ void save_plain(const std::filesystem::path& folder, const Adapter& adapter, con
   const auto write = [&](const std::string& key, const Matrix& matrix) {
     writer.write(key, {matrix.view().data, static_cast<std::size_t>(matrix.bytes())});
   };
-  for (const auto& entry : adapter.entries()) write(peft_name(entry->module, kLoraA), entry->update.a);
+  for (const auto& entry : adapter.entries()) {
+    write(peft_name(entry->module, kLoraA), entry->update.a);
+    if (!entry->update.magnitude.empty())
+      write(peft_name(entry->module, kMagnitude), entry->update.magnitude);
+  }
   for (const auto& [key, matrix] : matrices) write(key, matrix);
   for (const auto& [key, matrix] : vectors_and_copies) write(key, *matrix);
   writer.finish();
@@ -193,6 +222,7 @@ std::set<std::string> other_tensors(const PeftConfig& config, const std::vector<
   for (const CopySpec& spec : copies) names.insert(spec.file_name);
   for (const std::string& module : modules) {
     if (config.lora_bias) names.insert(peft_name(module, kLoraBBias));
+    if (config.use_dora) names.insert(peft_name(module, kMagnitude));
   }
   return names;
 }
@@ -206,9 +236,11 @@ Adapter load_stacked(const std::filesystem::path& folder, const io::SafetensorsF
   const std::string field = fmt::format("{} \"target_modules\"", where);
   auto [embeddings, linears, any_linears] =
       split_targets(config.target_modules, decoder.config(), maps, field);
+  check_embeddings(config, embeddings, where);
   std::vector<std::string> chosen;
   if (any_linears) {
     chosen = match_modules(linears, maps, decoder.config().names.head, field, UnmatchedName::kIgnore);
+    chosen = filter_modules(chosen, linears, config.filter, maps, where, UnmatchedName::kIgnore);
   }
   remove_saved_modules(config, where, chosen);
   remove_saved_modules(config, where, embeddings);
@@ -231,6 +263,9 @@ Adapter load_stacked(const std::filesystem::path& folder, const io::SafetensorsF
     Matrix bias;
     if (config.lora_bias) bias = read_tensor(file, peft_name(module, kLoraBBias), {linear.outputs()});
     adapter.add(module, std::move(a), transposed(b), ranks.scale(module), std::move(bias));
+    if (!config.use_dora) continue;
+    adapter.entries().back()->update.magnitude =
+        read_tensor(file, peft_name(module, kMagnitude), {linear.outputs()});
   }
   for (const std::string& module : embeddings) read_embedding(file, module, ranks, decoder, adapter);
   for (const CopySpec& spec : copies) {
@@ -256,14 +291,23 @@ Adapter load_adapter(const std::filesystem::path& folder, Decoder& decoder, Part
   Adapter stacked = load_stacked(folder, file, std::move(adapter), decoder);
   const PartRecords records = read_part_records(file);
   if (records.empty() || parts == PartsAs::kStacked) return stacked;
+  if (stacked.config().use_dora) {
+    throw Error(
+        "[load] {}: found a record of parts beside use_dora; expected whole maps: changed by another "
+        "program?",
+        path.string());
+  }
   return separate_parts(std::move(stacked), records, fused_parts(decoder.config()), path.string());
 }
 
 void save_adapter(const std::filesystem::path& folder, const Adapter& adapter) {
-  if (adapter.has_parts()) {
-    save_plain(folder, stack_parts(adapter), adapter, part_records_of(adapter));
+  std::optional<Adapter> plain;
+  if (starts_from_weights(adapter.config().init_lora_weights)) plain.emplace(to_plain_base(adapter));
+  const Adapter& written = plain ? *plain : adapter;
+  if (written.has_parts()) {
+    save_plain(folder, stack_parts(written), adapter, part_records_of(written));
   } else {
-    save_plain(folder, adapter, adapter, {});
+    save_plain(folder, written, adapter, {});
   }
 }
 

@@ -60,26 +60,31 @@ std::string part_name(const std::vector<FusedPart>& parts, std::string_view name
   return result.append(last_word(parts.front().map)).append(".").append(found->name);
 }
 
-std::vector<std::string> match_maps_and_parts(const TargetModules& targets,
+std::vector<std::string> match_maps_and_parts(const TargetModules& targets, const ModuleFilter& filter,
                                               const std::vector<std::string>& maps,
                                               const std::vector<FusedPart>& parts, std::string_view head,
                                               std::string_view where) {
   for (const std::string& name : targets.names) {
     if (!parts.empty() || !names_no_map_but_a_part(name, maps)) continue;
-    throw Error("{}: found {}; this model has no fused maps to adapt by parts, but maps like \"{}\"", where,
-                io::in_quotes(name), maps.front());
+    throw Error(
+        "{} target_modules: found {}; this model has no fused maps to adapt by parts, but maps like \"{}\"",
+        where, io::in_quotes(name), maps.front());
   }
   std::vector<std::string> modules = maps;
   for (const FusedPart& part : parts) modules.push_back(part.module());
   TargetModules spelled = targets;
   for (std::string& name : spelled.names) name = part_name(parts, name);
-  std::vector<std::string> chosen = match_modules(spelled, modules, head, where);
+  std::vector<std::string> chosen =
+      match_modules(spelled, modules, head, fmt::format("{} target_modules", where));
+  ModuleFilter spelled_filter = filter;
+  for (std::string& name : spelled_filter.exclude_modules.names) name = part_name(parts, name);
+  chosen = filter_modules(chosen, spelled, spelled_filter, modules, where, UnmatchedName::kRefuse);
   const std::set<std::string> all(chosen.begin(), chosen.end());
   for (const FusedPart& part : parts) {
     if (!all.contains(part.map) || !all.contains(part.module())) continue;
     if (!targets.names.empty()) {
-      throw Error("{}: found {} and its part {}; expected a map as a whole or parts of it", where, part.map,
-                  part.module());
+      throw Error("{} target_modules: found {} and its part {}; expected a map as a whole or parts of it",
+                  where, part.map, part.module());
     }
     std::erase(chosen, part.module());
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/config.hpp"
+#include "model/module_filter.hpp"
 #include "model/target_modules.hpp"
 
 namespace lorry::model {
@@ -32,10 +33,11 @@ std::vector<FusedPart> fused_parts(const ModelConfig& config);
 /// it; other names, and all names where `parts` is empty, are as they were.
 std::string part_name(const std::vector<FusedPart>& parts, std::string_view name);
 
-/// The linear maps and parts that `targets` selects, by match_modules' rules. "all-linear" means whole maps,
-/// and so does a pattern that matches a map together with its parts. Throws Error as match_modules does,
-/// where a list selects a map and a part of it, and for a part where there are none.
-std::vector<std::string> match_maps_and_parts(const TargetModules& targets,
+/// The linear maps and parts that `targets` selects, by match_modules' rules, and `filter` leaves.
+/// "all-linear" means whole maps, and so does a pattern that matches a map together with its parts. Throws
+/// Error as match_modules does, where a list selects a map and a part of it, and for a part where there are
+/// none.
+std::vector<std::string> match_maps_and_parts(const TargetModules& targets, const ModuleFilter& filter,
                                               const std::vector<std::string>& maps,
                                               const std::vector<FusedPart>& parts, std::string_view head,
                                               std::string_view where);

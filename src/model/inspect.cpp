@@ -171,13 +171,17 @@ AdapterSummary inspect_adapter(const std::filesystem::path& folder) {
       summary.parameters += tensor.elements();
       continue;
     }
+    if (summary.config.use_dora && module_of(tensor.name, kMagnitude)) {
+      summary.parameters += tensor.elements();
+      continue;
+    }
     add_half(tensor, file, modules);
   }
   const PartRecords parts = read_part_records(file);
   const ModuleRanks ranks(summary.config, "[inspect] " + (folder / kAdapterConfigFile).string() + ": field");
   for (auto& [name, module] : modules) {
     const std::string where = fmt::format("{}: module {}", file.path().string(), io::in_quotes(name));
-    module.scale = ranks.alpha(name) / static_cast<double>(ranks.rank(name));
+    module.scale = ranks.exact_scale(name);
     if (module.inputs == 0 || module.outputs == 0) {
       throw Error("[inspect] {}: found one of lora_A and lora_B; expected both", where);
     }

@@ -44,7 +44,7 @@ ModelSummary inspect_model(const std::filesystem::path& folder);
 struct AdapterModule {
   std::string name;  // "model.layers.0.self_attn.q_proj"
   Index rank = 0;
-  double scale = 0;  // as the config says: alpha / rank, by pattern where there is one; of a part: its own
+  double scale = 0;  // as the config says, by pattern where there is one; of a part: its own
   Index inputs = 0;
   Index outputs = 0;
   double norm_a = 0;  // Frobenius

@@ -157,6 +157,23 @@ void write_values(ConstMatrixView values, DType dtype, const std::string& file, 
   }
 }
 
+/// With DoRA: the rows of `panel`, from `first` on of the stored sum, by magnitude / norm of their outputs.
+void stretch(const Target& target, Index first, ops::Ops& ops, Matrix& panel) {
+  const nn::LowRankUpdate& update = *target.update;
+  if (update.magnitude.empty()) return;
+  Matrix factor(1, update.magnitude.cols());
+  for (Index j = 0; j < factor.cols(); ++j) {
+    const float norm = update.norm.row<float>(0)[j];
+    factor.row<float>(0)[j] = norm > 0.0F ? update.magnitude.row<float>(0)[j] / norm : 1.0F;
+  }
+  if (target.inputs_by_outputs) return ops.scale_columns(panel, factor, panel);
+  for (Index i = 0; i < panel.rows(); ++i) {
+    float* const row = panel.row<float>(i);
+    const float of_row = factor.row<float>(0)[first + i];
+    std::transform(row, row + panel.cols(), row, [&](float value) { return value * of_row; });
+  }
+}
+
 /// Appends W + scale * B A, panel by panel of W's rows. Both layouts are scale * left^T right with left [R,
 /// rows of W] and right [R, columns of W].
 void write_sum(const Target& target, const std::string& file, const std::string& name,
@@ -179,6 +196,7 @@ void write_sum(const Target& target, const std::string& file, const std::string&
     output.ops.transpose(left.col_range(first, n), h);
     for (float* value = h.row<float>(0); value != h.row<float>(0) + h.size(); ++value) *value *= update.scale;
     output.ops.low_rank_expand_add(h, right, panel);
+    stretch(target, first, output.ops, panel);
     output.ops.copy(panel, rounded);
     check_finite(rounded, file, name, output.ops);
     output.write(writer, name, {rounded.view().data, static_cast<std::size_t>(rounded.bytes())});
@@ -218,7 +236,11 @@ void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std:
   const ModelConfig config = load_model_config(model);
   const Weights weights = load_weights(model, config);
   Decoder decoder(ops, config, weights, DType::kF32);
-  const Adapter updates = load_adapter(adapter, decoder, PartsAs::kStacked);
+  Adapter updates = load_adapter(adapter, decoder, PartsAs::kStacked);
+  if (updates.config().use_dora) {  // attached, it finds the norms
+    updates.attach(decoder);
+    Adapter::detach(decoder);
+  }
   // The mapping that the weights' views point into: a second one would keep its pages when this one drops
   // them.
   const io::TensorFolder& tensors = *weights.folder();

@@ -35,12 +35,12 @@ void check(const Keys& keys, const char* field, const std::vector<std::string>& 
 }
 
 /// The alpha that gives `scale` at `rank`: a whole number where one does. The product is exact, since a float
-/// times a rank fits a double.
-double alpha_of(const ModuleRank& module) {
-  const auto rank = static_cast<double>(module.rank);
-  const double exact = static_cast<double>(module.scale) * rank;
+/// times a rank fits a double; with rsLoRA its rounding vanishes in the float that the quotient becomes.
+double alpha_of(const ModuleRank& module, const PeftConfig& config) {
+  const double divisor = config.rank_divisor(module.rank);
+  const double exact = static_cast<double>(module.scale) * divisor;
   const double whole = std::round(exact);
-  return static_cast<float>(whole / rank) == module.scale ? whole : exact;
+  return static_cast<float>(whole / divisor) == module.scale ? whole : exact;
 }
 
 /// The most frequent value; of several, the smallest.
@@ -72,8 +72,7 @@ ModulePattern<T> exceptions(std::span<const ModuleRank> modules, const std::vect
 
 }  // namespace
 
-ModuleRanks::ModuleRanks(const PeftConfig& config, std::string_view where)
-    : r_(config.r), lora_alpha_(config.lora_alpha) {
+ModuleRanks::ModuleRanks(const PeftConfig& config, std::string_view where) : config_(config) {
   for (const auto& [text, rank] : config.rank_pattern) {
     ranks_.push_back({text, NamePattern::key(text, fmt::format("{} \"rank_pattern\"", where)), rank});
   }
@@ -83,15 +82,15 @@ ModuleRanks::ModuleRanks(const PeftConfig& config, std::string_view where)
 }
 
 Index ModuleRanks::rank(const std::string& module) const {
-  return first_match(ranks_, module, r_);
+  return first_match(ranks_, module, config_.r);
 }
 
 double ModuleRanks::alpha(const std::string& module) const {
-  return first_match(alphas_, module, lora_alpha_);
+  return first_match(alphas_, module, config_.lora_alpha);
 }
 
-float ModuleRanks::scale(const std::string& module) const {
-  return static_cast<float>(alpha(module) / static_cast<double>(rank(module)));
+double ModuleRanks::exact_scale(const std::string& module) const {
+  return alpha(module) / config_.rank_divisor(rank(module));
 }
 
 void ModuleRanks::check_keys(const std::vector<std::string>& modules, std::string_view where) const {
@@ -109,7 +108,7 @@ PeftConfig with_module_ranks(PeftConfig config, std::span<const ModuleRank> modu
   std::vector<double> alphas;
   for (const ModuleRank& module : modules) {
     ranks.push_back(module.rank);
-    alphas.push_back(alpha_of(module));
+    alphas.push_back(alpha_of(module, config));
   }
   config.r = most_frequent(ranks);
   config.lora_alpha = most_frequent(alphas);

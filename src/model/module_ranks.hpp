@@ -11,8 +11,8 @@
 
 namespace lorry::model {
 
-/// Reads r, lora_alpha, rank_pattern and alpha_pattern: the first key that matches a module decides, in the
-/// order of the config; r and lora_alpha hold for the others.
+/// Reads r, lora_alpha, use_rslora, rank_pattern and alpha_pattern: the first key that matches a module
+/// decides, in the order of the config; r and lora_alpha hold for the others.
 class ModuleRanks {
  public:
   /// Throws Error for a key that is no regular expression; `where` begins the message.
@@ -20,8 +20,11 @@ class ModuleRanks {
 
   [[nodiscard]] Index rank(const std::string& module) const;
   [[nodiscard]] double alpha(const std::string& module) const;
-  /// alpha / rank
-  [[nodiscard]] float scale(const std::string& module) const;
+  /// alpha / rank, or with rsLoRA alpha / sqrt(rank); rounded to what kernels take.
+  [[nodiscard]] float scale(const std::string& module) const {
+    return static_cast<float>(exact_scale(module));
+  }
+  [[nodiscard]] double exact_scale(const std::string& module) const;
   /// Throws Error for a key that matches none of `modules`: PEFT warns of it.
   void check_keys(const std::vector<std::string>& modules, std::string_view where) const;
 
@@ -32,8 +35,7 @@ class ModuleRanks {
     NamePattern pattern;
     T value;
   };
-  Index r_;
-  double lora_alpha_;
+  PeftConfig config_;
   std::vector<Key<Index>> ranks_;
   std::vector<Key<double>> alphas_;
 };

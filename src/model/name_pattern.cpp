@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "core/error.hpp"
 #include "io/message_text.hpp"
@@ -55,6 +56,27 @@ NamePattern NamePattern::whole(const std::string& pattern, std::string_view wher
 
 NamePattern NamePattern::key(const std::string& key, std::string_view where) {
   return {"(.*\\.)?(", key, ")$", PCRE2_ANCHORED, where};
+}
+
+NamePattern NamePattern::layer(const std::string& word, std::string_view where) {
+  return {"(?:^|.*?\\.)", word, "\\.(?P<idx>\\d+)\\.", PCRE2_ANCHORED, where};
+}
+
+NamePattern NamePattern::any_layer() {
+  return {".*?\\.", "[^.]*", "\\.(?P<idx>\\d+)\\.", PCRE2_ANCHORED, ""};
+}
+
+std::optional<Index> NamePattern::layer_number(const std::string& name) const {
+  if (!matches(name)) return std::nullopt;
+  const auto* const group_name = reinterpret_cast<PCRE2_SPTR>("idx");
+  const int group = pcre2_substring_number_from_name(compiled_->code.get(), group_name);
+  if (group < 0) return std::nullopt;
+  const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(compiled_->match.get());
+  const char* const begin = name.data() + bounds[2 * group];
+  const char* const end = name.data() + bounds[2 * group + 1];
+  Index number = 0;
+  const auto [stop, failure] = std::from_chars(begin, end, number);
+  return failure == std::errc{} && stop == end ? std::optional(number) : std::nullopt;
 }
 
 bool NamePattern::matches(const std::string& name) const {

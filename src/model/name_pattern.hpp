@@ -1,8 +1,11 @@
 // model/name_pattern.hpp: regular expressions over module names, as PEFT's Python would match them.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+
+#include "core/index.hpp"
 
 namespace lorry::model {
 
@@ -15,7 +18,15 @@ class NamePattern {
   /// re.match(rf"(.*\.)?({key})$", name). Throws Error as above.
   static NamePattern key(const std::string& key, std::string_view where);
 
+  /// A word of layers_pattern, which must stand before the number of a layer:
+  /// re.match(rf"(?:^|.*?\.){word}\.(?P<idx>\d+)\.", name). Throws Error as above.
+  static NamePattern layer(const std::string& word, std::string_view where);
+  /// Any word before a number: re.match(r".*?\.[^.]*\.(?P<idx>\d+)\.", name).
+  static NamePattern any_layer();
+
   [[nodiscard]] bool matches(const std::string& name) const;
+  /// Of a pattern of layers: the number in `name`. Nothing where it does not match.
+  [[nodiscard]] std::optional<Index> layer_number(const std::string& name) const;
 
  private:
   struct Compiled;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <optional>
 #include <set>
@@ -15,6 +16,7 @@ namespace lorry::model {
 namespace {
 
 constexpr Index kMaxRank = 1 << 20;
+constexpr Index kMostIterations = 1000;
 
 /// Fields that load_peft_config reads, and fields that cannot change what the adapter computes.
 const std::set<std::string_view> kUnderstood = {
@@ -22,8 +24,13 @@ const std::set<std::string_view> kUnderstood = {
     "lora_alpha",
     "rank_pattern",
     "alpha_pattern",
+    "use_rslora",
+    "use_dora",
     "lora_dropout",
     "target_modules",
+    "exclude_modules",
+    "layers_to_transform",
+    "layers_pattern",
     "init_lora_weights",
     "fan_in_fan_out",
     "base_model_name_or_path",
@@ -39,7 +46,6 @@ const std::set<std::string_view> kUnderstood = {
     // Settings of features that are off unless another field turns them on:
     "megatron_core",
     "qalora_group_size",
-    "layers_pattern",
     "runtime_config",
 };
 
@@ -54,13 +60,47 @@ TargetModules parse_targets(const io::Json& json, const std::string& file) {
   return {.names = io::get_strings(json, "target_modules", file), .pattern = {}};
 }
 
+/// A list of texts, one text, or nothing.
+std::vector<std::string> parse_texts(const io::Json& json, const char* field, const std::string& file) {
+  const io::Json* found = io::find_field(json, field, file);
+  if (found == nullptr || *found == "") return {};
+  if (found->is_string()) return {found->get<std::string>()};
+  return io::get_strings(json, field, file);
+}
+
+ModuleFilter parse_filter(const io::Json& json, const std::string& file) {
+  ModuleFilter filter;
+  filter.layers_pattern = parse_texts(json, "layers_pattern", file);
+  std::vector<std::string> excluded = parse_texts(json, "exclude_modules", file);
+  if (const io::Json* found = io::find_field(json, "exclude_modules", file);
+      found != nullptr && found->is_string()) {
+    filter.exclude_modules.pattern = excluded.empty() ? "" : excluded.front();
+  } else {
+    filter.exclude_modules.names = std::move(excluded);
+  }
+  const io::Json* layers = io::find_field(json, "layers_to_transform", file);
+  if (layers == nullptr) return filter;
+  const io::Json list = layers->is_array() ? *layers : io::Json::array({*layers});
+  for (const io::Json& layer : list) {
+    if (!layer.is_number_integer() || layer < 0) {
+      io::throw_field_error(file, "layers_to_transform", layers,
+                            "an integer of at least 0, or a list of them");
+    }
+    filter.layers_to_transform.push_back(layer.get<Index>());
+  }
+  return filter;
+}
+
+/// It matters only at the start of training, unless it changed the base weights too.
 LoraInit parse_init(const io::Json& json, const std::string& file) {
   const io::Json* found = io::find_field(json, "init_lora_weights", file);
-  // false (random B too) matters only at the start of training; the weights in the file are what they are.
-  if (found == nullptr || found->is_boolean()) return LoraInit::kKaimingUniform;
+  if (found == nullptr || *found == true) return LoraInit::kKaimingUniform;
+  if (*found == false) return LoraInit::kRandom;
   if (*found == "gaussian") return LoraInit::kGaussian;
-  io::throw_field_error(file, "init_lora_weights", found,
-                        "true, false or \"gaussian\" (the others change the base weights or need data)");
+  io::throw_field_error(
+      file, "init_lora_weights", found,
+      "true, false or \"gaussian\" (the others change the base weights or need data; PEFT's "
+      "save_pretrained has path_initial_model_for_weight_conversion for them)");
 }
 
 BiasTraining parse_bias(const io::Json& json, const std::string& file) {
@@ -139,6 +179,47 @@ void refuse_other_fields(const io::Json& json, const std::string& file) {
 
 }  // namespace
 
+bool parse_lora_init(std::string_view text, PeftConfig& config) {
+  constexpr std::string_view kNiter = "pissa_niter_";
+  constexpr std::array<std::pair<std::string_view, LoraInit>, 5> kNames = {
+      {{"true", LoraInit::kKaimingUniform},
+       {"false", LoraInit::kRandom},
+       {"gaussian", LoraInit::kGaussian},
+       {"pissa", LoraInit::kPissa},
+       {"olora", LoraInit::kOlora}}};
+  for (const auto& [name, init] : kNames) {
+    if (text != name) continue;
+    config.init_lora_weights = init;
+    return true;
+  }
+  if (!text.starts_with(kNiter)) return false;
+  Index iterations = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, failure] = std::from_chars(text.data() + kNiter.size(), end, iterations);
+  if (failure != std::errc{} || stop != end || iterations < 0 || iterations > kMostIterations) return false;
+  config.init_lora_weights = LoraInit::kPissaNiter;
+  config.pissa_niter = iterations;
+  return true;
+}
+
+std::string format_lora_init(const PeftConfig& config) {
+  switch (config.init_lora_weights) {
+    case LoraInit::kKaimingUniform:
+      break;
+    case LoraInit::kRandom:
+      return "false";
+    case LoraInit::kGaussian:
+      return "gaussian";
+    case LoraInit::kPissa:
+      return "pissa";
+    case LoraInit::kPissaNiter:
+      return fmt::format("pissa_niter_{}", config.pissa_niter);
+    case LoraInit::kOlora:
+      return "olora";
+  }
+  return "true";
+}
+
 void check_config(const PeftConfig& config, std::string_view where) {
   const auto check_rank = [&](Index rank) {
     if (rank < 1) throw Error("{}: rank: found {}; expected at least 1", where, rank);
@@ -152,6 +233,24 @@ void check_config(const PeftConfig& config, std::string_view where) {
   check_alpha(config.lora_alpha);
   for (const auto& [key, rank] : config.rank_pattern) check_rank(rank);
   for (const auto& [key, alpha] : config.alpha_pattern) check_alpha(alpha);
+  const TargetModules& targets = config.target_modules;
+  if (!config.filter.layers_to_transform.empty() && !targets.pattern.empty() &&
+      targets.pattern != kAllLinear) {
+    throw Error("{}: layers_to_transform: found with the expression \"{}\" as target_modules; expected names",
+                where, targets.pattern);
+  }
+  if (!config.filter.layers_pattern.empty() && config.filter.layers_to_transform.empty()) {
+    throw Error("{}: layers_pattern: found without layers_to_transform; expected both", where);
+  }
+  if (config.use_dora && starts_from_weights(config.init_lora_weights)) {
+    throw Error(
+        "{}: use_dora: found with init_lora_weights {}; expected one of them: no adapter file holds both",
+        where, format_lora_init(config));
+  }
+  if (config.lora_bias && (config.use_dora || starts_from_weights(config.init_lora_weights))) {
+    throw Error("{}: lora_bias: found with {}; expected one of them, as in PEFT", where,
+                config.use_dora ? "use_dora" : "init_lora_weights " + format_lora_init(config));
+  }
   // Kernels take it as a float, in which the last numbers below 1 are 1.
   if (!(config.lora_dropout >= 0.0 && static_cast<float>(config.lora_dropout) < 1.0F)) {
     throw Error("{}: lora_dropout: found {}; expected at least 0 and below 1", where, config.lora_dropout);
@@ -168,6 +267,19 @@ std::string_view word_of(BiasTraining bias) {
   const auto* const found = std::find_if(kBiasWords.begin(), kBiasWords.end(),
                                          [&](const auto& entry) { return entry.second == bias; });
   return found->first;
+}
+
+void check_embeddings(const PeftConfig& config, const std::vector<std::string>& embeddings,
+                      std::string_view where) {
+  if (embeddings.empty()) return;
+  const auto refuse = [&](std::string_view field) {
+    throw Error("{} {}: found with {}, an embedding; expected linear layers alone", where, field,
+                embeddings.front());
+  };
+  if (config.use_dora) refuse("use_dora");
+  if (starts_from_weights(config.init_lora_weights)) refuse("init_lora_weights");
+  if (config.filter.exclude_modules != TargetModules()) refuse("exclude_modules");
+  if (!config.filter.layers_to_transform.empty()) refuse("layers_to_transform");
 }
 
 PeftConfig load_peft_config(const std::filesystem::path& folder) {
@@ -195,10 +307,13 @@ PeftConfig load_peft_config(const std::filesystem::path& folder) {
   if (const auto alpha = io::find_number(json, "lora_alpha", file)) config.lora_alpha = *alpha;
   parse_patterns(ordered, file, config);
   if (const auto rate = io::find_number(json, "lora_dropout", file)) config.lora_dropout = *rate;
+  config.use_dora = io::find_bool(json, "use_dora", file).value_or(false);
+  config.use_rslora = io::find_bool(json, "use_rslora", file).value_or(false);
   config.target_modules = parse_targets(json, file);
   config.modules_to_save = find_names(json, "modules_to_save", file);
   config.bias = parse_bias(json, file);
   config.lora_bias = io::find_bool(json, "lora_bias", file).value_or(false);
+  config.filter = parse_filter(json, file);
   config.fan_in_fan_out = io::find_bool(json, "fan_in_fan_out", file).value_or(false);
   config.base_model_name_or_path = io::find_string(json, "base_model_name_or_path", file).value_or("");
   check_config(config, "[load] " + file);
@@ -222,10 +337,21 @@ void save_peft_config(const std::filesystem::path& folder, const PeftConfig& con
   };
   if (!config.modules_to_save.empty()) json["modules_to_save"] = config.modules_to_save;
   if (config.lora_bias) json["lora_bias"] = true;
-  if (config.init_lora_weights == LoraInit::kGaussian) json["init_lora_weights"] = "gaussian";
+  if (config.init_lora_weights == LoraInit::kRandom) {
+    json["init_lora_weights"] = false;
+  } else if (config.init_lora_weights != LoraInit::kKaimingUniform) {
+    json["init_lora_weights"] = format_lora_init(config);
+  }
   if (!config.target_modules.pattern.empty()) json["target_modules"] = config.target_modules.pattern;
   for (const auto& [key, rank] : config.rank_pattern) json["rank_pattern"][key] = rank;
   for (const auto& [key, alpha] : config.alpha_pattern) json["alpha_pattern"][key] = alpha_json(alpha);
+  if (config.use_rslora) json["use_rslora"] = true;
+  if (config.use_dora) json["use_dora"] = true;
+  const ModuleFilter& filter = config.filter;
+  if (!filter.exclude_modules.names.empty()) json["exclude_modules"] = filter.exclude_modules.names;
+  if (!filter.exclude_modules.pattern.empty()) json["exclude_modules"] = filter.exclude_modules.pattern;
+  if (!filter.layers_to_transform.empty()) json["layers_to_transform"] = filter.layers_to_transform;
+  if (!filter.layers_pattern.empty()) json["layers_pattern"] = filter.layers_pattern;
   io::write_json_file(folder / kAdapterConfigFile, json);
 }
 

@@ -13,6 +13,7 @@ inline constexpr std::string_view kLoraB = ".lora_B.weight";  // [outputs, rank]
 inline constexpr std::string_view kLoraEmbeddingA = ".lora_embedding_A";  // [rank, rows of the table]
 inline constexpr std::string_view kLoraEmbeddingB = ".lora_embedding_B";  // [width, rank]
 inline constexpr std::string_view kLoraBBias = ".lora_B.bias";            // [outputs]
+inline constexpr std::string_view kMagnitude = ".lora_magnitude_vector";  // [outputs], of DoRA
 
 inline std::string peft_name(std::string_view module, std::string_view suffix) {
   return std::string(kPeftPrefix).append(module).append(suffix);

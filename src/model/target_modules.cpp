@@ -12,10 +12,6 @@ namespace lorry::model {
 
 namespace {
 
-bool name_matches(const std::string& module, const std::string& name) {
-  return module == name || module.ends_with("." + name);
-}
-
 [[noreturn]] void fail(std::string_view where, std::string_view what,
                        const std::vector<std::string>& modules) {
   const std::set<std::string> all(modules.begin(), modules.end());
@@ -32,6 +28,10 @@ bool name_matches(const std::string& module, const std::string& name) {
 }
 
 }  // namespace
+
+bool name_selects(const std::string& name, const std::string& module) {
+  return module == name || module.ends_with("." + name);
+}
 
 std::vector<std::string> split_names(std::string_view text) {
   std::vector<std::string> names;
@@ -76,13 +76,13 @@ std::vector<std::string> match_modules(const TargetModules& targets, const std::
   for (const std::string& name : targets.names) {
     if (unmatched == UnmatchedName::kRefuse &&
         std::none_of(modules.begin(), modules.end(),
-                     [&](const std::string& m) { return name_matches(m, name); })) {
+                     [&](const std::string& m) { return name_selects(name, m); })) {
       fail(where, name, modules);
     }
   }
   std::copy_if(modules.begin(), modules.end(), std::back_inserter(chosen), [&](const std::string& module) {
     return std::any_of(targets.names.begin(), targets.names.end(),
-                       [&](const std::string& name) { return name_matches(module, name); });
+                       [&](const std::string& name) { return name_selects(name, module); });
   });
   if (chosen.empty()) fail(where, targets.names.front(), modules);
   return chosen;

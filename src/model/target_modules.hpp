@@ -14,6 +14,8 @@ struct TargetModules {
   bool operator==(const TargetModules&) const = default;
 };
 
+/// Whether `module` has the full name `name`, or one ending in "." + name.
+bool name_selects(const std::string& name, const std::string& module);
 /// The names of "q_proj, v_proj"; those that are empty are left out.
 std::vector<std::string> split_names(std::string_view text);
 

@@ -5,14 +5,6 @@
 
 namespace lorry::nn {
 
-namespace {
-
-bool drops(const Context& context, const LowRankUpdate& update) {
-  return context.training && update.dropout > 0.0F;
-}
-
-}  // namespace
-
 Linear::Linear(std::string name, Index number, Weights weights)
     : name_(std::move(name)), number_(number), own_(weights), weights_(weights) {
   if (!weights_.bias.empty()) LORRY_CHECK_EQ(weights_.bias.cols, outputs());
@@ -58,6 +50,12 @@ void Linear::add_update(LowRankUpdate* update, Index first_output) {
   LORRY_CHECK_EQ(update->b_transposed.rows(), update->rank);
   if (!update->bias.empty()) LORRY_CHECK_EQ(update->bias.cols(), update->b_transposed.cols());
   LORRY_CHECK(first_output >= 0 && first_output + update->b_transposed.cols() <= outputs());
+  // DoRA stretches the whole map, so it goes with no other update.
+  LORRY_CHECK(!is_dora());
+  if (!update->magnitude.empty()) {
+    LORRY_CHECK(updates_.empty());
+    LORRY_CHECK_EQ(update->magnitude.cols(), outputs());
+  }
   updates_.push_back({update, first_output});
 }
 
@@ -77,7 +75,7 @@ ops::DropoutKey Linear::dropout_key(const Context& context, const LowRankUpdate&
 
 ConstMatrixView Linear::update_input(const Context& context, const LowRankUpdate& update, ConstMatrixView x,
                                      Scratch& scratch) const {
-  if (!drops(context, update)) return x;
+  if (!update.drops(context)) return x;
   scratch.dropped.reshape(x.rows, x.cols, x.dtype);
   context.ops.dropout(x, dropout_key(context, update), scratch.dropped);
   return scratch.dropped;
@@ -85,6 +83,7 @@ ConstMatrixView Linear::update_input(const Context& context, const LowRankUpdate
 
 void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache,
                      Scratch& scratch, MatrixView y) const {
+  if (is_dora()) return forward_dora(context, x, accumulate, cache, scratch, y);
   ops::Ops& ops = context.ops;
   ops.matmul(x, weights_.matrix, y, {.transpose_b = !weights_.inputs_by_outputs, .accumulate = accumulate});
   if (!weights_.bias.empty()) ops.add_bias(weights_.bias, y);
@@ -112,7 +111,7 @@ void Linear::add_update_bias(const Context& context, const LowRankUpdate& update
 void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,
                       bool accumulate, Scratch& scratch, MatrixView dx) const {
   ops::Ops& ops = context.ops;
-  if (!dx.empty()) {
+  if (!dx.empty() && !is_dora()) {
     ops.matmul(dy, weights_.matrix, dx,
                {.transpose_b = weights_.inputs_by_outputs, .accumulate = accumulate});
   }
@@ -121,6 +120,7 @@ void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView
     const bool swap = weights_.inputs_by_outputs;
     ops.matmul(swap ? x : dy, swap ? dy : x, gradients_.matrix, {.transpose_a = true, .accumulate = true});
   }
+  if (is_dora()) return backward_dora(context, x, dy, cache, accumulate, scratch, dx);
   Index rank = 0;
   for (const auto& [update, first_output] : updates_) {
     backward_update(context, *update, x, cache.h.view().col_range(rank, update->rank),
@@ -145,7 +145,7 @@ void Linear::backward_update(const Context& context, LowRankUpdate& update, Cons
     ops.add(scratch.bias, update.scale, update.bias_gradient);
   }
   if (dx.empty()) return;
-  if (!drops(context, update)) {
+  if (!update.drops(context)) {
     ops.low_rank_expand_add(scratch.dh, update.a, dx);
     return;
   }

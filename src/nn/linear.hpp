@@ -23,10 +23,18 @@ struct LowRankUpdate {
   Matrix a_gradient;     // as a; empty when not training
   Matrix b_gradient;     // as b_transposed; empty when not training
   Matrix bias_gradient;  // as bias; empty when not training
+  /// DoRA (nn/dora.cpp): what every output's row of W + delta W is stretched to. All [1,O]; empty without it.
+  Matrix magnitude = {};           // m, trained
+  Matrix norm = {};                // of those rows, as Linear::renew_norm found it; a constant to backward
+  Matrix magnitude_gradient = {};  // empty when not training
+
+  [[nodiscard]] bool drops(const Context& context) const noexcept {
+    return context.training && dropout > 0.0F;
+  }
 };
 
-/// y = x W^T + bias (+ scale * (dropout(x) A^T B^T + bias of the update)).
-/// Shapes: x, dx [N,I]; y, dy [N,O]; W [O,I], or [I,O] for GPT-2's Conv1D; bias [1,O] F32.
+/// y = x W^T + bias (+ scale * (dropout(x) A^T B^T + bias of the update)), or with DoRA what nn/dora.cpp
+/// says. Shapes: x, dx [N,I]; y, dy [N,O]; W [O,I], or [I,O] for GPT-2's Conv1D; bias [1,O] F32.
 class Linear {
  public:
   /// Views that must outlive the object; no weight is ever copied here.
@@ -50,6 +58,12 @@ class Linear {
     Matrix dh;       // [N,R] F32
     Matrix dx;       // [N,I]: the update's part of dx before its mask
     Matrix bias;     // [1,O]: scale * bias, or the sums of dy
+    // Of DoRA:
+    Matrix z;            // [N,O] F32: x (W + delta W)^T
+    Matrix factor;       // [1,O]: magnitude / norm
+    Matrix sums;         // [1,O]
+    Matrix factored_dy;  // [N,O]
+    Matrix rest_dy;      // [N,O]: factored_dy - dy
   };
 
   Linear() = default;
@@ -75,6 +89,9 @@ class Linear {
   /// the same inputs where their dropout rates agree, as one stacked update would (docs/math/lora.md).
   void add_update(LowRankUpdate* update, Index first_output);
   [[nodiscard]] std::span<const PlacedUpdate> updates() const noexcept { return updates_; }
+  /// With DoRA: finds the norms of the rows of W + delta W, which has to follow every change of A or B before
+  /// the next forward. Else does nothing.
+  void renew_norm(ops::Ops& ops) const;
   void set_gradients(Gradients gradients) { gradients_ = gradients; }
   /// Computes with these instead, which the caller owns; what is empty stays the map's own. {}: undone.
   void set_copies(ConstMatrixView matrix, ConstMatrixView bias);
@@ -99,6 +116,17 @@ class Linear {
   /// One update's part of backward; h and dy are its own columns.
   void backward_update(const Context& context, LowRankUpdate& update, ConstMatrixView x, ConstMatrixView h,
                        ConstMatrixView dy, Scratch& scratch, MatrixView dx) const;
+
+  [[nodiscard]] bool is_dora() const noexcept {
+    return updates_.size() == 1 && !updates_.front().update->magnitude.empty();
+  }
+  /// All of forward, and of backward all but the gradients of bias and matrix, in nn/dora.cpp.
+  void forward_dora(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache,
+                    Scratch& scratch, MatrixView y) const;
+  void backward_dora(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,
+                     bool accumulate, Scratch& scratch, MatrixView dx) const;
+  /// scratch.z = input (W + delta W)^T, h being what A makes of input.
+  void project_dora(const Context& context, ConstMatrixView input, ConstMatrixView h, Scratch& scratch) const;
 
   std::string name_;
   Index number_ = 0;

@@ -130,6 +130,11 @@ class Ops {
   virtual void add_bias(ConstMatrixView bias, MatrixView y) = 0;
   /// Adds the column sums of dy [N,O] to dbias [1,O] F32.
   virtual void add_bias_backward(ConstMatrixView dy, MatrixView dbias) = 0;
+  /// y = x [N,O] with column j times factors[j], factors [1,O] F32; x and y F32 or BF16 each, y may be x.
+  virtual void scale_columns(ConstMatrixView x, ConstMatrixView factors, MatrixView y) = 0;
+  /// Adds the sums over rows of a * b, element by element, to sums [1,O] F32; a, b [N,O] F32 or BF16 each.
+  /// Backward of scale_columns by its factors.
+  virtual void add_column_products(ConstMatrixView a, ConstMatrixView b, MatrixView sums) = 0;
   /// y = x masked and divided by 1 - rate; y may be x. Serves forward and backward (then on gradients).
   virtual void dropout(ConstMatrixView x, const DropoutKey& key, MatrixView y) = 0;
 

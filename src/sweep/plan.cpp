@@ -18,59 +18,50 @@ namespace {
 constexpr Index kMostCells = 10'000;
 constexpr double kNearBudget = 0.1;  // share of the budget by which a row may miss it without a word
 
-/// Parameters of an adapter of any rank: per_rank * rank + fixed.
-struct Cost {
+/// Parameters of an adapter by its rank r: fixed + r * per_rank.
+struct RankCost {
+  Index fixed = 0;  // what no rank changes: layers that have a rank of their own
   Index per_rank = 0;
-  Index fixed = 0;  // trained copies and biases
+
+  [[nodiscard]] Index at(Index rank) const { return fixed + rank * per_rank; }
 };
 
-/// Costs of adapters by all but their rank and alpha.
-class RankCost {
- public:
-  explicit RankCost(model::Decoder& decoder) : decoder_(decoder) {}
+RankCost rank_cost(model::PeftConfig config, model::Decoder& decoder) {
+  config.r = 1;
+  const Index one = model::Adapter::count_parameters(config, decoder);
+  config.r = 2;
+  const Index per_rank = model::Adapter::count_parameters(config, decoder) - one;
+  return {.fixed = one - per_rank, .per_rank = per_rank};
+}
 
-  Cost operator()(model::PeftConfig config) {
-    const std::string key =
-        fmt::format("{}\n{}\n{}\n{}", model::format_target_modules(config.target_modules),
-                    fmt::join(config.modules_to_save, ","), model::word_of(config.bias), config.lora_bias);
-    const auto known = costs_.find(key);
-    if (known != costs_.end()) return known->second;
-    const auto count = [&](Index rank) {
-      config.r = rank;
-      return model::Adapter::create(config, decoder_, 0).count_parameters();
-    };
-    const Index one = count(1);
-    const Index per_rank = count(2) - one;
-    return costs_.emplace(key, Cost{.per_rank = per_rank, .fixed = one - per_rank}).first->second;
-  }
-
- private:
-  model::Decoder& decoder_;
-  std::map<std::string, Cost> costs_;
-};
-
-Index budget_of(const Request& request, RankCost& cost) {
+Index budget_of(const Request& request, model::Decoder& decoder) {
   if (!request.budget) return 0;
   const Budget& budget = *request.budget;
   if (budget.parameters) return *budget.parameters;
   try {
     model::PeftConfig config;
+    config.r = budget.rank;
     config.target_modules = budget.target_modules;
-    return budget.rank * cost(config).per_rank;
+    return model::Adapter::count_parameters(config, decoder);
   } catch (const Error& error) {
     throw Error("[sweep] budget: {}", error.what());
   }
 }
 
 /// Rank and parameters; alpha needs the first rank of all.
-void resolve_rank(const RowRequest& request, Index budget, RankCost& cost, Row& row, Plan& plan) {
-  const auto [per_rank, fixed] = cost(row.options.lora);
+void resolve_rank(const RowRequest& request, Index budget, model::Decoder& decoder, Row& row, Plan& plan) {
+  const RankCost cost = rank_cost(row.options.lora, decoder);
   if (budget > 0 && request.rank) {
     throw Error("budget: found with rank {}; expected one of them: the budget chooses ranks", *request.rank);
   }
   if (request.rank) row.options.lora.r = *request.rank;
-  if (budget > 0) row.options.lora.r = rank_for_budget(std::max<Index>(budget - fixed, 0), per_rank);
-  row.trainable_parameters = row.options.lora.r * per_rank + fixed;
+  if (budget > 0 && cost.per_rank == 0) {
+    throw Error("budget: found with a rank_pattern that gives every layer its rank; expected one of them");
+  }
+  if (budget > 0) {
+    row.options.lora.r = rank_for_budget(std::max<Index>(budget - cost.fixed, 0), cost.per_rank);
+  }
+  row.trainable_parameters = cost.at(row.options.lora.r);
   const double share = static_cast<double>(row.trainable_parameters) / static_cast<double>(budget);
   if (budget > 0 && std::abs(share - 1.0) > kNearBudget) {
     plan.warnings.push_back(
@@ -81,7 +72,7 @@ void resolve_rank(const RowRequest& request, Index budget, RankCost& cost, Row& 
 }
 
 /// A row without its label and alpha.
-void add_row(const RowRequest& wanted, model::Decoder& decoder, RankCost& cost, Plan& plan) {
+void add_row(const RowRequest& wanted, model::Decoder& decoder, Plan& plan) {
   Row& row =
       plan.rows.emplace_back(Row{.label = wanted.name, .options = wanted.options, .varied = wanted.varied});
   row.options.lr = wanted.options.learning_rate();
@@ -94,7 +85,7 @@ void add_row(const RowRequest& wanted, model::Decoder& decoder, RankCost& cost, 
   row.targets = wanted.targets_name.empty() ? model::format_target_modules(row.options.lora.target_modules)
                                             : wanted.targets_name;
   try {
-    resolve_rank(wanted, plan.budget, cost, row, plan);
+    resolve_rank(wanted, plan.budget, decoder, row, plan);
   } catch (const Error& error) {
     // Rows have no labels yet: the rank is a part of them.
     throw Error("[sweep] row {} ({}): {}", plan.rows.size(), row.label.empty() ? row.targets : row.label,
@@ -109,11 +100,13 @@ Index first_rank_of(const Request& request, const std::vector<Row>& rows) {
   return first == rows.end() ? 0 : first->options.lora.r;
 }
 
-double alpha_of(const RowRequest& request, const Plan& plan, Index rank) {
+/// Of equal scale alpha grows as what it is divided by.
+double alpha_of(const RowRequest& request, const Plan& plan, const model::PeftConfig& lora) {
   if (request.exact_alpha) return *request.exact_alpha;
-  const auto first = static_cast<double>(plan.first_rank);
-  const double alpha = request.alpha.value_or(first);
-  return plan.alpha_rule == AlphaRule::kFixed ? alpha : alpha * static_cast<double>(rank) / first;
+  if (plan.alpha_rule == AlphaRule::kFixed)
+    return request.alpha.value_or(static_cast<double>(plan.first_rank));
+  const double first = lora.rank_divisor(plan.first_rank);
+  return request.alpha.value_or(first) * lora.rank_divisor(lora.r) / first;
 }
 
 void add_cells(const Request& request, Plan& plan) {
@@ -148,16 +141,15 @@ Index rank_for_budget(Index budget, Index parameters_per_rank) {
 }
 
 Plan make_plan(const Request& request, model::Decoder& decoder) {
-  RankCost cost(decoder);
   Plan plan{.seeds = std::ssize(request.seeds),
-            .budget = budget_of(request, cost),
+            .budget = budget_of(request, decoder),
             .alpha_rule = request.alpha_rule};
-  for (const RowRequest& wanted : request.rows) add_row(wanted, decoder, cost, plan);
+  for (const RowRequest& wanted : request.rows) add_row(wanted, decoder, plan);
   plan.first_rank = first_rank_of(request, plan.rows);
   for (std::size_t i = 0; i < plan.rows.size(); ++i) {
     train::TrainOptions& options = plan.rows[i].options;
     plan.alpha_given = plan.alpha_given || request.rows[i].alpha;
-    if (is_lora(options)) options.lora.lora_alpha = alpha_of(request.rows[i], plan, options.lora.r);
+    if (is_lora(options)) options.lora.lora_alpha = alpha_of(request.rows[i], plan, options.lora);
   }
   add_cells(request, plan);
   name_rows(plan.rows);

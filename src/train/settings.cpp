@@ -15,6 +15,26 @@ std::string text_of(const std::filesystem::path& path) {
   return report::printable(path.string());
 }
 
+template <class T>
+void add_pattern(const char* name, const model::ModulePattern<T>& pattern, io::OrderedJson& json) {
+  for (const auto& [key, value] : pattern) json[name][key] = value;
+}
+
+/// What is not as it is where nobody touches it.
+void add_lora_settings(const model::PeftConfig& lora, io::OrderedJson& json) {
+  const model::ModuleFilter& filter = lora.filter;
+  if (lora.use_rslora) json["use_rslora"] = true;
+  if (lora.use_dora) json["use_dora"] = true;
+  if (lora.init_lora_weights != model::LoraInit::kKaimingUniform)
+    json["init_lora_weights"] = model::format_lora_init(lora);
+  if (filter.exclude_modules != model::TargetModules())
+    json["exclude_modules"] = model::format_target_modules(filter.exclude_modules);
+  if (!filter.layers_to_transform.empty()) json["layers_to_transform"] = filter.layers_to_transform;
+  if (!filter.layers_pattern.empty()) json["layers_pattern"] = filter.layers_pattern;
+  add_pattern("rank_pattern", lora.rank_pattern, json);
+  add_pattern("alpha_pattern", lora.alpha_pattern, json);
+}
+
 std::string dump(const io::OrderedJson& value) {
   return value.dump(-1, ' ', false, io::OrderedJson::error_handler_t::replace);
 }
@@ -37,6 +57,7 @@ io::OrderedJson settings_of(const TrainOptions& options) {
     json["rank"] = options.lora.r;
     json["alpha"] = options.lora.lora_alpha;
     json["dropout"] = options.lora.lora_dropout;
+    add_lora_settings(options.lora, json);
     add_beside(options.lora, json);
   }
   json["lr"] = options.learning_rate();

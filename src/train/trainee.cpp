@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "analysis/weight_start.hpp"
 #include "core/error.hpp"
 #include "io/tensor_folder.hpp"
 #include "model/adapter_files.hpp"
@@ -34,6 +35,7 @@ void Trainee::make_lora(const TrainOptions& options) {
     model::PeftConfig config = options.lora;
     config.base_model_name_or_path = inputs_.model.folder.string();
     adapter_ = std::make_unique<model::Adapter>(model::Adapter::create(config, decoder, options.seed));
+    analysis::start_from_weights(*adapter_, decoder, options.seed, options.threads);
   }
   static_cast<void>(
       adapter_->parameters());  // makes the gradients: copies train by those they are attached with
@@ -85,7 +87,8 @@ Trainable Trainee::trainable() {
   }
   return {.parameters = parameters(),
           .zero_gradients = [adapter = adapter_.get()] { adapter->zero_gradients(); },
-          .after_update = {}};
+          .after_update = [adapter = adapter_.get(),
+                           decoder = inputs_.model.decoder.get()] { adapter->renew_norms(*decoder); }};
 }
 
 void Trainee::check_finite() const {
@@ -116,12 +119,25 @@ void Trainee::save_checkpoint(const std::filesystem::path& folder) const {
   }
 }
 
+void Trainee::take_given_up(model::Adapter& saved) {
+  auto& from = saved.entries();
+  auto& to = adapter_->entries();
+  for (std::size_t i = 0; i < std::min(from.size(), to.size()); ++i) {
+    nn::LowRankUpdate& update = from[i]->update;
+    if (!to[i]->given_up || from[i]->module != to[i]->module || update.rank != 2 * to[i]->update.rank)
+      continue;
+    to[i]->set_whole(update);
+    update = to[i]->trained();
+  }
+}
+
 void Trainee::load_checkpoint(const std::filesystem::path& folder) {
   if (full_) {
     full_->load(folder / io::kModelFile);
     return;
   }
   model::Adapter saved = model::load_adapter(folder, *inputs_.model.decoder);
+  take_given_up(saved);
   const std::vector<model::Adapter::Tensor> from = saved.tensors();
   const std::vector<model::Adapter::Tensor> to = adapter_->tensors();
   const auto same = [](const auto& a, const auto& b) {
@@ -133,6 +149,7 @@ void Trainee::load_checkpoint(const std::filesystem::path& folder) {
   }
   model::Decoder& decoder = *inputs_.model.decoder;
   for (std::size_t i = 0; i < to.size(); ++i) decoder.ops().copy(*from[i].value, *to[i].value);
+  adapter_->renew_norms(decoder);
 }
 
 }  // namespace lorry::train

@@ -44,6 +44,9 @@ class Trainee {
 
  private:
   void check_finite() const;
+  /// Of updates that began as a part of W: the part that W goes without, and leaves `saved` with A and B
+  /// alone.
+  void take_given_up(model::Adapter& saved);
   void make_lora(const TrainOptions& options);
   void make_full(const TrainOptions& options);
   [[nodiscard]] std::vector<optim::Parameter> parameters() const;

@@ -1,6 +1,7 @@
 #include "train/xray.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "core/check.hpp"
@@ -13,10 +14,12 @@ namespace lorry::train {
 
 namespace {
 
-std::vector<analysis::LiveModule> live_modules(const LiveRun& run) {
+/// `wholes` keeps what modules view where W lacks something: those updates are put together for the moment.
+std::vector<analysis::LiveModule> live_modules(const LiveRun& run, std::deque<nn::LowRankUpdate>& wholes) {
   std::vector<analysis::LiveModule> modules;
   for (const auto& entry : run.adapter->entries()) {
-    const nn::LowRankUpdate& update = entry->update;
+    if (entry->given_up) wholes.push_back(entry->whole());
+    const nn::LowRankUpdate& update = entry->given_up ? wholes.back() : entry->update;
     const nn::Linear* linear = run.decoder.find_linear(entry->map());
     LORRY_CHECK(linear != nullptr);
     const nn::Linear::Weights& weights = linear->weights();
@@ -56,7 +59,8 @@ void Xray::look(const LiveRun& run) {
 void Xray::measure(const LiveRun& run) {
   LORRY_CHECK(run.adapter != nullptr);
   const Stopwatch watch;
-  const std::vector<analysis::LiveModule> modules = live_modules(run);
+  std::deque<nn::LowRankUpdate> wholes;
+  const std::vector<analysis::LiveModule> modules = live_modules(run, wholes);
   if (modules.empty()) return;  // embeddings alone are adapted
   XrayReport report{.step = run.step, .modules = {}};
   for (analysis::LiveFigures& figures : monitor_.measure(modules)) {

@@ -17,12 +17,14 @@ class FusedParts : public ::testing::Test {
   FusedParts() : golden_("gpt2"), parts_(fused_parts(golden_.decoder().config())) {}
 
   Names match(std::string_view text) {
-    return match_maps_and_parts(parse_target_modules(text), linear_names(golden_.decoder()), parts_,
-                                "lm_head", "[lora] target_modules");
+    return match_maps_and_parts(parse_target_modules(text), filter_, linear_names(golden_.decoder()), parts_,
+                                "lm_head", "[lora]");
   }
   [[nodiscard]] std::string error(std::string_view text) {
     return io::error_of([&] { match(text); });
   }
+  ModuleFilter filter_;
+
   static Names on_both_layers(const Names& names) {
     Names all;
     for (const char* layer : {"transformer.h.0.", "transformer.h.1."}) {

@@ -40,6 +40,10 @@ const LinearCase kCases[] = {
     {"Full", {.rank = 0, .full = true}},
     {"FullConv1D", {.rank = 0, .conv1d = true, .full = true}},
     {"Everything", {.rank = 2, .dropout = 0.25F, .conv1d = true, .full = true}},
+    {"Dora", {.rank = 3, .dora = true}},
+    {"DoraConv1D", {.rank = 3, .bias = false, .conv1d = true, .dora = true}},
+    {"DoraDropout", {.rank = 3, .dropout = 0.4F, .dora = true}},
+    {"DoraDropoutConv1D", {.rank = 2, .dropout = 0.25F, .conv1d = true, .dora = true}},
     {"OnePart", {.rank = 0}, {{"q", 3, 4, 2}}},
     {"PartsSideBySide", {.rank = 0, .conv1d = true}, {{"q", 0, 3, 2}, {"k", 3, 3, 5}, {"v", 6, 3, 1}}},
     {"PartsApart", {.rank = 0, .dropout = 0.4F}, {{"q", 0, 3, 4}, {"v", 7, 2, 3}}},
@@ -183,6 +187,32 @@ TEST(LinearDropout, ActsInTrainingOnly) {
   const Matrix y = forward_with(engine.context, 1);
   ++engine.context.micro_step;
   EXPECT_TRUE(testing::same_bits(y, forward_with(engine.context, 1)));
+}
+
+TEST(LinearDora, NormsAreThoseOfTheRowsOfWAndItsUpdate) {
+  for (const bool conv1d : {false, true}) {
+    for (const DType type : {DType::kF32, DType::kBF16}) {
+      Engine engine(DType::kF32);
+      Operands operands;
+      Maps maps(operands, type);
+      const Linear map = maps.make("map", 300, 37, {.conv1d = conv1d, .dora = true});
+      map.renew_norm(*engine.ops);
+      const Dense<double>& weight = operands.values.at("map.weight");
+      const Dense<double>& a = operands.values.at("map.a");
+      const Dense<double>& b = operands.values.at("map.b");
+      Dense<double> want(1, 37);
+      for (Index o = 0; o < 37; ++o) {
+        double square = 0;
+        for (Index i = 0; i < 300; ++i) {
+          double value = conv1d ? weight(i, o) : weight(o, i);
+          for (Index r = 0; r < 3; ++r) value += static_cast<double>(MapOptions{}.scale) * b(r, o) * a(r, i);
+          square += value * value;
+        }
+        want(0, o) = std::sqrt(square);
+      }
+      EXPECT_TRUE(near(map.updates()[0].update->norm, want, {.max_rel = 1e-6, .cosine = 1e-12}));
+    }
+  }
 }
 
 TEST(Linear, WeightsOfOtherTypesServeAsTheyAre) {

@@ -18,6 +18,7 @@ struct MapOptions {
   bool bias = true;
   bool conv1d = false;
   bool full = false;  // the matrix and the bias train too
+  bool dora = false;  // with a magnitude NAME.m and a constant NAME.norm, neither like the other
 };
 
 /// Makes linear maps over random operands and owns what they borrow: updates (B not zero) and gradients,
@@ -86,6 +87,17 @@ class Maps {
     update.b_gradient = copy_of(gradient_matrix(name + ".b", options.rank, outputs));
     views_[name + ".a"] = update.a_gradient;
     views_[name + ".b"] = update.b_gradient;
+    if (options.dora) {
+      update.magnitude = copy_of(operands_.add(name + ".m", 1, outputs));
+      update.magnitude_gradient = copy_of(gradient_matrix(name + ".m", 1, outputs));
+      views_[name + ".m"] = update.magnitude_gradient;
+      update.norm = copy_of(operands_.add(name + ".norm", 1, outputs));
+      float* const norm = update.norm.row<float>(0);
+      for (Index j = 0; j < outputs; ++j) {
+        norm[j] = std::abs(norm[j]) + 0.5F;
+        operands_.values[name + ".norm"](0, j) = static_cast<double>(norm[j]);
+      }
+    }
     return &update;
   }
 

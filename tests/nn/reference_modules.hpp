@@ -55,6 +55,19 @@ Dense<T> linear(const Values<T>& values, const std::string& name, const Dense<T>
       ops::reference::matmul(x, facts.inputs_by_outputs ? weight : ops::reference::transpose(weight));
   if (const auto bias = values.find(name + ".bias"); bias != values.end())
     ops::reference::add_bias(bias->second, y);
+  if (const auto m = values.find(name + ".m"); m != values.end()) {
+    // PEFT's DoraLinearLayer: result + (g - 1) (x' W^T) + g (scale x' A^T B^T).
+    const Dense<T> input = facts.dropout.rate > 0 ? ops::reference::dropout(x, facts.dropout) : x;
+    Dense<T> g = m->second;
+    for (Index j = 0; j < g.cols; ++j) g(0, j) /= values.at(name + ".norm")(0, j);
+    Dense<T> base =
+        ops::reference::matmul(input, facts.inputs_by_outputs ? weight : ops::reference::transpose(weight));
+    ops::reference::add(base, T(-1), y);
+    const Dense<T> h = ops::reference::low_rank_project(input, values.at(name + ".a"), T(facts.scale));
+    ops::reference::low_rank_expand_add(h, values.at(name + ".b"), base);
+    ops::reference::add(ops::reference::scale_columns(base, g), T(1), y);
+    return y;
+  }
   if (const auto a = values.find(name + ".a"); a != values.end()) {
     const Dense<T> input = facts.dropout.rate > 0 ? ops::reference::dropout(x, facts.dropout) : x;
     const Dense<T> h = ops::reference::low_rank_project(input, a->second, T(facts.scale));

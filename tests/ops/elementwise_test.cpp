@@ -133,6 +133,29 @@ TEST(AddBias, ForwardAndBackwardMatchReference) {
   }
 }
 
+TEST(ScaleColumns, MatchesReferenceInPlaceAndWithItsGradient) {
+  for (const DType dtype : {DType::kF32, DType::kBF16}) {
+    for (const Index width : {1, 7, 33, 1030}) {
+      StridedMatrix factors(1, width, DType::kF32, 1);
+      StridedMatrix x(37, width, dtype, 2);
+      StridedMatrix y(37, width, DType::kF32, 3);
+      const Dense<double> want = reference::scale_columns(dense<double>(x), dense<double>(factors));
+      Dense<double> sums = dense<double>(factors);
+      reference::add_column_products(dense<double>(x), dense<double>(y), sums);
+      StridedMatrix got(1, width, DType::kF32, 1);
+      add_column_products(x, y, got);
+      EXPECT_TRUE(near(got, sums, testing::kF32Tolerance)) << width;
+      EXPECT_TRUE(got.surroundings_intact());
+      scale_columns(x, factors, y);
+      EXPECT_TRUE(near(y, want, testing::kF32Tolerance)) << width;
+      EXPECT_TRUE(y.surroundings_intact());
+      scale_columns(x, factors, x);
+      EXPECT_TRUE(near(x, want, tolerance_of(dtype))) << width;
+      EXPECT_TRUE(x.surroundings_intact());
+    }
+  }
+}
+
 TEST(AddBias, ThreadsDoNotChangeTheSums) {
   const Matrix dy = random_matrix(300, 3000, DType::kBF16, 1);
   Matrix sums[2] = {Matrix(1, 3000), Matrix(1, 3000)};

@@ -60,6 +60,28 @@ TEST_F(Resume, GivesTheSameBitsAndLogOfARunThatStopsEarly) {
   EXPECT_TRUE(advice.contains("advice")) << advice;
 }
 
+TEST_F(Resume, GivesTheSameBitsAndLogOfUpdatesThatBeganAsAPartOfTheWeights) {
+  options_.lora.lora_dropout = 0.2;
+  options_.lora.r = 3;
+  options_.lora.rank_pattern = {{"down_proj", 2}};
+  options_.xray_steps = 2;
+  for (const char* init : {"pissa", "olora"}) {
+    ASSERT_TRUE(model::parse_lora_init(init, options_.lora));
+    expect_same_wherever_it_stops();
+    std::filesystem::remove_all(folder_ / "whole");
+    std::filesystem::remove_all(folder_ / "parts");
+  }
+}
+
+TEST_F(Resume, GivesTheSameBitsAndLogOfDora) {
+  options_.lora.lora_dropout = 0.2;
+  options_.lora.use_dora = true;
+  options_.load_best_model_at_end = true;
+  options_.eval_steps = 2;
+  options_.lr = 0.05;
+  expect_same_wherever_it_stops();
+}
+
 TEST_F(Resume, SavesEverySoManyStepsAndLosesNoLineOfTheLogOrWritesItTwice) {
   options_.save_steps = 2;
   train(5);

@@ -91,6 +91,16 @@ void CpuOps::add_bias_backward(ConstMatrixView dy, MatrixView dbias) {
   cpu::add_bias_backward(dy, dbias);
 }
 
+void CpuOps::scale_columns(ConstMatrixView x, ConstMatrixView factors, MatrixView y) {
+  enter();
+  cpu::scale_columns(x, factors, y);
+}
+
+void CpuOps::add_column_products(ConstMatrixView a, ConstMatrixView b, MatrixView sums) {
+  enter();
+  cpu::add_column_products(a, b, sums);
+}
+
 void CpuOps::dropout(ConstMatrixView x, const DropoutKey& key, MatrixView y) {
   enter();
   cpu::dropout(x, key, y);

@@ -24,6 +24,8 @@ class CpuOps final : public Ops {
   void add(ConstMatrixView x, float alpha, MatrixView y) override;
   void add_bias(ConstMatrixView bias, MatrixView y) override;
   void add_bias_backward(ConstMatrixView dy, MatrixView dbias) override;
+  void scale_columns(ConstMatrixView x, ConstMatrixView factors, MatrixView y) override;
+  void add_column_products(ConstMatrixView a, ConstMatrixView b, MatrixView sums) override;
   void dropout(ConstMatrixView x, const DropoutKey& key, MatrixView y) override;
   void embedding(ConstMatrixView table, std::span<const std::int32_t> ids, MatrixView y) override;
   void embedding_backward(ConstMatrixView dy, std::span<const std::int32_t> ids, MatrixView dtable) override;

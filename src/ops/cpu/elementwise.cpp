@@ -55,6 +55,35 @@ void add_column_sums(ConstMatrixView dy, float* sums) {
   });
 }
 
+void scale_column_rows(ConstMatrixView x, const float* factors, MatrixView y) {
+  with_type(x.dtype, [&]<class X>(X /*tag*/) HWY_ATTR {
+    with_type(y.dtype, [&]<class Y>(Y /*tag*/) HWY_ATTR {
+      for (Index i = 0; i < x.rows; ++i) {
+        const X* from = x.row<X>(i);
+        Y* to = y.row<Y>(i);
+        for_each_vector(x.cols, [&](Index j, Index count) HWY_ATTR {
+          store(hn::Mul(load(from + j, count), load(factors + j, count)), to + j, count);
+        });
+      }
+    });
+  });
+}
+
+/// sums += the columns of a * b.
+void add_product_sums(ConstMatrixView a, ConstMatrixView b, float* sums) {
+  with_type(a.dtype, [&]<class A>(A /*tag*/) HWY_ATTR {
+    with_type(b.dtype, [&]<class B>(B /*tag*/) HWY_ATTR {
+      for (Index i = 0; i < a.rows; ++i) {
+        const A* x = a.row<A>(i);
+        const B* y = b.row<B>(i);
+        for_each_vector(a.cols, [&](Index j, Index count) HWY_ATTR {
+          store(hn::MulAdd(load(x + j, count), load(y + j, count), load(sums + j, count)), sums + j, count);
+        });
+      }
+    });
+  });
+}
+
 }  // namespace
 }  // namespace lorry::ops::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -65,6 +94,8 @@ namespace lorry::ops::cpu {
 HWY_EXPORT(copy_rows);
 HWY_EXPORT(add_rows);
 HWY_EXPORT(add_column_sums);
+HWY_EXPORT(scale_column_rows);
+HWY_EXPORT(add_product_sums);
 
 namespace {
 constexpr Index kColPiece = 1024;
@@ -146,6 +177,29 @@ void add_bias_backward(ConstMatrixView dy, MatrixView dbias) {
     const Index col = piece * kColPiece;
     const Index cols = std::min(kColPiece, dy.cols - col);
     HWY_DYNAMIC_DISPATCH(add_column_sums)(dy.col_range(col, cols), dbias.row<float>(0) + col);
+  });
+}
+
+void scale_columns(ConstMatrixView x, ConstMatrixView factors, MatrixView y) {
+  check_same_shape(x, y);
+  LORRY_CHECK_EQ(factors.rows, 1);
+  LORRY_CHECK_EQ(factors.cols, x.cols);
+  parallel_tiles(x.rows, x.cols, [&](Index row, Index rows, Index col, Index cols) {
+    HWY_DYNAMIC_DISPATCH(scale_column_rows)
+    (x.row_range(row, rows).col_range(col, cols), factors.row<float>(0) + col,
+     y.row_range(row, rows).col_range(col, cols));
+  });
+}
+
+void add_column_products(ConstMatrixView a, ConstMatrixView b, MatrixView sums) {
+  check_same_shape(a, b);
+  LORRY_CHECK_EQ(sums.rows, 1);
+  LORRY_CHECK_EQ(sums.cols, a.cols);
+  parallel_for(pieces(a.cols, kColPiece), [&](Index piece) {
+    const Index col = piece * kColPiece;
+    const Index cols = std::min(kColPiece, a.cols - col);
+    HWY_DYNAMIC_DISPATCH(add_product_sums)
+    (a.col_range(col, cols), b.col_range(col, cols), sums.row<float>(0) + col);
   });
 }
 

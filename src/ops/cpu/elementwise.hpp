@@ -18,6 +18,11 @@ void add_bias(ConstMatrixView bias, MatrixView y);
 /// dbias [1,O] F32 += column sums of dy [N,O].
 void add_bias_backward(ConstMatrixView dy, MatrixView dbias);
 
+/// y [N,O] = x with column j times factors[j]; y may be x.
+void scale_columns(ConstMatrixView x, ConstMatrixView factors, MatrixView y);
+/// sums [1,O] F32 += sums over rows of a * b.
+void add_column_products(ConstMatrixView a, ConstMatrixView b, MatrixView sums);
+
 /// to [C,R] = from^T [R,C], converting the type.
 void transpose(ConstMatrixView from, MatrixView to);
 

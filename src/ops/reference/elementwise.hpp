@@ -32,6 +32,24 @@ void add_bias_backward(const Dense<T>& dy, Dense<T>& dbias) {
   }
 }
 
+/// x [N,O] with column j times factors[j].
+template <class T>
+Dense<T> scale_columns(const Dense<T>& x, const Dense<T>& factors) {
+  Dense<T> y(x.rows, x.cols);
+  for (Index i = 0; i < x.rows; ++i) {
+    for (Index j = 0; j < x.cols; ++j) y(i, j) = x(i, j) * factors(0, j);
+  }
+  return y;
+}
+
+/// sums [1,O] += sums over rows of a * b.
+template <class T>
+void add_column_products(const Dense<T>& a, const Dense<T>& b, Dense<T>& sums) {
+  for (Index i = 0; i < a.rows; ++i) {
+    for (Index j = 0; j < a.cols; ++j) sums(0, j) += a(i, j) * b(i, j);
+  }
+}
+
 /// Whether dropout keeps an element: 16 bits of one Philox block per row and 8 columns, lower half of a word
 /// first, against the rate in 1/65536.
 inline bool dropout_keeps(const DropoutKey& key, Index row, Index col) {

@@ -1,0 +1,76 @@
+#include "cli/lora_options.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/shared_options.hpp"
+
+namespace lorry::cli {
+
+namespace {
+
+/// A number as `bind` makes its binding; each key once.
+template <class T, class Bind>
+Binding bind_pattern(model::ModulePattern<T>& to, const char* letter, Bind bind) {
+  T any{};
+  const std::string number = bind(any).expected;
+  const auto add = [&to, bind](const std::string& key, const std::string& text) {
+    const bool known =
+        std::any_of(to.begin(), to.end(), [&](const auto& entry) { return entry.first == key; });
+    T value{};
+    if (known || !bind(value).read(text)) return false;
+    to.emplace_back(key, value);
+    return true;
+  };
+  const auto pairs = [&to] {
+    std::vector<std::pair<std::string, std::string>> texts;
+    texts.reserve(to.size());
+    for (const auto& [key, value] : to) texts.emplace_back(key, fmt::format("{}", value));
+    return texts;
+  };
+  return bind_pairs(add, pairs, fmt::format("KEY={} with {}, each key once", letter, number));
+}
+
+}  // namespace
+
+std::string_view method_name(const model::PeftConfig& lora) {
+  if (lora.use_dora) return lora.use_rslora ? "DoRA with rsLoRA's scale" : "DoRA";
+  return lora.use_rslora ? "rsLoRA" : "LoRA";
+}
+
+void add_start_option(OptionTable& table, model::PeftConfig& lora) {
+  table.add(
+      "init-lora-weights", "NAME",
+      {.read = [&lora](const std::string& text) { return model::parse_lora_init(text, lora); },
+       .show = [&lora] { return model::format_lora_init(lora); },
+       .expected = "one of true, false, gaussian, pissa, pissa_niter_N, olora"},
+      "how A and B start: true (A at random, B zero), false (both at random), gaussian; pissa or olora: as a "
+      "part of the weights, which these go without meanwhile (pissa_niter_16: pissa in less time)");
+}
+
+void add_selection_options(OptionTable& table, model::PeftConfig& lora) {
+  model::ModuleFilter& filter = lora.filter;
+  Binding excluded = bind_targets(filter.exclude_modules);
+  excluded.expected = "module names or a regular expression";
+  table.add("exclude-modules", "NAMES", std::move(excluded),
+            "layers left out though --target-modules matches them: names or an expression, as there");
+  table.add("layers-to-transform", "NUMBERS", bind_integers(filter.layers_to_transform, 0),
+            "adapt these layers of the model alone, counted from 0: 0,1,2");
+  table
+      .add("layers-pattern", "WORD", bind_texts(filter.layers_pattern),
+           "the word (an expression) before the numbers that --layers-to-transform counts; may be repeated")
+      .repeated = true;
+  const auto rank = [](Index& to) { return bind_integer(to, 1); };
+  table
+      .add("rank-pattern", "KEY=N", bind_pattern(lora.rank_pattern, "N", rank),
+           "another rank for layers whose name ends in KEY, an expression; the first that matches counts")
+      .repeated = true;
+  const auto alpha = [](double& to) {
+    return bind_number(to, {.low = model::kLeastAlpha, .high = model::kMostAlpha});
+  };
+  table.add("alpha-pattern", "KEY=X", bind_pattern(lora.alpha_pattern, "X", alpha), "the same of alpha")
+      .repeated = true;
+}
+
+}  // namespace lorry::cli
