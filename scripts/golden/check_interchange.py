@@ -41,6 +41,8 @@ def refuse_warnings():
         logging.getLogger(name).addHandler(Refuse(level=logging.WARNING))
     warnings.simplefilter("error")
     # PEFT itself calls this deprecated name of transformers, whatever it loads.
+    # PEFT takes the bias of its own lora_bias for a damaged B when it lists an adapter.
+    warnings.filterwarnings("ignore", message=r".*lora_B\.bias:")
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
 
 
