@@ -8,9 +8,9 @@ namespace lorry::io {
 
 namespace {
 
-constexpr std::size_t kLengthBytes = 8;
+constexpr std::size_t kFrameLengthBytes = 8;
 constexpr std::size_t kCheckBytes = 4;
-constexpr std::size_t kHeadBytes = kLengthBytes + kCheckBytes;
+constexpr std::size_t kHeadBytes = kFrameLengthBytes + kCheckBytes;
 
 void put_little(std::string& out, std::uint64_t value, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; ++i) out += static_cast<char>((value >> (8 * i)) & 0xFFU);
@@ -27,7 +27,7 @@ std::uint64_t get_little(std::string_view bytes) {
 std::string record_frame(std::string_view content) {
   std::string frame;
   frame.reserve(kHeadBytes + content.size() + kCheckBytes);
-  put_little(frame, content.size(), kLengthBytes);
+  put_little(frame, content.size(), kFrameLengthBytes);
   put_little(frame, masked_crc32c(frame), kCheckBytes);
   frame += content;
   put_little(frame, masked_crc32c(content), kCheckBytes);
@@ -37,8 +37,9 @@ std::string record_frame(std::string_view content) {
 std::optional<std::string_view> RecordFrames::next() {
   const std::string_view rest = bytes_.substr(position_);
   if (rest.size() < kHeadBytes + kCheckBytes) return std::nullopt;
-  const std::string_view length_bytes = rest.substr(0, kLengthBytes);
-  if (get_little(rest.substr(kLengthBytes, kCheckBytes)) != masked_crc32c(length_bytes)) return std::nullopt;
+  const std::string_view length_bytes = rest.substr(0, kFrameLengthBytes);
+  if (get_little(rest.substr(kFrameLengthBytes, kCheckBytes)) != masked_crc32c(length_bytes))
+    return std::nullopt;
   const std::uint64_t length = get_little(length_bytes);
   if (length > rest.size() - kHeadBytes - kCheckBytes) return std::nullopt;
   const std::string_view content = rest.substr(kHeadBytes, length);
