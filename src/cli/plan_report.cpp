@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "cli/train_options.hpp"
 #include "core/clock.hpp"
@@ -94,19 +95,17 @@ io::OrderedJson options_json(const OptionTable& table, const std::function<bool(
   return json;
 }
 
-io::OrderedJson dry_run_json(const OptionTable& table, const train::TrainOptions& options,
-                             const train::DryRun& plan) {
-  io::OrderedJson json = {
-      {"config", options_json(table, [&](const Option& option) { return belongs_to_run(option, options); })},
-      {"trainable_parameters", plan.size.trainable},
-      {"model_parameters", plan.size.model},
-      {"trainable_share", plan.size.share()},
-      {"trained", train::to_json(plan.size.groups)},
-      {"steps", plan.steps},
-      {"epochs", plan.epochs},
-      {"tokens", plan.tokens},
-      {"result_bytes", plan.result_bytes},
-      {"memory", train::to_json(plan.memory)}};
+io::OrderedJson dry_run_json(io::OrderedJson config, const train::DryRun& plan) {
+  io::OrderedJson json = {{"config", std::move(config)},
+                          {"trainable_parameters", plan.size.trainable},
+                          {"model_parameters", plan.size.model},
+                          {"trainable_share", plan.size.share()},
+                          {"trained", train::to_json(plan.size.groups)},
+                          {"steps", plan.steps},
+                          {"epochs", plan.epochs},
+                          {"tokens", plan.tokens},
+                          {"result_bytes", plan.result_bytes},
+                          {"memory", train::to_json(plan.memory)}};
   if (plan.available) json["available_memory"] = *plan.available;
   json["warnings"] = plan.warnings;
   return json;

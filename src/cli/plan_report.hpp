@@ -18,9 +18,8 @@ io::OrderedJson time_json(const train::StepTime& time, Index steps);
 
 /// Trained parameters by module, steps and tokens, memory, the result's size.
 std::string dry_run_text(const train::TrainOptions& options, const train::DryRun& plan);
-/// The same, with the options as resolved.
-io::OrderedJson dry_run_json(const OptionTable& table, const train::TrainOptions& options,
-                             const train::DryRun& plan);
+/// The same, with the config that repeats the run (options_json).
+io::OrderedJson dry_run_json(io::OrderedJson config, const train::DryRun& plan);
 
 /// Every option of a config that has a value, by its YAML key: numbers and switches as such.
 io::OrderedJson options_json(const OptionTable& table, const std::function<bool(const Option&)>& include);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "cli/command.hpp"
@@ -56,14 +57,18 @@ void refuse_xray_of_dora(const train::TrainOptions& options) {
       "[train] --xray-steps: has no meaning with DoRA, whose change has full rank; expected it without");
 }
 
+/// Which options repeat this run.
+std::function<bool(const Option&)> repeating(const Flags& flags) {
+  return [&flags](const Option& option) {
+    return belongs_to_run(option, flags.train) && is_repeatable(option, flags.observation);
+  };
+}
+
 /// Writes OUT/train.yaml and returns what stands in it.
 std::string write_config(const OptionTable& table, const Flags& flags) {
-  const train::TrainOptions& options = flags.train;
-  std::string yaml = to_yaml(table, [&](const Option& option) {
-    return belongs_to_run(option, options) && is_repeatable(option, flags.observation);
-  });
+  std::string yaml = to_yaml(table, repeating(flags));
   io::write_text_file(
-      options.out / kTrainConfigFile,
+      flags.train.out / kTrainConfigFile,
       fmt::format("# Repeats this run: lorry train --config {} --out NEW\n{}", kTrainConfigFile, yaml));
   return yaml;
 }
@@ -110,9 +115,8 @@ void print_plan(const OptionTable& table, Flags& flags) {
   options.dtype = inputs.model.decoder->compute();
   options.max_seq_length = inputs.max_seq_length;
   for (const std::string& warning : plan.warnings) print_note("warning: " + warning);
-  if (flags.json) return print_json(dry_run_json(table, options, plan));
-  print_out(to_yaml(table, [&](const Option& option) { return belongs_to_run(option, options); }) + "\n" +
-            dry_run_text(options, plan));
+  if (flags.json) return print_json(dry_run_json(options_json(table, repeating(flags)), plan));
+  print_out(to_yaml(table, repeating(flags)) + "\n" + dry_run_text(options, plan));
 }
 
 void warn_of_memory(train::RunInputs& inputs, const train::TrainOptions& options) {

@@ -75,9 +75,9 @@ TEST(Updates, BadAdaptersAreRefusedInOneLine) {
   write_adapter_folder(scratch / "x", 8, 2, {{"m.lora_A.weight", a}, {"m.lora_B.weight", b}});
   EXPECT_EQ(error_of_folder(scratch),
             "[load] X/adapter_model.safetensors: module \"m\": found rank 2; adapter_config.json says 8");
-  write_adapter_folder(scratch / "x", 2, 2, {{"m.lora_embedding_A", a}});
+  write_adapter_folder(scratch / "x", 2, 2, {{"m.lora_C", a}});
   EXPECT_EQ(error_of_folder(scratch),
-            "[load] X/adapter_model.safetensors: tensor \"base_model.model.m.lora_embedding_A\": found no "
+            "[load] X/adapter_model.safetensors: tensor \"base_model.model.m.lora_C\": found no "
             "lora_A or "
             "lora_B of a linear layer; expected names like \"base_model.model.<module>.lora_A.weight\"");
   write_adapter_folder(scratch / "x", 2, 2, {});

@@ -201,20 +201,21 @@ TEST_F(LoraOptions, ResumingWithOthersIsRefused) {
 }
 
 TEST_F(LoraOptions, SweepsVaryThemAndShareThePatterns) {
-  const std::string head =
-      fmt::format("model: {}\ndata: {}\nsteps: 2\nthreads: 1\ndtype: f32\ntarget_modules: q_proj,v_proj\n",
-                  path("model"), path("data.jsonl"));
+  const std::string head = fmt::format(
+      "model: {}\ndata: {}\neval_data: {}\nsteps: 2\nthreads: 1\ndtype: f32\ntarget_modules: q_proj,v_proj\n",
+      path("model"), path("data.jsonl"), path("data.jsonl"));
   io::put(path("sweep.yaml"), head +
                                   "rank: 4\nrank_pattern: {v_proj: 2}\n"
                                   "grid: {use_rslora: [false, true], layers_to_transform: [0, [0, 1]]}\n");
-  const Outcome outcome = run_lorry({"sweep", path("sweep.yaml"), "--out", path("sweep"), "--json"});
+  const Outcome outcome =
+      run_lorry({"sweep", "--config", path("sweep.yaml"), "--out", path("sweep"), "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const io::Json rows = io::Json::parse(outcome.out).at("rows");
   ASSERT_EQ(rows.size(), 4U);
   EXPECT_EQ(rows[0].at("trainable_parameters").get<std::int64_t>() * 2,
             rows[1].at("trainable_parameters").get<std::int64_t>());
   io::put(path("pattern.yaml"), head + "grid: {rank_pattern: [{v_proj: 2}]}\n");
-  const Outcome refused = run_lorry({"sweep", path("pattern.yaml"), "--out", path("refused")});
+  const Outcome refused = run_lorry({"sweep", "--config", path("pattern.yaml"), "--out", path("refused")});
   EXPECT_EQ(refused.code, 1);
   EXPECT_NE(refused.err.find("grid: found \"rank_pattern\"; expected it outside, since all cells share it"),
             std::string::npos)

@@ -307,8 +307,8 @@ TEST_F(Mistakes, CommandLine) {
   expect_usage(run_lorry({"trian"}), R"(unknown command "trian"; did you mean "train"?)");
   expect_usage(run_lorry({"finetune"}), R"(unknown command "finetune"; expected one of init, train)");
   expect_usage(run_lorry({"--rank", "4"}), "unknown flag --rank; expected a command first");
-  expect_usage(run_lorry({"train", "--learning-rate", "1"}),
-               R"(unknown flag --learning-rate; did you mean "lr"?)");
+  expect_usage(run_lorry({"train", "--learn-rate", "1"}),
+               R"(unknown flag --learn-rate; did you mean "learning-rate"?)");
   expect_usage(run_lorry({"train", "--rnak=4"}), R"(unknown flag --rnak=4; did you mean "rank"?)");
   expect_usage(run_lorry({"train", "--rank"}), "--rank: no value; expected one");
   expect_usage(run_lorry({"train", "--rank", "1", "--rank", "2"}),

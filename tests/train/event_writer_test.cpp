@@ -18,7 +18,7 @@ std::string from_hex(const std::string& hex) {
 }
 
 TEST(EventMessage, IsByteForByteWhatTensorboardsOwnProtocolBuffersAre) {
-  const io::Json golden = io::read_json_file("tests/golden/events/reference.json");
+  const io::Json golden = io::read_json_file(LORRY_SOURCE_DIR "/tests/golden/events/reference.json");
   const auto bytes = [&](const char* name) { return from_hex(golden.at(name)); };
   EXPECT_EQ(first_event(1.5e9, "lorry train --out /tmp/ä"), bytes("first"));
   EXPECT_EQ(restart_event(1.5e9 + 0.25, 301), bytes("restart"));
