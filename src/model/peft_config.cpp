@@ -6,6 +6,7 @@
 #include <cmath>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "core/error.hpp"
 #include "io/json_fields.hpp"
@@ -63,9 +64,11 @@ TargetModules parse_targets(const io::Json& json, const std::string& file) {
 /// A list of texts, one text, or nothing.
 std::vector<std::string> parse_texts(const io::Json& json, const char* field, const std::string& file) {
   const io::Json* found = io::find_field(json, field, file);
-  if (found == nullptr || *found == "") return {};
-  if (found->is_string()) return {found->get<std::string>()};
-  return io::get_strings(json, field, file);
+  if (found == nullptr) return {};
+  if (!found->is_string()) return io::get_strings(json, field, file);
+  auto text = found->get<std::string>();
+  if (text.empty()) return {};
+  return {std::move(text)};
 }
 
 ModuleFilter parse_filter(const io::Json& json, const std::string& file) {
