@@ -2,34 +2,19 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <memory>
-
-#include "cli/program.hpp"
+#include "cli/tiny_model_test.hpp"
 #include "core/index.hpp"
-#include "io/io_support.hpp"
 #include "io/json_file.hpp"
 
 namespace lorry::cli {
 namespace {
 
-using Arguments = std::vector<std::string>;
-
-class BesideOptions : public testing::Test {
+class BesideOptions : public TinyModelTest {
  protected:
-  static void SetUpTestSuite() {
-    scratch_ = std::make_unique<io::ScratchFolder>();
-    make_tiny_model(path("parts"), path("model"));
-    io::put(path("data.jsonl"), counting_records(5));
-  }
-  static void TearDownTestSuite() { scratch_.reset(); }
-
-  static std::string path(std::string_view name) { return *scratch_ / name; }
   static Outcome train(const std::string& out, const Arguments& more) {
-    Arguments arguments = {"train",     "--data", path("data.jsonl"), "--out", path(out), "--dtype", "f32",
-                           "--threads", "1",      "--max-seq-length", "64",    "--steps", "3",       "--lr",
-                           "0.01"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return run_lorry(arguments);
+    return run({"train", "--data", path("data.jsonl"), "--out", path(out), "--dtype", "f32", "--threads", "1",
+                "--max-seq-length", "64", "--steps", "3", "--lr", "0.01"},
+               more);
   }
   static std::string weights(const std::string& out) {
     return io::get(path(out) + "/adapter_model.safetensors");
@@ -41,11 +26,7 @@ class BesideOptions : public testing::Test {
     EXPECT_TRUE(outcome.code == 1 || outcome.code == 2) << outcome.code << outcome.err;
     EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err << "  lacks: " << words;
   }
-
-  static std::unique_ptr<io::ScratchFolder> scratch_;
 };
-
-std::unique_ptr<io::ScratchFolder> BesideOptions::scratch_;
 
 TEST_F(BesideOptions, TrainBesideTheUpdatesAndTheConfigRepeatsThem) {
   const Outcome first = train("first", {"--model", path("model"), "--target-modules", "q_proj",

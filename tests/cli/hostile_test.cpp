@@ -8,41 +8,23 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <memory>
 
-#include "cli/program.hpp"
-#include "io/io_support.hpp"
+#include "cli/tiny_model_test.hpp"
 
 namespace lorry::cli {
 namespace {
 
-using Arguments = std::vector<std::string>;
-
-class Hostile : public testing::Test {
+class Hostile : public TinyModelTest {
  protected:
-  static void SetUpTestSuite() {
-    scratch_ = std::make_unique<io::ScratchFolder>();
-    make_tiny_model(path("parts"), path("model"));
-    io::put(path("data.jsonl"), counting_records(5));
-  }
-  static void TearDownTestSuite() { scratch_.reset(); }
   void TearDown() override { std::filesystem::remove_all(path("out")); }
 
-  static std::string path(std::string_view name) { return *scratch_ / name; }
-  static std::filesystem::path copy_model(const std::string& name) {
-    std::filesystem::copy(path("model"), path(name));
-    return path(name);
-  }
   static Outcome train(const std::string& model, const std::string& out, const Arguments& more = {}) {
-    Arguments arguments = {"train",   "--model", model,     "--data", path("data.jsonl"), "--out", path(out),
-                           "--steps", "1",       "--dtype", "f32",    "--threads",        "1"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return run_lorry(arguments);
+    return run({"train", "--model", model, "--data", path("data.jsonl"), "--out", path(out), "--steps", "1",
+                "--dtype", "f32", "--threads", "1"},
+               more);
   }
   static Outcome evaluate(const std::string& model, const Arguments& more = {}) {
-    Arguments arguments = {"eval", "--model", model, "--data", path("data.jsonl"), "--threads", "1"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return run_lorry(arguments);
+    return run({"eval", "--model", model, "--data", path("data.jsonl"), "--threads", "1"}, more);
   }
   /// The last line on standard error is the error and holds `words`.
   static void expect_error(const Outcome& outcome, const std::string& words) {
@@ -60,11 +42,7 @@ class Hostile : public testing::Test {
     bytes.replace(bytes.size() - kSpoilt, kSpoilt, std::string(kSpoilt, '\xff'));
     io::put(file, bytes);
   }
-
-  static std::unique_ptr<io::ScratchFolder> scratch_;
 };
-
-std::unique_ptr<io::ScratchFolder> Hostile::scratch_;
 
 TEST_F(Hostile, TemplateTokenBeyondTheVocabulary) {
   const auto model = copy_model("template");
@@ -144,7 +122,7 @@ TEST_F(Hostile, FileSizeLimit) {
       run_lorry({"init", "--config", path("parts") + "/config.json", "--out", path("out")});
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
   expect_error(outcome, "File too large");
-  for (const std::string& name : scratch_->names()) EXPECT_EQ(name.find(".tmp-"), std::string::npos) << name;
+  for (const std::string& name : names()) EXPECT_EQ(name.find(".tmp-"), std::string::npos) << name;
   EXPECT_FALSE(std::filesystem::exists(path("out")));
 }
 

@@ -4,34 +4,15 @@
 
 #include <cmath>
 #include <cstdint>
-#include <memory>
 
-#include "cli/program.hpp"
-#include "io/io_support.hpp"
+#include "cli/tiny_model_test.hpp"
 #include "io/json_file.hpp"
 
 namespace lorry::cli {
 namespace {
 
-using Arguments = std::vector<std::string>;
-
-class LoraOptions : public testing::Test {
+class LoraOptions : public TinyModelTest {
  protected:
-  static void SetUpTestSuite() {
-    scratch_ = std::make_unique<io::ScratchFolder>();
-    make_tiny_model(path("parts"), path("model"));
-    io::put(path("data.jsonl"), counting_records(5));
-  }
-  static void TearDownTestSuite() { scratch_.reset(); }
-
-  static std::string path(std::string_view name) { return *scratch_ / name; }
-  static Outcome train(const std::string& out, const Arguments& more) {
-    Arguments arguments = {"train", "--model",          path("model"), "--data",  path("data.jsonl"),
-                           "--out", path(out),          "--dtype",     "f32",     "--threads",
-                           "1",     "--max-seq-length", "64",          "--steps", "3"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return run_lorry(arguments);
-  }
   static io::Json config_of(const std::string& out) {
     return io::read_json_file(path(out) + "/adapter_config.json");
   }
@@ -39,16 +20,9 @@ class LoraOptions : public testing::Test {
     return io::get(path(out) + "/adapter_model.safetensors");
   }
   static void expect_error(const Arguments& more, const std::string& words) {
-    const Outcome outcome = train("wrong", more);
-    EXPECT_TRUE(outcome.code == 1 || outcome.code == 2) << outcome.code << outcome.err;
-    EXPECT_NE(outcome.err.find(words), std::string::npos) << outcome.err << "  lacks: " << words;
-    EXPECT_FALSE(std::filesystem::exists(path("wrong"))) << "half-written";
+    expect_refusal(train("wrong", more), words, "wrong");
   }
-
-  static std::unique_ptr<io::ScratchFolder> scratch_;
 };
-
-std::unique_ptr<io::ScratchFolder> LoraOptions::scratch_;
 
 TEST_F(LoraOptions, FlagsReachTheAdapterAndTheConfigRepeatsThem) {
   const Outcome outcome =

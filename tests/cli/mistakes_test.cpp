@@ -2,36 +2,17 @@
 // nothing half-written.
 #include <gtest/gtest.h>
 
-#include <memory>
-
-#include "cli/program.hpp"
-#include "io/io_support.hpp"
+#include "cli/tiny_model_test.hpp"
 
 namespace lorry::cli {
 namespace {
 
-using Arguments = std::vector<std::string>;
-
-class Mistakes : public testing::Test {
+class Mistakes : public TinyModelTest {
  protected:
-  static void SetUpTestSuite() {
-    scratch_ = std::make_unique<io::ScratchFolder>();
-    make_tiny_model(path("parts"), path("model"));
-    io::put(path("data.jsonl"), counting_records(5));
-  }
-  static void TearDownTestSuite() { scratch_.reset(); }
-
-  static std::string path(std::string_view name) { return *scratch_ / name; }
-  /// A copy of the model to be broken.
-  static std::filesystem::path copy_model(const std::string& name) {
-    std::filesystem::copy(path("model"), path(name));
-    return path(name);
-  }
   static Outcome train(const std::string& model, const std::string& data, const Arguments& more = {}) {
-    Arguments arguments = {"train",   "--model", model,     "--data", data,        "--out", path("out"),
-                           "--steps", "1",       "--dtype", "f32",    "--threads", "1"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return run_lorry(arguments);
+    return run({"train", "--model", model, "--data", data, "--out", path("out"), "--steps", "1", "--dtype",
+                "f32", "--threads", "1"},
+               more);
   }
   /// One line on standard error that holds `words`, exit code 1, and no output folder with a result.
   static void expect_error(const Outcome& outcome, const std::string& words, int code = 1) {
@@ -47,11 +28,7 @@ class Mistakes : public testing::Test {
   static void expect_usage(const Outcome& outcome, const std::string& words) {
     expect_error(outcome, words, 2);
   }
-
-  static std::unique_ptr<io::ScratchFolder> scratch_;
 };
-
-std::unique_ptr<io::ScratchFolder> Mistakes::scratch_;
 
 TEST_F(Mistakes, MissingModel) {
   expect_error(train(path("nowhere"), path("data.jsonl")),
