@@ -285,12 +285,6 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kHints =
     {"resume-adapter-file", "adapter"},
 }};
 
-bool has(const OptionTable& table, std::string_view name) {
-  const std::vector<Option>& options = table.options();
-  return std::any_of(options.begin(), options.end(),
-                     [&](const Option& option) { return option.name == name; });
-}
-
 /// With dashes, and torchtune's `_component_` without what surrounds it.
 std::string folded(std::string_view name) {
   std::string result(name);
@@ -316,14 +310,15 @@ std::span<const std::pair<std::string_view, std::string_view>> hinted_names() {
 }
 
 bool trains(const OptionTable& table) {
-  return has(table, "grad-accumulation-steps");
+  return table.find("grad-accumulation-steps") != nullptr;
 }
 
 std::vector<const Alias*> aliases_of(const OptionTable& table) {
   std::vector<const Alias*> all;
   const auto add = [&](std::span<const Alias> aliases) {
     for (const Alias& alias : aliases) {
-      if (has(table, alias.option) && (!alias.value.empty() || !has(table, alias.name))) {
+      if (table.find(alias.option) != nullptr &&
+          (!alias.value.empty() || table.find(alias.name) == nullptr)) {
         all.push_back(&alias);
       }
     }

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <map>
 
 #include "cli/aliases.hpp"
@@ -55,10 +54,8 @@ Parsed declare(CLI::App& parent, const Command& command) {
   }
   for (const Alias* alias : aliases_of(command.options)) {
     if (!alias->is_flag()) continue;
-    const std::vector<Option>& options = command.options.options();
-    const auto option = std::find_if(options.begin(), options.end(),
-                                     [&](const Option& ours) { return ours.name == alias->option; });
-    parsed.aliases.emplace_back(alias, declare_option(*parsed.app, *option, alias));
+    parsed.aliases.emplace_back(alias,
+                                declare_option(*parsed.app, *command.options.find(alias->option), alias));
   }
   if (command.has_yaml) parsed.config = parsed.app->add_option("--config")->expected(1);
   return parsed;

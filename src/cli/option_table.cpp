@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "cli/usage_error.hpp"
 #include "core/check.hpp"
@@ -44,11 +45,16 @@ Option& OptionTable::add(std::string name, std::string placeholder, Binding bind
   return options_.emplace_back(std::move(option));
 }
 
-Option* OptionTable::find(std::string_view name) {
+const Option* OptionTable::find(std::string_view name) const {
   const std::string wanted = replaced(name, '_', '-');
   const auto found = std::find_if(options_.begin(), options_.end(),
                                   [&](const Option& option) { return option.name == wanted; });
   return found == options_.end() ? nullptr : &*found;
+}
+
+Option* OptionTable::find(std::string_view name) {
+  const Option* found = std::as_const(*this).find(name);
+  return found == nullptr ? nullptr : &options_[static_cast<std::size_t>(found - options_.data())];
 }
 
 Source OptionTable::source(std::string_view name) const {

@@ -44,6 +44,7 @@ class OptionTable {
   [[nodiscard]] const std::vector<Option>& options() const noexcept { return options_; }
   /// Dashes and underscores are the same; nullptr if there is none.
   [[nodiscard]] Option* find(std::string_view name);
+  [[nodiscard]] const Option* find(std::string_view name) const;
   /// The option must exist.
   [[nodiscard]] Source source(std::string_view name) const;
 
