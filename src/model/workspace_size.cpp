@@ -3,22 +3,13 @@
 #include <algorithm>
 
 #include "core/check.hpp"
+#include "nn/head.hpp"
 
 namespace lorry::model {
 
 namespace {
 
-constexpr Index kHeadRowStep = 32;
 constexpr Index kF32Bytes = 4;
-
-/// Rows of a chunk of nn::LossHead.
-Index chunk_rows(Index vocabulary) {
-  constexpr Index kChunkBytes = 64 << 20;
-  constexpr Index kFewestRows = 256;
-  constexpr Index kMostRows = 1024;
-  return std::clamp(kChunkBytes / (vocabulary * kF32Bytes) / kHeadRowStep * kHeadRowStep, kFewestRows,
-                    kMostRows);
-}
 
 /// Sizes of one row, in bytes.
 class RowBytes {
@@ -103,8 +94,8 @@ WorkspaceBytes workspace_bytes(const ModelConfig& config, const PassShape& pass)
       config.names.position_embedding.empty() ? pass.positions * config.head_dim * kF32Bytes : 0;
   WorkspaceBytes bytes;
   bytes.activations = pass.rows * (residuals + caches + ends + row.scratch()) + rope;
-  const Index chunk = std::min(chunk_rows(config.vocab_size),
-                               (pass.targets + kHeadRowStep - 1) / kHeadRowStep * kHeadRowStep);
+  const Index chunk =
+      std::min(nn::LossHead::chunk_rows(config.vocab_size), nn::LossHead::whole_steps(pass.targets));
   bytes.logits = chunk * row.head();
   return bytes;
 }

@@ -11,9 +11,13 @@ constexpr Index kFewestRows = 256;  // below, reading the head's weights costs m
 constexpr Index kMostRows = 1024;
 }  // namespace
 
-Index LossHead::chunk_rows() const {
-  const Index rows = kChunkBytes / (linear_.outputs() * size_of(DType::kF32));
+Index LossHead::chunk_rows(Index vocabulary) {
+  const Index rows = kChunkBytes / (vocabulary * size_of(DType::kF32));
   return std::clamp(rows / kRowStep * kRowStep, kFewestRows, kMostRows);
+}
+
+Index LossHead::whole_steps(Index rows) {
+  return (rows + kRowStep - 1) / kRowStep * kRowStep;
 }
 
 double LossHead::chunk_loss(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
@@ -35,7 +39,7 @@ double LossHead::chunk_loss(const Context& context, ConstMatrixView x, std::span
 double LossHead::run(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
                      const ops::CrossEntropyOptions& options, Scratch& scratch, MatrixView dx) const {
   LORRY_CHECK_EQ(static_cast<Index>(targets.size()), x.rows);
-  const Index rows = chunk_rows();
+  const Index rows = chunk_rows(linear_.outputs());
   scratch.x.reshape(rows, x.cols, x.dtype);
   scratch.logits.reshape(rows, linear_.outputs(), DType::kF32);
   if (!dx.empty()) {
@@ -50,7 +54,7 @@ double LossHead::run(const Context& context, ConstMatrixView x, std::span<const 
     if (chosen.empty()) return;
     // Whole steps of rows keep the number of distinct product shapes small; the added rows have no target.
     const auto count = static_cast<Index>(chosen.size());
-    const Index padded = std::min(rows, (count + kRowStep - 1) / kRowStep * kRowStep);
+    const Index padded = std::min(rows, whole_steps(count));
     const MatrixView chunk = scratch.x.view().row_range(0, padded);
     for (Index i = 0; i < padded; ++i) {
       const Index source = chosen[static_cast<std::size_t>(std::min(i, count - 1))];

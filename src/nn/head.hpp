@@ -28,6 +28,12 @@ class LossHead {
   LossHead() = default;
   explicit LossHead(Linear linear) : linear_(std::move(linear)) {}
 
+  /// Rows of a chunk: logits of a chunk stay near 64 MiB, but for vocabularies where that would be too few
+  /// rows.
+  static Index chunk_rows(Index vocabulary);
+  /// A chunk that is not full has the rows that it needs, rounded up to a step of rows.
+  static Index whole_steps(Index rows);
+
   [[nodiscard]] Linear& linear() noexcept { return linear_; }
   [[nodiscard]] const Linear& linear() const noexcept { return linear_; }
 
@@ -42,9 +48,6 @@ class LossHead {
  private:
   double chunk_loss(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
                     const ops::CrossEntropyOptions& options, Scratch& scratch, MatrixView dx) const;
-  /// Rows per chunk: logits of a chunk stay near 64 MiB, but for vocabularies where that would be too few
-  /// rows.
-  [[nodiscard]] Index chunk_rows() const;
   double run(const Context& context, ConstMatrixView x, std::span<const std::int32_t> targets,
              const ops::CrossEntropyOptions& options, Scratch& scratch, MatrixView dx) const;
 
