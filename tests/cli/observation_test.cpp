@@ -4,8 +4,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
-#include "cli/program.hpp"
-#include "io/io_support.hpp"
+#include "cli/interrupted_test.hpp"
 #include "report/markup.hpp"
 #include "train/event_support.hpp"
 
@@ -15,37 +14,12 @@ namespace {
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-class ObservationCommand : public testing::Test {
+class ObservationCommand : public InterruptedTest {
  protected:
-  void SetUp() override {
-    make_tiny_model(scratch_ / "parts", scratch_ / "model");
-    io::put(scratch_ / "train.jsonl", counting_records(40));
-    io::put(scratch_ / "valid.jsonl", counting_records(5));
-  }
-  [[nodiscard]] std::string path(std::string_view name) const { return scratch_ / name; }
-  [[nodiscard]] std::vector<std::string> arguments(std::string_view out, std::vector<std::string> more = {},
+  [[nodiscard]] std::vector<std::string> arguments(std::string_view out,
+                                                   const std::vector<std::string>& more = {},
                                                    std::string steps = "6") const {
-    std::vector<std::string> all = {"train",
-                                    "--model",
-                                    path("model"),
-                                    "--data",
-                                    path("train.jsonl"),
-                                    "--out",
-                                    path(out),
-                                    "--steps",
-                                    std::move(steps),
-                                    "--lr",
-                                    "0.01",
-                                    "--dtype",
-                                    "f32",
-                                    "--rank",
-                                    "4",
-                                    "--max-seq-length",
-                                    "64",
-                                    "--threads",
-                                    "1"};
-    all.insert(all.end(), more.begin(), more.end());
-    return all;
+    return run_of(std::move(steps), out, more);
   }
   [[nodiscard]] std::vector<Json> log(std::string_view out) const {
     std::vector<Json> lines;
@@ -71,14 +45,6 @@ class ObservationCommand : public testing::Test {
     }
     return "none";
   }
-  [[nodiscard]] std::function<bool()> lines_of_log(std::ptrdiff_t count) const {
-    return [this, count] {
-      const std::string log = io::get(path("out") + "/log.jsonl");
-      return std::count(log.begin(), log.end(), '\n') >= count;
-    };
-  }
-
-  io::ScratchFolder scratch_;
 };
 
 TEST_F(ObservationCommand, ARunLeavesEventsSamplesAndAReport) {

@@ -5,8 +5,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 
-#include "cli/program.hpp"
-#include "io/io_support.hpp"
+#include "cli/interrupted_test.hpp"
 
 namespace lorry::cli {
 namespace {
@@ -14,37 +13,11 @@ namespace {
 using Json = nlohmann::json;
 namespace fs = std::filesystem;
 
-class ResumeCommand : public testing::Test {
+class ResumeCommand : public InterruptedTest {
  protected:
-  void SetUp() override {
-    make_tiny_model(scratch_ / "parts", scratch_ / "model");
-    io::put(scratch_ / "train.jsonl", counting_records(40));
-    io::put(scratch_ / "valid.jsonl", counting_records(5));
-  }
-  [[nodiscard]] std::string path(std::string_view name) const { return scratch_ / name; }
   [[nodiscard]] std::vector<std::string> arguments(std::string_view out,
-                                                   std::vector<std::string> more = {}) const {
-    std::vector<std::string> all = {"train",
-                                    "--model",
-                                    path("model"),
-                                    "--data",
-                                    path("train.jsonl"),
-                                    "--out",
-                                    path(out),
-                                    "--steps",
-                                    "12",
-                                    "--lr",
-                                    "0.01",
-                                    "--dtype",
-                                    "f32",
-                                    "--max-seq-length",
-                                    "64",
-                                    "--rank",
-                                    "4",
-                                    "--threads",
-                                    "1"};
-    all.insert(all.end(), more.begin(), more.end());
-    return all;
+                                                   const std::vector<std::string>& more = {}) const {
+    return run_of("12", out, more);
   }
   /// Enough steps that a signal finds it at work on any machine.
   [[nodiscard]] std::vector<std::string> long_run(std::vector<std::string> more = {}) const {
@@ -53,14 +26,6 @@ class ResumeCommand : public testing::Test {
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
-  [[nodiscard]] std::function<bool()> lines_of_log(std::ptrdiff_t count) const {
-    return [this, count] {
-      const std::string log = io::get(path("out") + "/log.jsonl");
-      return std::count(log.begin(), log.end(), '\n') >= count;
-    };
-  }
-
-  io::ScratchFolder scratch_;
 };
 
 TEST_F(ResumeCommand, CtrlCAndTerminationSaveAndLeaveWithTheirCodes) {
