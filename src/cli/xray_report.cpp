@@ -7,7 +7,7 @@
 #include <map>
 
 #include "core/median.hpp"
-#include "train/log_scalars.hpp"
+#include "model/module_place.hpp"
 
 namespace lorry::cli {
 
@@ -57,7 +57,7 @@ report::Table xray_kinds(const train::XrayReport& report) {
   std::vector<std::string> kinds;  // in model order
   std::map<std::string, std::vector<const train::XrayModule*>> members;
   for (const train::XrayModule& module : report.modules) {
-    const std::string kind = train::kind_of(module.figures.module);
+    const std::string kind = model::place_of(module.figures.module).type;
     if (!members.contains(kind)) kinds.push_back(kind);
     members[kind].push_back(&module);
   }

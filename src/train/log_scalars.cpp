@@ -2,14 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 #include <map>
 #include <utility>
 
 #include "core/median.hpp"
+#include "model/module_place.hpp"
 
 namespace lorry::train {
 
@@ -52,7 +51,7 @@ void add_figure(const io::OrderedJson& modules, const char* figure, std::vector<
   std::vector<std::string> kinds;  // in model order
   std::map<std::string, std::vector<double>> values;
   for (const LogScalar& layer : layers) {
-    const std::string kind = kind_of(layer.name);
+    const std::string kind = model::place_of(layer.name).type;
     if (!values.contains(kind)) kinds.push_back(kind);
     values[kind].push_back(layer.value);
   }
@@ -75,20 +74,6 @@ std::vector<LogScalar> log_scalars(const io::OrderedJson& line) {
   if (modules == line.end() || !modules->is_array()) return scalars;
   for (const char* figure : kXrayFigures) add_figure(*modules, figure, scalars);
   return scalars;
-}
-
-std::string kind_of(const std::string& module) {
-  std::size_t begin = 0;
-  for (std::size_t dot = module.find('.'); dot != std::string::npos; dot = module.find('.', dot + 1)) {
-    const std::size_t end = std::min(module.find('.', dot + 1), module.size());
-    const auto is_digit = [](unsigned char c) { return std::isdigit(c) != 0; };
-    if (end > dot + 1 && end < module.size() &&
-        std::all_of(module.begin() + static_cast<std::ptrdiff_t>(dot) + 1,
-                    module.begin() + static_cast<std::ptrdiff_t>(end), is_digit)) {
-      begin = end + 1;
-    }
-  }
-  return module.substr(begin);
 }
 
 }  // namespace lorry::train

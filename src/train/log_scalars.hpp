@@ -24,7 +24,4 @@ inline constexpr std::string_view kXrayLayerScalars = "xray_layers/";
 /// for a figure that was not measured.
 std::vector<LogScalar> log_scalars(const io::OrderedJson& line);
 
-/// What a module is, whichever layer it is in: "self_attn.q_proj" of "model.layers.11.self_attn.q_proj".
-std::string kind_of(const std::string& module);
-
 }  // namespace lorry::train

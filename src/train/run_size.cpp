@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/adapter_files.hpp"
+#include "model/module_place.hpp"
 #include "model/peft_names.hpp"
 #include "model/tensor_list.hpp"
 
@@ -16,14 +17,12 @@ struct ModuleName {
   std::string module;
 };
 
-ModuleName module_name(const std::string& tensor, const model::ModelConfig& config) {
+ModuleName module_name(const std::string& tensor) {
   std::string name = tensor;
   if (name.starts_with(model::kPeftPrefix)) name.erase(0, model::kPeftPrefix.size());
   const std::size_t update = name.find(".lora_");
   name.erase(update == std::string::npos ? name.rfind('.') : update);
-  const std::string blocks = config.names.root + config.names.layers + ".";
-  if (!name.starts_with(blocks)) return {.group = name, .module = name};
-  return {.group = name.substr(name.find('.', blocks.size()) + 1), .module = name};
+  return {.group = model::place_of(name).type, .module = name};
 }
 
 class Groups {
@@ -44,9 +43,8 @@ class Groups {
   std::string last_;
 };
 
-void add_tensor(const std::string& name, Index elements, const model::ModelConfig& config, Groups& groups,
-                RunSize& size) {
-  groups.add(module_name(name, config), elements);
+void add_tensor(const std::string& name, Index elements, Groups& groups, RunSize& size) {
+  groups.add(module_name(name), elements);
   size.tensors.push_back(elements);
   size.trainable += elements;
 }
@@ -66,7 +64,7 @@ void measure_adapter(model::LoadedModel& model, const TrainOptions& options, Gro
   model::Adapter adapter = options.adapter.empty() ? model::Adapter::create(config, decoder, options.seed)
                                                    : model::load_adapter(options.adapter, decoder);
   for (const optim::Parameter& parameter : adapter.parameters()) {
-    add_tensor(parameter.name, parameter.value.size(), model.config, groups, size);
+    add_tensor(parameter.name, parameter.value.size(), groups, size);
   }
   size.dropout = adapter.config().lora_dropout > 0;
   size.lowest = model.config.num_hidden_layers;
@@ -90,7 +88,7 @@ RunSize measure_run(model::LoadedModel& model, const TrainOptions& options) {
     measure_adapter(model, options, groups, size);
   } else {
     for (const model::TensorSpec& spec : model::list_tensors(model.config)) {
-      add_tensor(spec.name, spec.rows() * spec.cols(), model.config, groups, size);
+      add_tensor(spec.name, spec.rows() * spec.cols(), groups, size);
     }
     size.ranks.assign(model.decoder->linears().size(), 0);
   }

@@ -1,5 +1,6 @@
 // What every analysis shows of its figures: places of modules, medians, tables, profiles.
 #include "cli/analyze/measurements.hpp"
+#include "cli/analyze/file_name.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,18 +17,18 @@ namespace {
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
 TEST(ModulePlace, LayerIsTheFirstNumberOfTheName) {
-  const ModulePlace query = place_of("model.layers.12.self_attn.q_proj");
+  const model::ModulePlace query = model::place_of("model.layers.12.self_attn.q_proj");
   EXPECT_EQ(query.layer, 12);
   EXPECT_EQ(query.type, "self_attn.q_proj");
-  const ModulePlace fused = place_of("transformer.h.0.attn.c_attn");
+  const model::ModulePlace fused = model::place_of("transformer.h.0.attn.c_attn");
   EXPECT_EQ(fused.layer, 0);
   EXPECT_EQ(fused.type, "attn.c_attn");
   for (const char* outside : {"lm_head", "model.v2.proj", "model.layers.3", "", ".", "a..b", "h.-1.q"}) {
-    EXPECT_EQ(place_of(outside).layer, -1) << outside;
-    EXPECT_EQ(place_of(outside).type, outside);
+    EXPECT_EQ(model::place_of(outside).layer, -1) << outside;
+    EXPECT_EQ(model::place_of(outside).type, outside);
   }
-  EXPECT_EQ(place_of("h.99999999999999999999.q").layer, -1);
-  EXPECT_EQ(layer_text(place_of("lm_head")), "-");
+  EXPECT_EQ(model::place_of("h.99999999999999999999.q").layer, -1);
+  EXPECT_EQ(model::layer_text(model::place_of("lm_head")), "-");
 }
 
 TEST(ModulePlace, FileNamesHoldNothingThatASystemRefuses) {

@@ -172,11 +172,11 @@ void write_amplification_csv(CsvFile& csv, const std::vector<MeasuredAmplificati
     const Measurements figures = measurements_of(measured);
     for (std::size_t m = 0; m < measured.report.modules.size(); ++m) {
       const analysis::ModuleAmplification& module = measured.report.modules[m];
-      const ModulePlace place = place_of(module.info.module);
+      const model::ModulePlace place = model::place_of(module.info.module);
       const auto row = [&](const std::string& measure, const std::string& i, const std::string& j,
                            double number) {
-        csv.row(measured.subject->path.string(), module.info.module, layer_text(place), place.type, measure,
-                i, j, number);
+        csv.row(measured.subject->path.string(), module.info.module, model::layer_text(place), place.type,
+                measure, i, j, number);
       };
       row("directions", "", "", static_cast<double>(module.directions));
       row("directions_energy", "", "", value(module, module.energy));

@@ -40,9 +40,10 @@ report::Table module_table(const Measurements& measurements, Summary summary) {
   if (notes) columns.push_back({"note"});
   report::Table table(std::move(columns));
   for (const MeasuredModule& module : measurements.modules) {
-    const ModulePlace place = place_of(module.module);
+    const model::ModulePlace place = model::place_of(module.module);
     std::vector<report::Cell> row = {
-        {layer_text(place), place.layer < 0 ? report::kNone : static_cast<double>(place.layer)}, place.type};
+        {model::layer_text(place), place.layer < 0 ? report::kNone : static_cast<double>(place.layer)},
+        place.type};
     row.insert(row.end(), module.facts.begin(), module.facts.end());
     for (const Measure& measure : measurements.measures) {
       row.push_back(shown(measure, figure_of(module, measure.key)));

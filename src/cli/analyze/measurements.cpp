@@ -86,7 +86,7 @@ ModuleGroup all_of(const Measurements& measurements) {
 std::vector<std::pair<std::string, ModuleGroup>> by_type(const Measurements& measurements) {
   std::vector<std::pair<std::string, ModuleGroup>> groups;
   for (const MeasuredModule& module : measurements.modules) {
-    const std::string type = place_of(module.module).type;
+    const std::string type = model::place_of(module.module).type;
     auto found =
         std::find_if(groups.begin(), groups.end(), [&](const auto& group) { return group.first == type; });
     if (found == groups.end()) found = groups.insert(groups.end(), {type, {}});
@@ -98,7 +98,7 @@ std::vector<std::pair<std::string, ModuleGroup>> by_type(const Measurements& mea
 std::map<Index, ModuleGroup> by_layer(const Measurements& measurements) {
   std::map<Index, ModuleGroup> groups;
   for (const MeasuredModule& module : measurements.modules) {
-    const Index layer = place_of(module.module).layer;
+    const Index layer = model::place_of(module.module).layer;
     if (layer >= 0) groups[layer].push_back(&module);
   }
   return groups;
@@ -121,9 +121,10 @@ std::vector<std::string> middle_modules(const std::vector<Measurements>& all) {
   std::vector<std::string> middles;
   for (const Measurements& measurements : all) {
     for (std::string& name : middle_modules(measurements)) {
-      const std::string type = place_of(name).type;
-      const bool known = std::any_of(middles.begin(), middles.end(),
-                                     [&](const std::string& other) { return place_of(other).type == type; });
+      const std::string type = model::place_of(name).type;
+      const bool known = std::any_of(middles.begin(), middles.end(), [&](const std::string& other) {
+        return model::place_of(other).type == type;
+      });
       if (!known) middles.push_back(std::move(name));
     }
   }

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "cli/analyze/module_place.hpp"
 #include "core/median.hpp"
+#include "model/module_place.hpp"
 #include "report/line_chart.hpp"
 #include "report/table.hpp"
 

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "cli/analyze/module_place.hpp"
+#include "cli/analyze/file_name.hpp"
 #include "cli/output.hpp"
 #include "cli/usage_error.hpp"
 #include "io/text_file.hpp"

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "cli/analyze/module_place.hpp"
+#include "model/module_place.hpp"
 
 namespace lorry::cli {
 
@@ -39,7 +39,7 @@ std::vector<std::string> names_of(const std::vector<Index>& places, Index count)
 }
 
 Index layer_of(const std::string& module) {
-  return std::max<Index>(place_of(module).layer, 0);
+  return std::max<Index>(model::place_of(module).layer, 0);
 }
 
 /// "2nd", "3rd", "4th".

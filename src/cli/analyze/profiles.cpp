@@ -21,7 +21,7 @@ double point_of(Figure figure) {
 report::Series series_of(std::string name, const ModuleGroup& group, std::string_view key) {
   report::Series series{.name = std::move(name)};
   for (const MeasuredModule* module : group) {
-    const Index layer = place_of(module->module).layer;
+    const Index layer = model::place_of(module->module).layer;
     if (layer < 0) continue;
     series.x.push_back(static_cast<double>(layer));
     series.y.push_back(point_of(figure_of(*module, key)));

@@ -104,12 +104,12 @@ io::OrderedJson module_json(const ComparedPair& pair, const analysis::ModuleSimi
 
 void write_space(CsvFile& csv, const ComparedPair& pair, const analysis::ModuleSimilarity& module,
                  const ComparedSpace& space) {
-  const ModulePlace place = place_of(module.module);
+  const model::ModulePlace place = model::place_of(module.module);
   const analysis::SubspaceSimilarity& found = module.*space.member;
   const analysis::GaussianControl* control = found.phi.empty() ? nullptr : pair.report.control(found);
   for (Index i = 0; i < found.phi.rows; ++i) {
     for (Index j = 0; j < found.phi.cols; ++j) {
-      csv.row(pair.first->path.string(), pair.second->path.string(), module.module, layer_text(place),
+      csv.row(pair.first->path.string(), pair.second->path.string(), module.module, model::layer_text(place),
               place.type, space.key, i + 1, j + 1, found.phi.at(i, j), found.distance(i + 1, j + 1),
               found.determined(i + 1, j + 1) ? "no" : "yes",
               control != nullptr ? control->mean.at(i, j) : report::kNone,

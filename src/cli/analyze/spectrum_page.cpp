@@ -54,7 +54,7 @@ report::LineChart type_chart(const MeasuredSpectra& spectra, Curve curve) {
   for (const auto& [type, group] : types) {
     std::vector<std::vector<double>> columns;  // per k, the values of all layers
     for (const analysis::ModuleSpectrum& module : spectra.modules) {
-      if (place_of(module.info.module).type != type) continue;
+      if (model::place_of(module.info.module).type != type) continue;
       const std::vector<double>& values = values_of(module, curve);
       if (values.size() > columns.size()) columns.resize(values.size());
       for (std::size_t k = 0; k < values.size(); ++k) columns[k].push_back(values[k]);

@@ -154,10 +154,10 @@ void write_spectrum_csv(CsvFile& csv, const std::vector<MeasuredSpectra>& all) {
   csv.row("adapter", "module", "layer", "type", "measure", "k", "value");
   for (const MeasuredSpectra& spectra : all) {
     for (const analysis::ModuleSpectrum& module : spectra.modules) {
-      const ModulePlace place = place_of(module.info.module);
+      const model::ModulePlace place = model::place_of(module.info.module);
       const auto row = [&](const std::string& measure, const std::string& k, double number) {
-        csv.row(spectra.subject->path.string(), module.info.module, layer_text(place), place.type, measure, k,
-                number);
+        csv.row(spectra.subject->path.string(), module.info.module, model::layer_text(place), place.type,
+                measure, k, number);
       };
       const analysis::SpectrumFigures& figures = module.figures;
       row("rank", "", static_cast<double>(module.info.rank));

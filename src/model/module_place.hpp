@@ -1,10 +1,10 @@
-// cli/analyze/module_place.hpp: where in a model a module stands, read from its name alone.
+// model/module_place.hpp: where in a model a module stands, read from its name alone.
 #pragma once
 #include <string>
 
 #include "core/index.hpp"
 
-namespace lorry::cli {
+namespace lorry::model {
 
 /// "model.layers.3.self_attn.q_proj" is layer 3, type "self_attn.q_proj".
 struct ModulePlace {
@@ -17,7 +17,4 @@ ModulePlace place_of(const std::string& module);
 /// "3", or "-" outside the layers.
 std::string layer_text(const ModulePlace& place);
 
-/// The name with everything but letters, digits, dots and dashes replaced by an underscore: for file names.
-std::string file_name_of(const std::string& name);
-
-}  // namespace lorry::cli
+}  // namespace lorry::model

@@ -1,17 +1,9 @@
-#include "cli/analyze/module_place.hpp"
+#include "model/module_place.hpp"
 
 #include <algorithm>
 #include <charconv>
 
-namespace lorry::cli {
-
-namespace {
-
-bool is_letter_or_digit(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-}  // namespace
+namespace lorry::model {
 
 ModulePlace place_of(const std::string& module) {
   std::size_t begin = 0;
@@ -30,12 +22,4 @@ std::string layer_text(const ModulePlace& place) {
   return place.layer < 0 ? "-" : std::to_string(place.layer);
 }
 
-std::string file_name_of(const std::string& name) {
-  std::string result = name;
-  std::replace_if(
-      result.begin(), result.end(), [](char c) { return !is_letter_or_digit(c) && c != '.' && c != '-'; },
-      '_');
-  return result;
-}
-
-}  // namespace lorry::cli
+}  // namespace lorry::model
