@@ -8,15 +8,7 @@ target_include_directories(
                         $<INSTALL_INTERFACE:include/lorry>)
 target_compile_features(lorry_flags INTERFACE cxx_std_20)
 target_compile_options(lorry_flags INTERFACE $<BUILD_INTERFACE:-Wall;-Wextra;-Wpedantic;-Wshadow>)
-set(lorry_unity_library OFF)
-set(lorry_unity_tests OFF)
-if(LORRY_UNITY STREQUAL "TESTS")
-  set(lorry_unity_tests ON)
-elseif(LORRY_UNITY)
-  set(lorry_unity_library ON)
-  set(lorry_unity_tests ON)
-endif()
-if(lorry_unity_tests)
+if(LORRY_UNITY)
   # g++ takes a source that another file includes for a header.
   target_compile_options(lorry_flags INTERFACE $<BUILD_INTERFACE:-Wno-subobject-linkage>)
 endif()
@@ -33,29 +25,41 @@ if(LORRY_SANITIZE)
   target_compile_definitions(lorry_flags INTERFACE LORRY_SANITIZED)
 endif()
 
-# lorry_library(<folder> SOURCES <files...> [ALONE <files...>] [LINK <libraries...>]): one static library per folder of
-# src/. With LORRY_UNITY=ON its files are compiled several at once, so no two of them may use one name in their unnamed
-# namespaces; files under ALONE may.
+# Half of a sanitizer build's time went into optimising code that hardly runs.
+function(lorry_compile_quickly target)
+  if(LORRY_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+endfunction()
+
+# lorry_unity(<target> <files...>): with LORRY_UNITY its files, but for those named, are compiled several at once.
+function(lorry_unity target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${LORRY_UNITY} UNITY_BUILD_BATCH_SIZE ${LORRY_UNITY_BATCH})
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
+
+# lorry_library(<folder> SOURCES <files...> [ALONE <files...>] [LINK <libraries...>] [LOOPS]): one static library per
+# folder of src/. With LORRY_UNITY its files are compiled several at once, so no two of them may use one name in their
+# unnamed namespaces; files under ALONE may. LOOPS: it holds loops over numbers or bytes, in which tests would crawl if
+# they were not optimised.
 function(lorry_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;ALONE;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "LOOPS" "" "SOURCES;ALONE;LINK" ${ARGN})
   add_library(lorry_${name} STATIC ${ARG_SOURCES} ${ARG_ALONE})
   target_link_libraries(lorry_${name} PUBLIC lorry_flags ${ARG_LINK})
-  set_target_properties(lorry_${name} PROPERTIES UNITY_BUILD ${lorry_unity_library} UNITY_BUILD_BATCH_SIZE 8)
-  set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  lorry_unity(lorry_${name} ${ARG_ALONE})
+  if(NOT ARG_LOOPS)
+    lorry_compile_quickly(lorry_${name})
+  endif()
 endfunction()
 
 # lorry_test(<folder> SOURCES <files...> [ALONE <files...>] [LINK <libraries...>]): one GoogleTest program per folder of
-# tests/, compiled several files at once with LORRY_UNITY=ON and with LORRY_UNITY=TESTS.
+# tests/, compiled several files at once with LORRY_UNITY.
 function(lorry_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;ALONE;LINK" ${ARGN})
   add_executable(${name}_tests ${ARG_SOURCES} ${ARG_ALONE})
-  set_target_properties(${name}_tests PROPERTIES UNITY_BUILD ${lorry_unity_tests} UNITY_BUILD_BATCH_SIZE 8)
-  set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  lorry_unity(${name}_tests ${ARG_ALONE})
+  lorry_compile_quickly(${name}_tests)
   target_link_libraries(${name}_tests PRIVATE ${ARG_LINK} lorry_test_support GTest::gtest GTest::gtest_main)
-  if(LORRY_SANITIZE)
-    # Half of a sanitizer build's time went into optimising code that runs once.
-    target_compile_options(${name}_tests PRIVATE -O0)
-  endif()
   target_compile_definitions(
     ${name}_tests PRIVATE LORRY_SOURCE_DIR="${PROJECT_SOURCE_DIR}" LORRY_BUILD_DIR="${PROJECT_BINARY_DIR}")
   gtest_discover_tests(${name}_tests TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60 DISCOVERY_MODE PRE_TEST

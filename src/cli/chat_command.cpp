@@ -16,7 +16,7 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kNotes =
+constexpr const char* kChatNotes =
     R"(Every line is a turn; answers come as they are written. /reset forgets the conversation, /exit or the end of the
 input leaves. Where standard input is no terminal, each line is a turn all the same, so that conversations can be piped.
 
@@ -29,7 +29,7 @@ Examples:
   printf 'Hello\nWhy?\n' | lorry chat --model llama-3.2-1b --json
 )";
 
-struct Flags {
+struct ChatFlags {
   std::filesystem::path model;
   std::filesystem::path adapter;
   std::string system;
@@ -51,7 +51,7 @@ void print_turn_json(const std::string& question, const ChatTurn& turn) {
 }
 
 /// False when the conversation is over.
-bool take_line(const std::string& line, const Flags& flags, ChatSession& session) {
+bool take_line(const std::string& line, const ChatFlags& flags, ChatSession& session) {
   if (line == "/exit") return false;
   if (line == "/reset") {
     session.reset();
@@ -67,7 +67,7 @@ bool take_line(const std::string& line, const Flags& flags, ChatSession& session
   return true;
 }
 
-void converse(const Flags& flags, ChatSession& session) {
+void converse(const ChatFlags& flags, ChatSession& session) {
   const bool interactive = isatty(STDIN_FILENO) == 1;
   for (std::string bytes;;) {
     if (interactive) print_out("> ");
@@ -83,7 +83,7 @@ void converse(const Flags& flags, ChatSession& session) {
   if (interactive) print_out("\n");
 }
 
-void run(const OptionTable& table, Flags& flags) {
+void run(const OptionTable& table, ChatFlags& flags) {
   check_sampling(table, flags.sampling);
   use_base_model(flags.model, flags.adapter);
   const model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
@@ -101,9 +101,9 @@ void run(const OptionTable& table, Flags& flags) {
 }  // namespace
 
 Command make_chat_command() {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ChatFlags>();
   Command command{
-      .name = "chat", .purpose = "Holds a conversation, with or without an adapter.", .notes = kNotes};
+      .name = "chat", .purpose = "Holds a conversation, with or without an adapter.", .notes = kChatNotes};
   OptionTable& table = command.options;
   add_model_options(table, flags->model, flags->adapter, "with this adapter");
   table.group("Conversation");

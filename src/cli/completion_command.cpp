@@ -12,7 +12,7 @@ namespace {
 
 enum class Shell { kBash, kZsh };
 
-constexpr const char* kNotes =
+constexpr const char* kCompletionNotes =
     R"(Packages and cmake --install bring both scripts along. By hand:
   source <(lorry completion bash)                        in this shell, or in ~/.bashrc
   lorry completion zsh > "${fpath[1]}/_lorry"            and start a new zsh
@@ -24,7 +24,7 @@ Command make_completion_command() {
   const auto shell = std::make_shared<Shell>(Shell::kBash);
   Command command{.name = "completion",
                   .purpose = "Prints a script that completes commands, flags and values in a shell.",
-                  .notes = kNotes,
+                  .notes = kCompletionNotes,
                   .has_yaml = false};
   command.options.group("Shell");
   Option& option = command.options.add(

@@ -18,7 +18,7 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kNotes =
+constexpr const char* kDataNotes =
     R"(Records are read as by lorry train with the same options. Of the model only the tokenizer and config.json are read.
 The first records are shown as tokens with | between them: what is learnt is green, or between « and » where standard
 output is no terminal. A record that is longer than --max-seq-length is cut into windows of that length, and one without a
@@ -30,7 +30,7 @@ Examples:
   lorry data --model llama-3.2-1b --data data/ --split valid --json
 )";
 
-struct Flags {
+struct DataFlags {
   std::filesystem::path model;
   std::filesystem::path adapter;
   data::DataFiles data;
@@ -63,7 +63,7 @@ io::OrderedJson record_json(const model::ModelText& model, const data::SeenRecor
           {"learnt", std::move(learnt)}};
 }
 
-void run(Flags& flags) {
+void run(DataFlags& flags) {
   use_base_model(flags.model, flags.adapter);
   const model::ModelText model = model::open_text(flags.model, flags.adapter);
   const Index max_seq_length = std::min(flags.max_seq_length, model.positions.value_or(flags.max_seq_length));
@@ -101,9 +101,10 @@ void run(Flags& flags) {
 }  // namespace
 
 Command make_data_command() {
-  const auto flags = std::make_shared<Flags>();
-  Command command{
-      .name = "data", .purpose = "Shows data as training sees them: tokens, mask, lengths.", .notes = kNotes};
+  const auto flags = std::make_shared<DataFlags>();
+  Command command{.name = "data",
+                  .purpose = "Shows data as training sees them: tokens, mask, lengths.",
+                  .notes = kDataNotes};
   OptionTable& table = command.options;
   add_model_options(table, flags->model, flags->adapter, "whose chat template counts, where it has one");
   table.group("Data");

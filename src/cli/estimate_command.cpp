@@ -13,7 +13,7 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kNotes =
+constexpr const char* kEstimateNotes =
     R"(Takes the options of lorry train, so that its command line or config can be given as it is; nothing is written, and
 --out has no effect. Without --data, batches are taken to be full, of documents as long as --max-seq-length, and every
 token to be learnt. Weights are not read: memory follows from config.json and the headers of the safetensors, time from
@@ -24,7 +24,7 @@ Examples:
   lorry estimate --config run.yaml --memory-only
 )";
 
-struct Flags {
+struct EstimateFlags {
   train::TrainOptions train;
   bool memory_only = false;
   bool json = false;
@@ -37,7 +37,7 @@ train::RunInputs open(const train::TrainOptions& options) {
   return inputs;
 }
 
-void run(const OptionTable& table, Flags& flags) {
+void run(const OptionTable& table, EstimateFlags& flags) {
   train::TrainOptions& options = flags.train;
   choose_duration(table, options);
   check_lora_options(table, options);
@@ -80,9 +80,9 @@ void run(const OptionTable& table, Flags& flags) {
 }  // namespace
 
 Command make_estimate_command() {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<EstimateFlags>();
   Command command{
-      .name = "estimate", .purpose = "Predicts memory and time of a training run.", .notes = kNotes};
+      .name = "estimate", .purpose = "Predicts memory and time of a training run.", .notes = kEstimateNotes};
   OptionTable& table = command.options;
   add_model_options(table, flags->train.model, flags->train.adapter,
                     "go on from this adapter instead of a fresh one");

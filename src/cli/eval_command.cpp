@@ -18,7 +18,7 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kNotes =
+constexpr const char* kEvalNotes =
     R"(The loss is the mean of -log p over the tokens that training would learn (completions, or whole texts), in nats;
 the perplexity is its exponential. Each record ends with the end-of-text token, which counts.
 
@@ -27,7 +27,7 @@ Examples:
   lorry eval --model llama-3.2-1b --adapter my-adapter --data valid.jsonl --json
 )";
 
-struct Flags {
+struct EvalFlags {
   std::filesystem::path model;
   std::filesystem::path adapter;
   data::DataFiles data;
@@ -39,7 +39,7 @@ struct Flags {
   bool json = false;
 };
 
-void run(Flags& flags) {
+void run(EvalFlags& flags) {
   use_base_model(flags.model, flags.adapter);
   model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
   const Index positions = model.config.max_position_embeddings;
@@ -81,9 +81,9 @@ void run(Flags& flags) {
 }  // namespace
 
 Command make_eval_command() {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<EvalFlags>();
   Command command{
-      .name = "eval", .purpose = "Measures loss and perplexity on held-out data.", .notes = kNotes};
+      .name = "eval", .purpose = "Measures loss and perplexity on held-out data.", .notes = kEvalNotes};
   OptionTable& table = command.options;
   add_model_options(table, flags->model, flags->adapter, "with this adapter");
   table.group("Data");

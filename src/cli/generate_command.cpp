@@ -20,7 +20,7 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kNotes =
+constexpr const char* kGenerateNotes =
     R"(Standard output carries the continuation alone, as it comes, and one newline. It ends before the model's
 end-of-text token, before a --stop text, or after --max-new-tokens. An empty prompt starts from the
 beginning-of-text token.
@@ -45,7 +45,7 @@ Examples:
 
 constexpr std::string_view kFromInput = "-";
 
-struct Flags {
+struct GenerateFlags {
   std::filesystem::path model;
   std::filesystem::path adapter;
   std::string prompt;
@@ -76,7 +76,7 @@ std::vector<std::int32_t> prompt_ids(const model::LoadedModel& model, const std:
 }
 
 Continuation search_beams(const model::LoadedModel& model, const std::vector<std::int32_t>& prompt,
-                          const Flags& flags) {
+                          const GenerateFlags& flags) {
   generate::BeamSearchResult best =
       generate::beam_search(*model.decoder, prompt, flags.sampling.generation, flags.beams);
   generate::TextStream stream(*model.tokenizer, prompt, {});
@@ -87,7 +87,8 @@ Continuation search_beams(const model::LoadedModel& model, const std::vector<std
 }
 
 /// `on_text` gets the text piece by piece.
-Continuation continue_prompt(const model::LoadedModel& model, const Flags& flags, const OnText& on_text) {
+Continuation continue_prompt(const model::LoadedModel& model, const GenerateFlags& flags,
+                             const OnText& on_text) {
   const std::vector<std::int32_t> ids = prompt_ids(model, flags.prompt);
   if (flags.beams.num_beams > 1) {
     Continuation continuation = search_beams(model, ids, flags);
@@ -117,7 +118,7 @@ double decode_rate(const generate::GenerationResult& result) {
   return per_second(result.decode_steps, result.decode_seconds);
 }
 
-void run_prompt(const model::LoadedModel& model, const Flags& flags) {
+void run_prompt(const model::LoadedModel& model, const GenerateFlags& flags) {
   const OnText stream = flags.json ? OnText() : OnText(print_out);
   const auto [text, result, score] = continue_prompt(model, flags, stream);
   const auto new_tokens = static_cast<Index>(result.ids.size());
@@ -164,7 +165,7 @@ class Answers {
   Index done_ = 0;
 };
 
-void run_batches(const model::LoadedModel& model, const Flags& flags,
+void run_batches(const model::LoadedModel& model, const GenerateFlags& flags,
                  const std::vector<std::vector<std::int32_t>>& ids, Answers& answers) {
   struct Text {
     generate::TextStream stream;
@@ -188,7 +189,7 @@ void run_batches(const model::LoadedModel& model, const Flags& flags,
                          {.on_token = on_token, .on_done = on_done});
 }
 
-void run_data(const model::LoadedModel& model, const Flags& flags) {
+void run_data(const model::LoadedModel& model, const GenerateFlags& flags) {
   const std::vector<std::string> prompts = data::read_prompts(flags.data);
   std::vector<std::vector<std::int32_t>> ids;
   ids.reserve(prompts.size());
@@ -199,7 +200,7 @@ void run_data(const model::LoadedModel& model, const Flags& flags) {
 }
 
 /// What would have no effect is refused, or told where a script may well say it all the same.
-void check_options(const OptionTable& table, const Flags& flags) {
+void check_options(const OptionTable& table, const GenerateFlags& flags) {
   const bool has_prompt = table.source("prompt") != Source::kDefault;
   if (has_prompt == !flags.data.empty()) {
     throw UsageError("[generate] --prompt, --data: found {}; expected one of them",
@@ -235,7 +236,7 @@ std::string read_prompt() {
   return prompt;
 }
 
-void run(const OptionTable& table, Flags& flags) {
+void run(const OptionTable& table, GenerateFlags& flags) {
   check_options(table, flags);
   const bool has_prompt = flags.data.empty();
   if (has_prompt && flags.prompt == kFromInput) flags.prompt = read_prompt();
@@ -268,9 +269,10 @@ void add_beam_options(OptionTable& table, generate::BeamOptions& beams) {
 }  // namespace
 
 Command make_generate_command() {
-  const auto flags = std::make_shared<Flags>();
-  Command command{
-      .name = "generate", .purpose = "Continues a prompt, with or without an adapter.", .notes = kNotes};
+  const auto flags = std::make_shared<GenerateFlags>();
+  Command command{.name = "generate",
+                  .purpose = "Continues a prompt, with or without an adapter.",
+                  .notes = kGenerateNotes};
   OptionTable& table = command.options;
   add_model_options(table, flags->model, flags->adapter, "with this adapter");
   table.group("Input");

@@ -24,7 +24,7 @@ constexpr const char* kTokenizerFile = "tokenizer.json";
 constexpr const char* kTokenizerConfigFile = "tokenizer_config.json";
 constexpr double kDefaultDeviation = 0.02;  // transformers' initializer_range
 
-constexpr const char* kNotes =
+constexpr const char* kInitNotes =
     R"(Writes config.json, model.safetensors and, if given, the tokenizer: a Hugging Face folder, the start of pretraining
 (lorry train --method full) and what benchmarks run on. Matrices are drawn from N(0, initializer_range^2), which is a
 field of config.json (0.02 if absent).
@@ -34,7 +34,7 @@ Examples:
   lorry init --config config.json --tokenizer tokenizer.json --out start --dtype f32 --seed 1
 )";
 
-struct Flags {
+struct InitFlags {
   std::filesystem::path config;
   std::string shape;
   std::filesystem::path out;
@@ -51,7 +51,7 @@ struct Plan {
   float deviation = 0;
 };
 
-io::Json read_config_json(const Flags& flags) {
+io::Json read_config_json(const InitFlags& flags) {
   if (flags.config.empty() == flags.shape.empty()) {
     throw UsageError("[init] --config, --shape: found {}; expected one of them",
                      flags.shape.empty() ? "neither" : "both");
@@ -62,7 +62,7 @@ io::Json read_config_json(const Flags& flags) {
 }
 
 /// Writes config.json too: the config is read back from there, so that what init accepts is what loads.
-Plan make_plan(const Flags& flags, const std::filesystem::path& folder) {
+Plan make_plan(const InitFlags& flags, const std::filesystem::path& folder) {
   Plan plan{.json = read_config_json(flags), .config = {}};
   const std::string source = flags.shape.empty() ? flags.config.string() : flags.shape;
   if (!flags.config.empty()) plan.config = model::load_model_config(flags.config);
@@ -112,7 +112,7 @@ void copy_tokenizer(const std::filesystem::path& file_or_folder, const model::Mo
   }
 }
 
-void run(const Flags& flags) {
+void run(const InitFlags& flags) {
   io::AtomicFolder folder(flags.out);
   const Plan plan = make_plan(flags, folder.path());
   if (!flags.tokenizer.empty()) copy_tokenizer(flags.tokenizer, plan.config, folder.path());
@@ -134,9 +134,11 @@ void run(const Flags& flags) {
 }  // namespace
 
 Command make_init_command() {
-  const auto flags = std::make_shared<Flags>();
-  Command command{
-      .name = "init", .purpose = "Writes a model with random weights.", .notes = kNotes, .has_yaml = false};
+  const auto flags = std::make_shared<InitFlags>();
+  Command command{.name = "init",
+                  .purpose = "Writes a model with random weights.",
+                  .notes = kInitNotes,
+                  .has_yaml = false};
   OptionTable& table = command.options;
   table.group("Model");
   table.add("config", "FILE", bind_path(flags->config), "config.json of the model to make");

@@ -14,7 +14,7 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kNotes =
+constexpr const char* kInspectNotes =
     R"(For a model: its sizes, the types and bytes of its weights, what training an adapter of rank 8 adds, and the layers
 that --target-modules can name. For an adapter: rank, alpha, targets, and the norms of A and B. For a .safetensors file:
 its tensors. Weights of a model are checked by name, type and shape, but not read.
@@ -25,7 +25,7 @@ Examples:
   lorry inspect llama-3.2-1b/model.safetensors
 )";
 
-struct Flags {
+struct InspectFlags {
   std::filesystem::path path;
   std::filesystem::path model;
   std::filesystem::path adapter;
@@ -60,7 +60,7 @@ Report report_path(const std::filesystem::path& path) {
   return {file_text(file), file_json(file)};
 }
 
-void run(const Flags& flags) {
+void run(const InspectFlags& flags) {
   const int given =
       (flags.path.empty() ? 0 : 1) + (flags.model.empty() ? 0 : 1) + (flags.adapter.empty() ? 0 : 1);
   if (given != 1) throw UsageError("[inspect] PATH: found {} paths; expected one", given);
@@ -77,9 +77,10 @@ void run(const Flags& flags) {
 }  // namespace
 
 Command make_inspect_command() {
-  const auto flags = std::make_shared<Flags>();
-  Command command{
-      .name = "inspect", .purpose = "Shows what is in a model, an adapter or a file.", .notes = kNotes};
+  const auto flags = std::make_shared<InspectFlags>();
+  Command command{.name = "inspect",
+                  .purpose = "Shows what is in a model, an adapter or a file.",
+                  .notes = kInspectNotes};
   OptionTable& table = command.options;
   table.group("What");
   table.add("path", "PATH", bind_path(flags->path), "folder of a model or an adapter, or a .safetensors file")

@@ -9,7 +9,7 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kNotes =
+constexpr const char* kManNotes =
     R"(Packages and cmake --install bring the page along: man lorry. By hand:
   lorry man | man -l -
 )";
@@ -19,7 +19,7 @@ constexpr const char* kNotes =
 Command make_man_command() {
   Command command{.name = "man",
                   .purpose = "Prints the manual page of all commands.",
-                  .notes = kNotes,
+                  .notes = kManNotes,
                   .has_yaml = false};
   command.run = [](const OptionTable& /*options*/) { print_out(man_page(make_commands(), version())); };
   return command;

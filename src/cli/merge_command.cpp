@@ -14,7 +14,7 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kNotes =
+constexpr const char* kMergeNotes =
     R"(Writes W + (alpha / rank) B A for every adapted weight, in the type it has, and copies everything else. The result
 is a plain Hugging Face folder. Works tensor by tensor, so models larger than the memory are fine.
 
@@ -22,7 +22,7 @@ Example:
   lorry merge --model llama-3.2-1b --adapter my-adapter --out merged
 )";
 
-struct Flags {
+struct MergeFlags {
   std::filesystem::path model;
   std::filesystem::path adapter;
   std::filesystem::path out;
@@ -30,7 +30,7 @@ struct Flags {
   bool json = false;
 };
 
-void run(Flags& flags) {
+void run(MergeFlags& flags) {
   use_base_model(flags.model, flags.adapter);
   const auto ops = ops::make_cpu_ops(flags.threads);
   const Stopwatch watch;
@@ -55,10 +55,10 @@ void run(Flags& flags) {
 }  // namespace
 
 Command make_merge_command() {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<MergeFlags>();
   Command command{.name = "merge",
                   .purpose = "Adds an adapter to the weights and writes a plain model folder.",
-                  .notes = kNotes};
+                  .notes = kMergeNotes};
   OptionTable& table = command.options;
   add_model_options(table, flags->model, flags->adapter, "the PEFT adapter to add");
   table.find("adapter")->required = true;

@@ -13,7 +13,7 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kNotes =
+constexpr const char* kScoreNotes =
     R"(Hypotheses: a .jsonl of {"completion"}, as `lorry generate --data` writes it, or one text a line. References: a
 .jsonl of {"references": [...]} or of {"prompt", "completion"}, where records of the same prompt belong together; or one
 text a line with an empty line between instances. Where both files have prompts they are matched by them, else by order.
@@ -23,7 +23,7 @@ Examples:
   lorry score --hypotheses output.txt --references references.txt --json
 )";
 
-struct Flags {
+struct ScoreFlags {
   std::filesystem::path hypotheses;
   std::filesystem::path references;
   bool case_sensitive = false;
@@ -44,7 +44,7 @@ void print_table(const score::Scores& scores) {
   print_out(fmt::format("{}{} texts, {} references\n", table.to_text(), scores.instances, scores.references));
 }
 
-void run(const Flags& flags) {
+void run(const ScoreFlags& flags) {
   const std::vector<score::Instance> instances = score::read_instances(flags.hypotheses, flags.references);
   const score::Scores scores = score::score_all(instances, flags.case_sensitive);
   if (!flags.json) return print_table(scores);
@@ -66,10 +66,10 @@ void run(const Flags& flags) {
 }  // namespace
 
 Command make_score_command() {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ScoreFlags>();
   Command command{.name = "score",
                   .purpose = "Scores generated texts: BLEU, NIST, METEOR, ROUGE-L, CIDEr.",
-                  .notes = kNotes};
+                  .notes = kScoreNotes};
   OptionTable& table = command.options;
   table.group("Input");
   table.add("hypotheses", "FILE", bind_path(flags->hypotheses), "what was generated: .jsonl or text")

@@ -16,7 +16,7 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kNotes =
+constexpr const char* kSweepNotes =
     R"(The file has options of lorry train by their names, for all cells, and what to try:
   grid:      lists of values, all combinations of which are tried; seed: [1, 2, 3] trains each with three seeds
     target_modules: {"W_q": q_proj, "W_q,W_v": "q_proj,v_proj"}
@@ -37,7 +37,7 @@ Examples:
   lorry sweep --config ranks.yaml --out quick --steps 5 --seed 1
 )";
 
-struct Flags {
+struct SweepFlags {
   train::TrainOptions train;
   std::filesystem::path config;
   sweep::AlphaRule alpha_rule = sweep::AlphaRule::kFixed;
@@ -70,7 +70,7 @@ void train_cells(const sweep::Plan& plan, train::RunInputs& inputs, const sweep:
   sweep::run_cells(plan, inputs, store, observer, results);
 }
 
-void run(OptionTable& table, Flags& flags) {
+void run(OptionTable& table, SweepFlags& flags) {
   sweep::Request request = read_sweep(flags.config, table, flags.train);
   request.alpha_rule = flags.alpha_rule;
   for (const char* name : {"model", "data"}) table.find(name)->required = true;  // here or in the file
@@ -102,10 +102,10 @@ void run(OptionTable& table, Flags& flags) {
 }  // namespace
 
 Command make_sweep_command() {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<SweepFlags>();
   Command command{.name = "sweep",
                   .purpose = "Trains a grid of settings on one model and compares them.",
-                  .notes = kNotes};
+                  .notes = kSweepNotes};
   command.has_yaml = false;  // --config is an option of its own: the file has more than options
   OptionTable& table = command.options;
   table.group("Sweep");

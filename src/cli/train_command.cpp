@@ -25,7 +25,7 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kNotes =
+constexpr const char* kTrainNotes =
     R"(Data: .jsonl with {"text": ...} or {"prompt": ..., "completion": ...} per line (loss on the completion alone),
 or a .txt. A folder means its train.jsonl, and valid.jsonl for held-out loss.
 
@@ -40,7 +40,7 @@ Examples:
   lorry train --config my-adapter/train.yaml --out second --seed 1
 )";
 
-struct Flags {
+struct TrainFlags {
   train::TrainOptions train;
   ObservationFlags observation;
   bool dry_run = false;
@@ -58,14 +58,14 @@ void refuse_xray_of_dora(const train::TrainOptions& options) {
 }
 
 /// Which options repeat this run.
-std::function<bool(const Option&)> repeating(const Flags& flags) {
+std::function<bool(const Option&)> repeating(const TrainFlags& flags) {
   return [&flags](const Option& option) {
     return belongs_to_run(option, flags.train) && is_repeatable(option, flags.observation);
   };
 }
 
 /// Writes OUT/train.yaml and returns what stands in it.
-std::string write_config(const OptionTable& table, const Flags& flags) {
+std::string write_config(const OptionTable& table, const TrainFlags& flags) {
   std::string yaml = to_yaml(table, repeating(flags));
   io::write_text_file(
       flags.train.out / kTrainConfigFile,
@@ -73,7 +73,7 @@ std::string write_config(const OptionTable& table, const Flags& flags) {
   return yaml;
 }
 
-void print_result(const Flags& flags, const train::RunResult& result, const RunStory& story,
+void print_result(const TrainFlags& flags, const train::RunResult& result, const RunStory& story,
                   const train::Xray* xray) {
   io::OrderedJson json = train_json(flags.train, result);
   std::string text = train_summary(flags.train, result);
@@ -107,7 +107,7 @@ train::RunResult train_and_report(const OptionTable& table, const train::TrainOp
 }
 
 /// What the run would be, without it.
-void print_plan(const OptionTable& table, Flags& flags) {
+void print_plan(const OptionTable& table, TrainFlags& flags) {
   train::TrainOptions& options = flags.train;
   train::check_options(options);
   train::RunInputs inputs = train::open_inputs(options);
@@ -126,7 +126,7 @@ void warn_of_memory(train::RunInputs& inputs, const train::TrainOptions& options
   if (warning) print_note("warning: " + *warning);
 }
 
-void run(const OptionTable& table, Flags& flags) {
+void run(const OptionTable& table, TrainFlags& flags) {
   train::TrainOptions& options = flags.train;
   choose_duration(table, options);
   check_lora_options(table, options);
@@ -169,8 +169,8 @@ void run(const OptionTable& table, Flags& flags) {
 }  // namespace
 
 Command make_train_command() {
-  const auto flags = std::make_shared<Flags>();
-  Command command{.name = "train", .purpose = "Fine-tunes a model on your data.", .notes = kNotes};
+  const auto flags = std::make_shared<TrainFlags>();
+  Command command{.name = "train", .purpose = "Fine-tunes a model on your data.", .notes = kTrainNotes};
   OptionTable& table = command.options;
   add_model_options(table, flags->train.model, flags->train.adapter,
                     "go on from this adapter instead of a fresh one");

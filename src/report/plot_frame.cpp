@@ -17,7 +17,7 @@ constexpr double kAreaHeight = 230.0;  // of the data
 constexpr double kMargin = 12.0;       // right of the area, so that a last tick's label fits
 constexpr double kLegendLine = 18.0;   // height of a line of the legend
 constexpr double kEntryGap = 16.0;
-constexpr double kLongestName = 320.0;
+constexpr double kLongestEntry = 320.0;
 
 }  // namespace
 
@@ -66,7 +66,7 @@ void PlotFrame::add_legend(const std::vector<LegendEntry>& legend, double& basel
   double total = -kEntryGap;
   double widest = 0.0;
   for (const LegendEntry& entry : legend) {
-    names.push_back(label_of(entry.name, kLongestName));
+    names.push_back(label_of(entry.name, kLongestEntry));
     const double width = kSwatchWidth + 6.0 + names.back().width + kEntryGap;
     total += width;
     widest = std::max(widest, width);

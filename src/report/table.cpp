@@ -11,8 +11,8 @@ namespace lorry::report {
 
 namespace {
 
-constexpr Index kNarrowest = 12;         // a column of text is not cut further
-constexpr std::string_view kGap = "  ";  // between columns
+constexpr Index kNarrowest = 12;               // a column of text is not cut further
+constexpr std::string_view kColumnGap = "  ";  // between columns
 
 using Grid = std::vector<std::vector<std::string>>;  // titles first, then the rows
 
@@ -42,7 +42,7 @@ std::vector<Index> widths_of(const Grid& grid) {
 
 // Cuts the widest columns of text, evenly, until `width` is kept or nothing is left to cut.
 void fit(const std::vector<Column>& columns, Index width, std::vector<Index>& widths) {
-  Index total = std::ssize(kGap) * (std::ssize(widths) - 1);
+  Index total = std::ssize(kColumnGap) * (std::ssize(widths) - 1);
   for (const Index w : widths) total += w;
   while (total > width) {
     std::size_t widest = widths.size();
@@ -137,7 +137,7 @@ std::string Table::to_text(Index width) const {
     std::string line;
     std::string rule;
     for (std::size_t c = 0; c < widths.size(); ++c) {
-      const std::string_view gap = c == 0 ? std::string_view() : kGap;
+      const std::string_view gap = c == 0 ? std::string_view() : kColumnGap;
       const std::string text =
           columns_[c].numeric ? grid[r][c] : elided(grid[r][c], std::max<Index>(3, widths[c]));
       line += std::string(gap) + padded(text, widths[c], columns_[c].numeric);

@@ -2,16 +2,13 @@
 
 #include <bit>
 
+#include "text/pair_key.hpp"
+
 namespace lorry::text {
 
 namespace {
 
-constexpr std::uint64_t kEmpty = ~std::uint64_t{0};  // ids are not negative, so no pair has this key
-
-std::uint64_t key_of(std::int32_t left, std::int32_t right) {
-  return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
-         static_cast<std::uint32_t>(right);
-}
+constexpr std::uint64_t kEmpty = ~std::uint64_t{0};  // no pair has this key
 
 }  // namespace
 
@@ -26,12 +23,12 @@ std::size_t MergeTable::slot_of(std::uint64_t key) const {
 }
 
 void MergeTable::set(std::int32_t left, std::int32_t right, Merge merge) {
-  const std::uint64_t key = key_of(left, right);
+  const std::uint64_t key = pair_key(left, right);
   slots_[slot_of(key)] = {key, merge};
 }
 
 const MergeTable::Merge* MergeTable::find(std::int32_t left, std::int32_t right) const {
-  const Slot& slot = slots_[slot_of(key_of(left, right))];
+  const Slot& slot = slots_[slot_of(pair_key(left, right))];
   return slot.key == kEmpty ? nullptr : &slot.merge;
 }
 

@@ -2,16 +2,9 @@
 
 #include <utility>
 
+#include "text/pair_key.hpp"
+
 namespace lorry::text {
-
-namespace {
-
-std::uint64_t key_of(std::int32_t left, std::int32_t right) {
-  return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
-         static_cast<std::uint32_t>(right);
-}
-
-}  // namespace
 
 void PairMerger::add_word(std::vector<std::int32_t> symbols, std::int64_t count) {
   words_.push_back({std::move(symbols), count});
@@ -50,12 +43,12 @@ std::optional<PairMerger::Pair> PairMerger::pop_best(std::int64_t min_count) {
 }
 
 void PairMerger::merge(Pair pair, std::int32_t symbol) {
-  const auto entry = pairs_.find(key_of(pair.left, pair.right));
+  const auto entry = pairs_.find(pair_key(pair.left, pair.right));
   if (entry == pairs_.end()) return;
   const std::vector<std::int32_t> words = std::move(entry->second.words);
   for (const std::int32_t word : words) merge_in(word, pair, symbol);
   // Taken out last: merging a pair of equals ("aa" in "aaa") counts it down on the way.
-  pairs_.erase(key_of(pair.left, pair.right));
+  pairs_.erase(pair_key(pair.left, pair.right));
   for (const std::uint64_t key : grown_) {
     if (const auto grown = pairs_.find(key); grown != pairs_.end()) queue_.push({grown->second.count, key});
   }
@@ -88,7 +81,7 @@ void PairMerger::merge_in(std::int32_t index, Pair pair, std::int32_t symbol) {
 }
 
 void PairMerger::change(std::int32_t left, std::int32_t right, std::int64_t by, std::int32_t word) {
-  const std::uint64_t key = key_of(left, right);
+  const std::uint64_t key = pair_key(left, right);
   Occurrences& occurrences = pairs_[key];
   occurrences.count += by;
   if (by < 0) return;

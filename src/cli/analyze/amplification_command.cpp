@@ -14,9 +14,9 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kName = "amplification";
+constexpr const char* kAmplificationName = "amplification";
 
-constexpr const char* kNotes =
+constexpr const char* kAmplificationNotes =
     R"(Table 7 of the LoRA paper for every adapted matrix: W projected on the directions of ΔW, on its own top ones, and on
 random ones. The factor ‖ΔW‖ / ‖UᵀWVᵀ‖ says how much louder training made directions that W has but does not emphasise.
 φ left and right are Figure 8: the share of ΔW's directions within W's top w. Several ADAPTERs are shown side by side.
@@ -27,7 +27,7 @@ Examples:
   lorry analyze amplification fully-tuned --model llama-3.2-1b --rank 4 --json
 )";
 
-struct Flags {
+struct AmplificationFlags {
   SubjectFlags subjects;
   OutputFlags outputs;
   std::optional<Index> rank;
@@ -51,7 +51,8 @@ void print_tables(const std::vector<MeasuredAmplification>& all) {
   print_out(text);
 }
 
-std::vector<MeasuredAmplification> measure_all(const std::vector<Subject>& subjects, const Flags& flags) {
+std::vector<MeasuredAmplification> measure_all(const std::vector<Subject>& subjects,
+                                               const AmplificationFlags& flags) {
   std::vector<MeasuredAmplification> all;
   for (const Subject& subject : subjects) {
     ModuleProgress progress(fmt::format("measuring {}", subject.name),
@@ -71,7 +72,7 @@ std::vector<MeasuredAmplification> measure_all(const std::vector<Subject>& subje
   return all;
 }
 
-void run(const Flags& flags, const OptionTable& table) {
+void run(const AmplificationFlags& flags, const OptionTable& table) {
   Outputs outputs(flags.outputs);
   const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kNeeded);
   const std::vector<MeasuredAmplification> all = measure_all(subjects, flags);
@@ -84,7 +85,7 @@ void run(const Flags& flags, const OptionTable& table) {
   if (outputs.wants_page()) {
     const Facts more = {{"model", flags.subjects.model.string()},
                         {"random directions", fmt::format("{} seeds from {} on", flags.seeds, flags.seed)}};
-    outputs.write_page(amplification_page(all, subjects, command_line(kName, table), more));
+    outputs.write_page(amplification_page(all, subjects, command_line(kAmplificationName, table), more));
   }
   if (outputs.wants_charts()) write_amplification_charts(outputs, all);
   outputs.commit();
@@ -99,10 +100,10 @@ void run(const Flags& flags, const OptionTable& table) {
 }  // namespace
 
 Command make_amplification_command() {
-  const auto flags = std::make_shared<Flags>();
-  Command command{.name = kName,
+  const auto flags = std::make_shared<AmplificationFlags>();
+  Command command{.name = kAmplificationName,
                   .purpose = "Compares the update with the weights: what has training made louder?",
-                  .notes = kNotes,
+                  .notes = kAmplificationNotes,
                   .has_yaml = false};
   OptionTable& table = command.options;
   add_subject_option(table, flags->subjects, "folder of an adapter or a fully tuned model; one or more");

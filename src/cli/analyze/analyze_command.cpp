@@ -4,7 +4,7 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kNotes =
+constexpr const char* kAnalyzeNotes =
     R"(ADAPTER is the folder of a LoRA adapter, Lorry's or PEFT's, or of a fully tuned model with its base as --model: what
 training changed, ΔW, is looked at one module at a time. Nothing is trained and no folder is changed.
 
@@ -26,7 +26,7 @@ Examples:
 Command make_analyze_command() {
   Command command{.name = "analyze",
                   .purpose = "Measures what training has changed, module by module.",
-                  .notes = kNotes,
+                  .notes = kAnalyzeNotes,
                   .has_yaml = false};
   command.commands = {make_spectrum_command(), make_similarity_command(), make_amplification_command(),
                       make_compress_command()};

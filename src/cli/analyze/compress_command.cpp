@@ -24,9 +24,9 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kName = "compress";
+constexpr const char* kCompressName = "compress";
 
-constexpr const char* kNotes =
+constexpr const char* kCompressNotes =
     R"(The best approximation of every ΔW by a lower rank (Eckart & Young), written as a PEFT adapter in which modules may
 differ in rank. From a fully tuned model with its base as --model, an adapter is extracted: changes of embeddings, norms
 and biases are not in it. The error is ‖ΔW - BA‖ / ‖ΔW‖; what it costs in quality, lorry eval tells.
@@ -37,7 +37,7 @@ Examples:
   lorry analyze compress fully-tuned --model llama-3.2-1b --rank 16 --out extracted
 )";
 
-struct Flags {
+struct CompressFlags {
   SubjectFlags subjects;
   std::optional<Index> rank;
   std::optional<double> energy;
@@ -119,7 +119,7 @@ Measurements measurements_of(const Subject& subject, const std::vector<analysis:
   return result;
 }
 
-void print_json(const Flags& flags, const std::vector<analysis::CompressedModule>& modules) {
+void print_outcome(const CompressFlags& flags, const std::vector<analysis::CompressedModule>& modules) {
   std::vector<io::OrderedJson> list;
   list.reserve(modules.size());
   for (const analysis::CompressedModule& module : modules) {
@@ -140,7 +140,7 @@ void print_json(const Flags& flags, const std::vector<analysis::CompressedModule
                        {"relative_error", json_number(total.error)}});
 }
 
-void print_tables(const Flags& flags, const Subject& subject, const Base& base,
+void print_tables(const CompressFlags& flags, const Subject& subject, const Base& base,
                   const std::vector<analysis::CompressedModule>& modules) {
   const Total total(modules);
   std::string text = fmt::format("{} ({})\n\n", subject.name, description(subject));
@@ -161,14 +161,14 @@ void print_tables(const Flags& flags, const Subject& subject, const Base& base,
   print_out(text);
 }
 
-void check(const Flags& flags) {
+void check(const CompressFlags& flags) {
   if (flags.rank.has_value() == flags.energy.has_value()) {
     throw UsageError("[analyze] --rank, --energy: found {}; expected one of them",
                      flags.rank ? "both" : "neither");
   }
 }
 
-void run(const Flags& flags) {
+void run(const CompressFlags& flags) {
   check(flags);
   // Claims the place before any work; the library writes there at the end.
   { const io::AtomicFolder place(flags.out); }
@@ -189,7 +189,7 @@ void run(const Flags& flags) {
   warn_of_cuts(subject.name, modules, [](const auto& module) { return module.coverage; });
   analysis::save_compressed(flags.out, modules, base.name, base.conv1d);
   if (flags.json) {
-    print_json(flags, modules);
+    print_outcome(flags, modules);
   } else {
     print_tables(flags, subject, base, modules);
   }
@@ -198,10 +198,10 @@ void run(const Flags& flags) {
 }  // namespace
 
 Command make_compress_command() {
-  const auto flags = std::make_shared<Flags>();
-  Command command{.name = kName,
+  const auto flags = std::make_shared<CompressFlags>();
+  Command command{.name = kCompressName,
                   .purpose = "Writes a smaller adapter that does nearly the same.",
-                  .notes = kNotes,
+                  .notes = kCompressNotes,
                   .has_yaml = false};
   OptionTable& table = command.options;
   add_subject_option(table, flags->subjects, "folder of an adapter or a fully tuned model").repeated = false;

@@ -17,9 +17,9 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kName = "similarity";
+constexpr const char* kSimilarityName = "similarity";
 
-constexpr const char* kNotes =
+constexpr const char* kSimilarityNotes =
     R"(φ(i, j) is how much of the space of the i leading directions of one update lies in that of the j leading directions
 of another (LoRA paper, sec. 7.2): 0 nothing, 1 all of it. Directions are those of A (inputs), B (outputs), and the
 row and column space of ΔW = (alpha / rank) B A. "top" is φ(1,1), "all" is φ(p,p) with p the smaller rank.
@@ -34,7 +34,7 @@ Examples:
   lorry analyze similarity my-adapter fully-tuned --model llama-3.2-1b --json
 )";
 
-struct Flags {
+struct SimilarityFlags {
   SubjectFlags subjects;
   OutputFlags outputs;
   Index seeds = 5;
@@ -52,7 +52,7 @@ Index common_modules(const Subject& first, const Subject& second) {
                        });
 }
 
-std::vector<ComparedPair> compare_all(const std::vector<Subject>& subjects, const Flags& flags) {
+std::vector<ComparedPair> compare_all(const std::vector<Subject>& subjects, const SimilarityFlags& flags) {
   std::vector<ComparedPair> pairs;
   for (std::size_t i = 0; i < subjects.size(); ++i) {
     for (std::size_t j = i + 1; j < subjects.size(); ++j) {
@@ -103,7 +103,7 @@ void warn_once_of_cuts(const std::vector<ComparedPair>& pairs) {
   }
 }
 
-void run(const Flags& flags, const OptionTable& table) {
+void run(const SimilarityFlags& flags, const OptionTable& table) {
   Outputs outputs(flags.outputs);
   const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kBaseOfTuned);
   const std::vector<ComparedPair> pairs = compare_all(subjects, flags);
@@ -112,8 +112,8 @@ void run(const Flags& flags, const OptionTable& table) {
   if (outputs.wants_page()) {
     const std::string control = flags.seeds > 0 ? fmt::format("{} seeds from {} on", flags.seeds, flags.seed)
                                                 : std::string("by expectation, max(i, j) / d");
-    outputs.write_page(
-        similarity_page(pairs, subjects, command_line(kName, table), {{"random control", control}}));
+    outputs.write_page(similarity_page(pairs, subjects, command_line(kSimilarityName, table),
+                                       {{"random control", control}}));
   }
   if (outputs.wants_charts()) write_similarity_charts(outputs, pairs);
   outputs.commit();
@@ -128,10 +128,10 @@ void run(const Flags& flags, const OptionTable& table) {
 }  // namespace
 
 Command make_similarity_command() {
-  const auto flags = std::make_shared<Flags>();
-  Command command{.name = kName,
+  const auto flags = std::make_shared<SimilarityFlags>();
+  Command command{.name = kSimilarityName,
                   .purpose = "Compares the directions that two trainings or more have learnt.",
-                  .notes = kNotes,
+                  .notes = kSimilarityNotes,
                   .has_yaml = false};
   OptionTable& table = command.options;
   add_subject_option(table, flags->subjects, "folders of two adapters or more, or of fully tuned models")

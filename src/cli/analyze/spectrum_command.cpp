@@ -14,9 +14,9 @@ namespace lorry::cli {
 
 namespace {
 
-constexpr const char* kName = "spectrum";
+constexpr const char* kSpectrumName = "spectrum";
 
-constexpr const char* kNotes =
+constexpr const char* kSpectrumNotes =
     R"(Singular values of ΔW = (alpha / rank) B A, or W_tuned - W of a full fine-tune, and what they say: stable rank,
 effective rank (entropy), and the rank that would have held --energy of the update. An effective rank near the rank
 asks for a larger one; one far below allows a smaller one. Several ADAPTERs are shown side by side.
@@ -27,7 +27,7 @@ Examples:
   lorry analyze spectrum fully-tuned --model llama-3.2-1b --modules q_proj,v_proj --json
 )";
 
-struct Flags {
+struct SpectrumFlags {
   SubjectFlags subjects;
   OutputFlags outputs;
   double energy = 0.9;
@@ -46,7 +46,7 @@ void print_tables(const std::vector<MeasuredSpectra>& all) {
   print_out(text);
 }
 
-void run(const Flags& flags, const OptionTable& table) {
+void run(const SpectrumFlags& flags, const OptionTable& table) {
   Outputs outputs(flags.outputs);
   const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kBaseOfTuned);
   std::vector<MeasuredSpectra> all;
@@ -64,7 +64,8 @@ void run(const Flags& flags, const OptionTable& table) {
     warn_of_cuts(spectra.subject->name, spectra.modules, [](const auto& module) { return module.coverage; });
   }
   if (outputs.csv() != nullptr) write_spectrum_csv(*outputs.csv(), all);
-  if (outputs.wants_page()) outputs.write_page(spectrum_page(all, subjects, command_line(kName, table)));
+  if (outputs.wants_page())
+    outputs.write_page(spectrum_page(all, subjects, command_line(kSpectrumName, table)));
   if (outputs.wants_charts()) write_spectrum_charts(outputs, all);
   outputs.commit();
   if (flags.outputs.json) {
@@ -78,10 +79,10 @@ void run(const Flags& flags, const OptionTable& table) {
 }  // namespace
 
 Command make_spectrum_command() {
-  const auto flags = std::make_shared<Flags>();
-  Command command{.name = kName,
+  const auto flags = std::make_shared<SpectrumFlags>();
+  Command command{.name = kSpectrumName,
                   .purpose = "Shows how many directions an update uses: was the rank right?",
-                  .notes = kNotes,
+                  .notes = kSpectrumNotes,
                   .has_yaml = false};
   OptionTable& table = command.options;
   add_subject_option(table, flags->subjects, "folder of an adapter or a fully tuned model; one or more");
