@@ -27,7 +27,7 @@ void check_file(const char* flag, const std::filesystem::path& path) {
 void check_different(const char* flag, const std::filesystem::path& path, const char* other_flag,
                      const std::filesystem::path& other) {
   const auto place = [](const std::filesystem::path& relative) {
-    return std::filesystem::absolute(relative).lexically_normal();
+    return std::filesystem::absolute(io::follow_links(relative)).lexically_normal();
   };
   if (path.empty() || other.empty() || place(path) != place(other)) return;
   throw UsageError("[analyze] {}, {}: found {} for both; expected two places", flag, other_flag,

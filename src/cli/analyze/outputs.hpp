@@ -7,9 +7,9 @@
 
 #include "analysis/grid.hpp"
 #include "cli/analyze/options.hpp"
-#include "io/atomic_file.hpp"
 #include "io/atomic_folder.hpp"
 #include "io/json_file.hpp"
+#include "io/output_file.hpp"
 #include "report/page.hpp"
 
 namespace lorry::cli {
@@ -43,7 +43,7 @@ class CsvFile {
     text_.clear();
   }
 
-  io::AtomicFile file_;
+  io::OutputFile file_;
   std::string text_;
 };
 
@@ -66,7 +66,7 @@ class Outputs {
  private:
   OutputFlags flags_;
   std::optional<CsvFile> csv_;
-  std::optional<io::AtomicFile> html_;
+  std::optional<io::OutputFile> html_;
   std::optional<io::AtomicFolder> svg_;
   std::set<std::string> charts_;
 };
