@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "io/message_text.hpp"
 #include "io/safetensors.hpp"
+#include "model/adapter_check.hpp"
 #include "model/module_ranks.hpp"
 #include "model/peft_names.hpp"
 #include "model/tensor_values.hpp"
@@ -71,13 +72,17 @@ class AdapterUpdates : public UpdateSource {
  public:
   AdapterUpdates(const std::filesystem::path& folder, model::PartsAs parts)
       : folder_(folder),
-        ranks_(plain_config(folder),
-               fmt::format("[load] {}: field", (folder / model::kAdapterConfigFile).string())),
+        config_(plain_config(folder)),
+        where_(fmt::format("[load] {}: field", (folder / model::kAdapterConfigFile).string())),
+        ranks_(config_, where_),
         file_(weights_of(folder)) {
+    model::check_beside_tensors(config_, file_, where_);
     if (parts == model::PartsAs::kSeparate) records_ = model::read_part_records(file_);
     std::map<std::string, Halves> halves;
     for (const io::TensorView& tensor : file_.tensors()) add(tensor, halves);
     for (const auto& [module, pair] : halves) add(module, pair);
+    model::check_selection(config_, file_, where_);
+    model::check_beside_values(file_);
     if (infos_.empty()) {
       throw Error("[load] {}: found no lora_A and lora_B of a linear layer; expected at least one", path());
     }
@@ -185,6 +190,8 @@ class AdapterUpdates : public UpdateSource {
   }
 
   std::filesystem::path folder_;
+  model::PeftConfig config_;
+  std::string where_;  // of messages about the config
   model::ModuleRanks ranks_;
   io::SafetensorsFile file_;
   model::PartRecords records_;  // empty where parts are asked for stacked
@@ -193,13 +200,6 @@ class AdapterUpdates : public UpdateSource {
 };
 
 }  // namespace
-
-bool adapts_embeddings(const std::filesystem::path& folder) {
-  const io::SafetensorsFile file(folder / model::kAdapterWeightsFile);
-  return std::any_of(file.tensors().begin(), file.tensors().end(), [](const io::TensorView& tensor) {
-    return model::embedding_module_of(tensor.name).has_value();
-  });
-}
 
 std::unique_ptr<UpdateSource> open_adapter(const std::filesystem::path& folder, model::PartsAs parts) {
   return std::make_unique<AdapterUpdates>(folder, parts);

@@ -10,6 +10,7 @@
 #include "core/error.hpp"
 #include "io/safetensors.hpp"
 #include "io/safetensors_writer.hpp"
+#include "model/adapter_check.hpp"
 #include "model/embedding_targets.hpp"
 #include "model/module_ranks.hpp"
 #include "model/peft_names.hpp"
@@ -50,13 +51,6 @@ ConstMatrixView repeated_weight(const std::string& name, Decoder& decoder) {
   const ModuleNames& names = decoder.config().names;
   if (*module == names.root + names.embedding) return decoder.embedding_table();
   return *module == names.head ? decoder.find_linear(names.head)->weights().matrix : ConstMatrixView{};
-}
-
-/// With `bias` all, PEFT writes the biases inside a module of modules_to_save twice more, under names of its
-/// wrapper that it does not read back.
-bool is_stray_bias(std::string_view name) {
-  return name.ends_with(".bias") && (name.find(".original_module.") != std::string_view::npos ||
-                                     name.find(".modules_to_save.") != std::string_view::npos);
 }
 
 /// Modules that the file holds halves of. Throws Error for any tensor that would change the model in another
@@ -232,6 +226,8 @@ Adapter load_stacked(const std::filesystem::path& folder, const io::SafetensorsF
                      Decoder& decoder) {
   const PeftConfig& config = adapter.config();
   const std::string where = fmt::format("[load] {}: field", (folder / kAdapterConfigFile).string());
+  check_beside_tensors(config, file, where);
+  check_selection(config, file, where);
   const std::vector<std::string> maps = linear_names(decoder);
   const std::string field = fmt::format("{} \"target_modules\"", where);
   auto [embeddings, linears, any_linears] =

@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "io/message_text.hpp"
 #include "io/tensor_folder.hpp"
+#include "model/adapter_check.hpp"
 #include "model/fused_parts.hpp"
 #include "model/module_ranks.hpp"
 #include "model/part_records.hpp"
@@ -80,13 +81,7 @@ AdapterModule part_of(const AdapterModule& map, const PartRecord& record, const 
 /// Whether a tensor that has a base tensor's name was trained, as far as the config tells.
 bool is_trained_copy(const std::string& name, const std::string& module, const PeftConfig& config) {
   if (name.ends_with(".bias") && config.bias != BiasTraining::kNone) return true;
-  return std::any_of(config.modules_to_save.begin(), config.modules_to_save.end(),
-                     [&](const std::string& saved) {
-                       for (std::string around = module;; around.resize(around.rfind('.'))) {
-                         if (around.ends_with(saved)) return true;
-                         if (around.find('.') == std::string::npos) return false;
-                       }
-                     });
+  return is_saved_module(config, module);
 }
 
 /// Takes lora_A or lora_B into its module.

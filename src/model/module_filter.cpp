@@ -104,9 +104,10 @@ std::vector<std::string> filter_modules(const std::vector<std::string>& chosen, 
   std::copy_if(chosen.begin(), chosen.end(), std::back_inserter(kept),
                [&](const std::string& module) { return !excluded(module) && in_layers(module); });
   if (!kept.empty()) return kept;
-  throw Error(
-      "{} exclude_modules and layers_to_transform: leave none of the {} layers that target_modules selects",
-      where, chosen.size());
+  std::string_view fields = "exclude_modules and layers_to_transform: leave";
+  if (filter.layers_to_transform.empty()) fields = "exclude_modules: leaves";
+  if (filter.exclude_modules == TargetModules()) fields = "layers_to_transform: leaves";
+  throw Error("{} {} none of the {} layers that target_modules selects", where, fields, chosen.size());
 }
 
 }  // namespace lorry::model

@@ -260,12 +260,6 @@ void check_config(const PeftConfig& config, std::string_view where) {
   }
 }
 
-std::string_view PeftConfig::holds_more() const {
-  if (!modules_to_save.empty()) return "modules_to_save";
-  if (bias != BiasTraining::kNone) return "bias";
-  return lora_bias ? "lora_bias" : "";
-}
-
 std::string_view word_of(BiasTraining bias) {
   const auto* const found = std::find_if(kBiasWords.begin(), kBiasWords.end(),
                                          [&](const auto& entry) { return entry.second == bias; });

@@ -62,9 +62,6 @@ struct PeftConfig {
   bool fan_in_fan_out = false;  // written for models with Conv1D; the layout itself comes from the model
   std::string base_model_name_or_path;
 
-  /// The field by which the adapter holds more than A and B of linear layers, such as "bias"; empty: none
-  /// does.
-  [[nodiscard]] std::string_view holds_more() const;
   /// Of modules that no pattern names.
   [[nodiscard]] float scale() const { return static_cast<float>(lora_alpha / rank_divisor(r)); }
   /// What alpha is divided by at this rank.

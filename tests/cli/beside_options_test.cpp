@@ -68,7 +68,7 @@ TEST_F(BesideOptions, TrainBesideTheUpdatesAndTheConfigRepeatsThem) {
   EXPECT_EQ(spectrum.code, 0) << spectrum.err;
   EXPECT_NE(spectrum.err.find("what modules_to_save trained is left out"), std::string::npos) << spectrum.err;
   expect_error(run_lorry({"analyze", "compress", path("first"), "--rank", "1", "--out", path("small")}),
-               "field \"modules_to_save\": found on; compress keeps A and B alone");
+               "field \"modules_to_save\": found in use; compress keeps A and B alone");
 }
 
 TEST_F(BesideOptions, ResumedRunsEndWithTheSameBits) {

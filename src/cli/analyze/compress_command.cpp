@@ -1,12 +1,11 @@
 // `lorry analyze compress`: the best adapter of lower rank, from an adapter or a full fine-tune.
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
 #include <optional>
 
-#include "analysis/adapter_reader.hpp"
 #include "analysis/compress.hpp"
 #include "analysis/linear_weights.hpp"
 #include "cli/analyze/analyze_command.hpp"
@@ -18,6 +17,8 @@
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
 #include "cli/usage_error.hpp"
+#include "io/safetensors.hpp"
+#include "model/adapter_check.hpp"
 #include "model/base_model.hpp"
 
 namespace lorry::cli {
@@ -53,21 +54,28 @@ struct Base {
   std::optional<std::filesystem::path> folder = std::nullopt;  // where it is; nothing: not found
 };
 
+/// They would be lost.
+void refuse_beside_parts(const std::filesystem::path& adapter, const model::PeftConfig& config) {
+  std::vector<std::string> parts =
+      model::beside_parts(config, io::SafetensorsFile(adapter / model::kAdapterWeightsFile)).trained;
+  if (std::erase(parts, "lora_embedding") > 0 && parts.empty()) {
+    throw Error(
+        "[analyze] {}: found updates of embeddings; compress keeps those of linear layers alone; expected "
+        "an adapter without them",
+        adapter.string());
+  }
+  if (parts.empty()) return;
+  throw Error(
+      "[analyze] {}: field{} \"{}\": found in use; compress keeps A and B alone; expected an adapter without "
+      "{}",
+      (adapter / model::kAdapterConfigFile).string(), parts.size() == 1 ? "" : "s",
+      fmt::join(parts, "\", \""), parts.size() == 1 ? "it" : "them");
+}
+
 Base base_of(const Subject& subject, const std::filesystem::path& model) {
   if (!subject.full) {
     const model::PeftConfig config = model::load_peft_config(subject.path);
-    if (const std::string_view field = config.holds_more(); !field.empty()) {
-      throw Error(
-          "[analyze] {}: field \"{}\": found on; compress keeps A and B alone; expected an adapter "
-          "without it",
-          (subject.path / model::kAdapterConfigFile).string(), field);
-    }
-    if (analysis::adapts_embeddings(subject.path)) {
-      throw Error(
-          "[analyze] {}: found updates of embeddings; compress keeps those of linear layers alone; expected "
-          "an adapter without them",
-          subject.path.string());
-    }
+    refuse_beside_parts(subject.path, config);
     return {.name = config.base_model_name_or_path,
             .conv1d = config.fan_in_fan_out,
             .folder = model::find_base_model(subject.path, config)};
@@ -161,6 +169,23 @@ void print_tables(const CompressFlags& flags, const Subject& subject, const Base
   print_out(text);
 }
 
+/// Where nothing gets smaller, what is written is the adapter once more.
+void note_same_rank(const CompressFlags& flags, const Subject& subject,
+                    const std::vector<analysis::CompressedModule>& modules) {
+  if (subject.full) return;
+  const Index same = std::count_if(modules.begin(), modules.end(),
+                                   [](const auto& module) { return module.rank == module.info.rank; });
+  const std::string asked =
+      flags.rank ? fmt::format("--rank {}", *flags.rank) : fmt::format("--energy {:g}", *flags.energy);
+  if (same == std::ssize(modules)) {
+    print_note(fmt::format("note: {}: {}: no module gets smaller; what is written is the same update again",
+                           subject.name, asked));
+  } else if (same > 0) {
+    print_note(fmt::format("note: {}: {}: {} of {} modules keep their rank", subject.name, asked, same,
+                           modules.size()));
+  }
+}
+
 void check(const CompressFlags& flags) {
   if (flags.rank.has_value() == flags.energy.has_value()) {
     throw UsageError("[analyze] --rank, --energy: found {}; expected one of them",
@@ -187,6 +212,7 @@ void run(const CompressFlags& flags) {
                                                     .progress = progress.callback()});
   }
   warn_of_cuts(subject.name, modules, [](const auto& module) { return module.coverage; });
+  note_same_rank(flags, subject, modules);
   analysis::save_compressed(flags.out, modules, base.name, base.conv1d);
   if (flags.json) {
     print_outcome(flags, modules);

@@ -1,12 +1,15 @@
 #include "cli/analyze/subjects.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
 
-#include "analysis/adapter_reader.hpp"
 #include "cli/output.hpp"
 #include "core/error.hpp"
+#include "io/safetensors.hpp"
+#include "model/adapter_check.hpp"
 #include "model/peft_config.hpp"
 
 namespace lorry::cli {
@@ -62,14 +65,27 @@ std::vector<std::string> names_of(const std::vector<std::filesystem::path>& path
   return names;
 }
 
+/// "a, b and c".
+std::string listed(const std::vector<std::string>& words) {
+  if (words.size() == 1) return words.front();
+  return fmt::format("{} and {}", fmt::join(words.begin(), words.end() - 1, ", "), words.back());
+}
+
 /// Measures are of ΔW = s B A of linear layers, whatever else the adapter trained.
 void note_what_is_left_out(const std::filesystem::path& adapter) {
-  std::string what(model::load_peft_config(adapter).holds_more());
-  if (what.empty() && analysis::adapts_embeddings(adapter)) what = "lora_embedding";
-  if (what.empty()) return;
-  print_note(
-      fmt::format("{}: what {} trained is left out; only low-rank updates of linear layers are measured",
-                  adapter.string(), what));
+  const model::BesideParts parts = model::beside_parts(
+      model::load_peft_config(adapter), io::SafetensorsFile(adapter / model::kAdapterWeightsFile));
+  if (!parts.trained.empty()) {
+    print_note(fmt::format(
+        "note: {}: what {} trained is left out; only low-rank updates of linear layers are measured",
+        adapter.string(), listed(parts.trained)));
+  }
+  if (!parts.repeated.empty()) {
+    print_note(fmt::format("note: {}: {} repeated in it, taken to be as in the base, which is not looked at",
+                           adapter.string(),
+                           parts.repeated.size() == 1 ? fmt::format("{} is", parts.repeated.front())
+                                                      : fmt::format("{} are", listed(parts.repeated))));
+  }
 }
 
 }  // namespace

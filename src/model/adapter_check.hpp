@@ -1,0 +1,41 @@
+// model/adapter_check.hpp: whether an adapter's config and its tensors agree, as far as that can be told
+// without the base model. Every reader of adapters asks this first, so that all refuse the same files.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/safetensors.hpp"
+#include "model/peft_config.hpp"
+
+namespace lorry::model {
+
+/// Whether modules_to_save means `module` or one around it; by PEFT's rule a name means every module whose
+/// full name ends in it, dot or no dot.
+bool is_saved_module(const PeftConfig& config, const std::string& module);
+
+/// With `bias` all, PEFT writes the biases inside a module of modules_to_save twice more, under names of its
+/// wrapper that it does not read back.
+bool is_stray_bias(std::string_view name);
+
+/// Throws Error, naming the tensor and the field, for biases, saved modules and updates' biases that the
+/// config denies, and for such tensors and halves of embeddings' updates that are no floats or whose shape
+/// cannot be. Copies of embeddings and head, which PEFT repeats beside an adapted head, pass. `where` names
+/// the config: "[load] x.json: field".
+void check_beside_tensors(const PeftConfig& config, const io::SafetensorsFile& file, std::string_view where);
+
+/// Throws Error where target_modules, exclude_modules, layers_to_transform and modules_to_save do not select
+/// every module of which the file holds a low-rank update. `where` as above.
+void check_selection(const PeftConfig& config, const io::SafetensorsFile& file, std::string_view where);
+
+/// Throws Error for NaN or infinity in what the file holds beside lora_A and lora_B of linear layers.
+void check_beside_values(const io::SafetensorsFile& file);
+
+/// What an adapter holds beside lora_A and lora_B of linear layers.
+struct BesideParts {
+  std::vector<std::string> trained = {};   // fields: "modules_to_save", "bias", "lora_bias", "lora_embedding"
+  std::vector<std::string> repeated = {};  // modules of which the base's own weight is repeated
+};
+BesideParts beside_parts(const PeftConfig& config, const io::SafetensorsFile& file);
+
+}  // namespace lorry::model
