@@ -1,6 +1,7 @@
 #include "analysis/live.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "analysis/basis.hpp"
@@ -30,7 +31,8 @@ struct LiveMonitor::State {
   };
   Index threads = 0;
   std::unordered_map<std::string, Directions> before;
-  std::vector<std::unique_ptr<ops::Ops>> ops;  // one per thread
+  std::unordered_map<std::string, double> weight_norms;  // W is frozen: read once
+  std::vector<std::unique_ptr<ops::Ops>> ops;            // one per thread
 };
 
 namespace {
@@ -46,6 +48,23 @@ void compare(const Directions& before, const Directions& now, LiveFigures& figur
   figures.settled_left = std::min(1.0, left.squaredNorm() / static_cast<double>(k));
   figures.settled_right = std::min(1.0, right.squaredNorm() / static_cast<double>(k));
   figures.settled_top = std::min({1.0, left(0, 0) * left(0, 0), right(0, 0) * right(0, 0)});
+}
+
+template <class T>
+double frobenius_norm(ConstMatrixView view) {
+  Eigen::VectorXf row(view.cols);
+  double squares = 0;
+  for (Index i = 0; i < view.rows; ++i) {
+    const T* const from = view.row<T>(i);
+    std::transform(from, from + view.cols, row.data(), [](T value) { return to_float(value); });
+    squares += static_cast<double>(row.squaredNorm());
+  }
+  return std::sqrt(squares);
+}
+
+double frobenius_norm(ConstMatrixView view) {
+  if (view.dtype == DType::kBF16) return frobenius_norm<BF16>(view);
+  return view.dtype == DType::kF16 ? frobenius_norm<F16>(view) : frobenius_norm<float>(view);
 }
 
 /// ‖U^T W V‖_F. W is read once, by the kernel for thin products where that knows its type.
@@ -105,6 +124,9 @@ std::vector<LiveFigures> LiveMonitor::measure(std::span<const LiveModule> module
     now.left = outputs.times(parts.left.leftCols(rank));
     now.right = inputs.times(parts.right.leftCols(rank));
     if (!module.weight.empty()) {
+      const auto known = state_->weight_norms.find(module.name);
+      figures.weight_norm =
+          known != state_->weight_norms.end() ? known->second : frobenius_norm(module.weight);
       const double projected =
           project(*state_->ops[static_cast<std::size_t>(worker)], module, now.left, now.right);
       if (projected > 0) figures.amplification = figures.delta_norm / projected;
@@ -114,6 +136,7 @@ std::vector<LiveFigures> LiveMonitor::measure(std::span<const LiveModule> module
   });
   state_->before.clear();
   for (std::size_t i = 0; i < modules.size(); ++i) {
+    if (all[i].weight_norm > 0) state_->weight_norms[modules[i].name] = all[i].weight_norm;
     if (directions[i].left.size() > 0) state_->before[modules[i].name] = std::move(directions[i]);
   }
   return all;

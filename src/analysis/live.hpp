@@ -25,6 +25,7 @@ struct LiveModule {
 struct LiveFigures {
   std::string module;
   double delta_norm = 0.0;      // ‖ΔW‖_F
+  double weight_norm = 0.0;     // ‖W‖_F; 0: not measured
   double effective_rank = 0.0;  // Roy & Vetterli 2007
   double top_share = 0.0;       // σ_1^2 / ‖ΔW‖_F^2
   Index sufficient_rank = 0;    // the fewest directions that hold 90 % of ‖ΔW‖_F^2

@@ -86,9 +86,8 @@ report::Table xray_modules(const train::XrayReport& report) {
 
 std::string advice_text(const std::vector<train::Advice>& advice) {
   if (advice.empty())
-    return "advice: none; rank and modules fit, and the directions have settled (whether the loss still "
-           "falls is not "
-           "looked at)\n";
+    return "advice: none; rank and modules fit, and the directions have settled (how far the loss could "
+           "still fall is not known)\n";
   std::string text;
   for (const train::Advice& one : advice) text += fmt::format("advice: {}\n", one.text);
   return text;

@@ -36,13 +36,41 @@ double energy_rank(const XrayModule& module) {
   return static_cast<double>(module.figures.sufficient_rank);
 }
 
-/// `get` of every module that has changed at all.
-std::vector<double> values_of(const XrayReport& report, const std::function<double(const XrayModule&)>& get) {
+bool is_negligible(const XrayModule& module, const AdviceRule& rule) {
+  const analysis::LiveFigures& figures = module.figures;
+  return figures.zero || figures.delta_norm < rule.negligible * figures.weight_norm;
+}
+
+using Modules = std::vector<const XrayModule*>;
+
+std::vector<double> values_of(const Modules& modules, const std::function<double(const XrayModule&)>& get) {
   std::vector<double> values;
-  for (const XrayModule& module : report.modules) {
-    if (!module.figures.zero) values.push_back(get(module));
-  }
+  values.reserve(modules.size());
+  for (const XrayModule* module : modules) values.push_back(get(*module));
   return values;
+}
+
+/// What learned nothing: idle beside the others, or next to its own weight.
+struct Learning {
+  std::vector<std::string> nothing;
+  Modules something;
+};
+
+Learning sort_by_learning(const XrayReport& report, const AdviceRule& rule) {
+  Modules changed;
+  for (const XrayModule& module : report.modules) {
+    if (!module.figures.zero) changed.push_back(&module);
+  }
+  const double least = changed.empty() ? 0.0 : rule.nothing * median(values_of(changed, typical_change));
+  Learning learning;
+  for (const XrayModule& module : report.modules) {
+    if (is_negligible(module, rule) || typical_change(module) < least) {
+      learning.nothing.push_back(module.figures.module);
+    } else {
+      learning.something.push_back(&module);
+    }
+  }
+  return learning;
 }
 
 Index next_power_of_two(double value) {
@@ -51,14 +79,17 @@ Index next_power_of_two(double value) {
   return power;
 }
 
-Advice about_nothing(std::vector<std::string> modules, std::size_t all) {
+/// `zero`: not one update differs from zero.
+Advice about_nothing(std::vector<std::string> modules, std::size_t all, bool zero, const AdviceRule& rule) {
   std::string text = fmt::format(
       "{} of {} modules learned next to nothing ({}{}): the data may not need them, or no gradient reaches "
       "them; "
       "leave them out with --target-modules",
       modules.size(), all, modules.front(), modules.size() > 1 ? ", ..." : "");
   if (modules.size() == all) {
-    text = "no module learned anything: every update is still zero; is the learning rate too low?";
+    const std::string why =
+        zero ? "still zero" : fmt::format("below {} % of its weight", 100 * rule.negligible);
+    text = fmt::format("no module learned anything: every update is {}; is the learning rate too low?", why);
   }
   return {.kind = AdviceKind::kLearnedNothing, .text = std::move(text), .modules = std::move(modules)};
 }
@@ -70,15 +101,26 @@ Advice about_length(Index steps, const AdviceRule& rule) {
           .modules = {}};
 }
 
-std::optional<Advice> find_nothing(const XrayReport& report, const AdviceRule& rule) {
-  const std::vector<double> changes = values_of(report, typical_change);
-  const double least = changes.empty() ? 0.0 : rule.nothing * median(changes);
-  std::vector<std::string> idle;
-  for (const XrayModule& module : report.modules) {
-    if (module.figures.zero || typical_change(module) < least) idle.push_back(module.figures.module);
-  }
-  if (idle.empty()) return std::nullopt;
-  return about_nothing(std::move(idle), report.modules.size());
+std::optional<Advice> find_nothing(const XrayReport& report, Learning learning, const AdviceRule& rule) {
+  if (learning.nothing.empty()) return std::nullopt;
+  const bool zero = std::all_of(report.modules.begin(), report.modules.end(),
+                                [](const XrayModule& module) { return module.figures.zero; });
+  return about_nothing(std::move(learning.nothing), report.modules.size(), zero, rule);
+}
+
+bool fell(const LossChange& loss, const AdviceRule& rule) {
+  return loss.first - loss.last > rule.fall * loss.noise;
+}
+
+std::optional<Advice> find_no_progress(const XrayReport& report, const AdviceRule& rule) {
+  if (!report.loss || fell(*report.loss, rule)) return std::nullopt;
+  return Advice{.kind = AdviceKind::kNoProgress,
+                .text = fmt::format(
+                    "the training loss did not fall by more than batches differ (mean of the first steps "
+                    "{:.4f}, of the last {:.4f}): what the update looks like says nothing of the rank; "
+                    "try another learning rate, or more steps",
+                    report.loss->first, report.loss->last),
+                .modules = {}};
 }
 
 std::optional<Advice> find_moving(const XrayReport& report, const AdviceRule& rule) {
@@ -105,13 +147,13 @@ std::optional<Index> common_rank(const XrayReport& report) {
   return same ? std::optional(rank) : std::nullopt;
 }
 
-std::optional<Advice> find_rank(const XrayReport& report, const AdviceRule& rule) {
+std::optional<Advice> find_rank(const XrayReport& report, const Modules& modules, const AdviceRule& rule) {
   const std::optional<Index> rank = common_rank(report);
-  const std::vector<double> needed = values_of(report, energy_rank);
+  const std::vector<double> needed = values_of(modules, energy_rank);
   // At rank 1 the one direction is always in use: the measures say nothing.
   if (!rank || *rank < 2 || needed.empty()) return std::nullopt;
   const std::vector<double> held =
-      values_of(report, [](const XrayModule& module) { return energy_rank(module) / directions(module); });
+      values_of(modules, [](const XrayModule& module) { return energy_rank(module) / directions(module); });
   if (quantile(held, 0.9) <= rule.large) {
     const double enough = quantile(needed, 0.9);
     return Advice{.kind = AdviceKind::kRankTooLarge,
@@ -122,7 +164,7 @@ std::optional<Advice> find_rank(const XrayReport& report, const AdviceRule& rule
                   .modules = {}};
   }
   const std::vector<double> used = values_of(
-      report, [](const XrayModule& module) { return module.figures.effective_rank / directions(module); });
+      modules, [](const XrayModule& module) { return module.figures.effective_rank / directions(module); });
   if (median(used) < rule.small) return std::nullopt;
   return Advice{.kind = AdviceKind::kRankTooSmall,
                 .text = fmt::format(
@@ -135,8 +177,8 @@ std::optional<Advice> find_rank(const XrayReport& report, const AdviceRule& rule
 }  // namespace
 
 std::string_view name_of(AdviceKind kind) {
-  constexpr std::array<std::string_view, 5> kNames = {"learned_nothing", "still_moving", "rank_too_large",
-                                                      "rank_too_small", "too_short"};
+  constexpr std::array<std::string_view, 6> kNames = {"learned_nothing", "still_moving", "rank_too_large",
+                                                      "rank_too_small",  "too_short",    "no_progress"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -150,8 +192,11 @@ std::vector<Advice> advise(std::span<const XrayReport> history, const AdviceRule
   const auto zero = [](const XrayModule& module) { return module.figures.zero; };
   const bool learnt = !std::all_of(last.modules.begin(), last.modules.end(), zero);
   if (learnt && last.step < rule.least_steps) return {about_length(last.step, rule)};
+  const Learning learning = sort_by_learning(last, rule);
+  const std::optional<Advice> no_progress = find_no_progress(last, rule);
   for (std::optional<Advice>& found :
-       std::array{find_nothing(last, rule), find_moving(last, rule), find_rank(last, rule)}) {
+       std::array{find_nothing(last, learning, rule), no_progress, find_moving(last, rule),
+                  no_progress ? std::nullopt : find_rank(last, learning.something, rule)}) {
     if (found) advice.push_back(std::move(*found));
   }
   return advice;

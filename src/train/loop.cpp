@@ -28,6 +28,7 @@ void monitor_now(const Loop& loop, const RunState& state, bool last) {
   if (!loop.observer.monitor) return;
   loop.observer.monitor({.step = state.step,
                          .total_steps = loop.steps,
+                         .loss = state.loss,
                          .last = last,
                          .adapter = loop.trainee.adapter(),
                          .decoder = loop.trainee.decoder(),

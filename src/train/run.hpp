@@ -35,6 +35,7 @@ struct RunPlan {
 struct LiveRun {
   Index step = 0;  // optimiser steps done
   Index total_steps = 0;
+  double loss = 0;                          // of the last step, nats per token; meaningless before the first
   bool last = false;                        // no step follows: the last one, or the run stops early
   const model::Adapter* adapter = nullptr;  // as it is now; null with the full method
   model::Decoder& decoder;                  // the adapter's maps with their frozen weights, and the operators

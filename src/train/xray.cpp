@@ -52,6 +52,8 @@ void Xray::look(const LiveRun& run) {
   if (run.step == 0) return;
   // A run that stops early comes here twice for its last step.
   const bool seen = !history_.empty() && history_.back().step == run.step;
+  if (run.step != losses_step_) losses_.add(run.loss, run.total_steps);
+  losses_step_ = run.step;
   if (!seen && (run.last || run.step % every_ == 0)) measure(run);
   if (run.last) run.log.write({{"step", run.step}, {"advice", to_json(advise(history_))}});
 }
@@ -62,7 +64,7 @@ void Xray::measure(const LiveRun& run) {
   std::deque<nn::LowRankUpdate> wholes;
   const std::vector<analysis::LiveModule> modules = live_modules(run, wholes);
   if (modules.empty()) return;  // embeddings alone are adapted
-  XrayReport report{.step = run.step, .modules = {}};
+  XrayReport report{.step = run.step, .modules = {}, .loss = losses_.change()};
   for (analysis::LiveFigures& figures : monitor_.measure(modules)) {
     const analysis::LiveModule& module = modules[report.modules.size()];
     report.modules.push_back({.figures = std::move(figures),
@@ -78,12 +80,14 @@ void Xray::measure(const LiveRun& run) {
 
 void Xray::save(const std::filesystem::path& folder) const {
   save_xray_state(folder, {.directions = monitor_.directions(),
-                           .last = history_.empty() ? std::nullopt : std::optional(history_.back())});
+                           .last = history_.empty() ? std::nullopt : std::optional(history_.back()),
+                           .losses = losses_});
 }
 
 void Xray::load(const std::filesystem::path& folder) {
   XrayState state = load_xray_state(folder);
   monitor_.set_directions(state.directions);
+  losses_ = std::move(state.losses);
   history_.clear();
   if (state.last) history_.push_back(std::move(*state.last));
 }

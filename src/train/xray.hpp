@@ -3,10 +3,12 @@
 #pragma once
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "analysis/live.hpp"
 #include "io/json_file.hpp"
+#include "train/loss_trend.hpp"
 #include "train/run.hpp"
 
 namespace lorry::train {
@@ -23,7 +25,8 @@ struct XrayModule {
 struct XrayReport {
   Index step = 0;  // optimiser steps done
   std::vector<XrayModule> modules;
-  double seconds = 0;  // spent in measuring
+  double seconds = 0;                             // spent in measuring
+  std::optional<LossChange> loss = std::nullopt;  // of training since the start; nothing: too few steps
 };
 
 /// Measures a LoRA run from inside; for RunObserver::monitor. Reads A, B and W and changes nothing.
@@ -51,6 +54,8 @@ class Xray {
   Index every_;
   std::function<void(const XrayReport&)> on_report_;
   analysis::LiveMonitor monitor_;
+  LossTrend losses_;
+  Index losses_step_ = 0;  // the last step whose loss is in it
   std::vector<XrayReport> history_;
 };
 

@@ -38,6 +38,7 @@ io::OrderedJson module_json(const XrayModule& module) {
           {"inputs", module.inputs},
           {"outputs", module.outputs},
           {"delta_norm", figures.delta_norm},
+          {"weight_norm", figures.weight_norm},
           {"effective_rank", figures.effective_rank},
           {"top_share", figures.top_share},
           {"sufficient_rank", figures.sufficient_rank},
@@ -56,6 +57,7 @@ XrayModule read_module(const io::Json& json, std::string_view file) {
   const auto number = [&](std::string_view field) { return io::get_number(json, field, file); };
   return {.figures = {.module = io::get_string(json, "module", file),
                       .delta_norm = number("delta_norm"),
+                      .weight_norm = io::find_number(json, "weight_norm", file).value_or(0.0),
                       .effective_rank = number("effective_rank"),
                       .top_share = number("top_share"),
                       .sufficient_rank = count("sufficient_rank"),
@@ -70,6 +72,26 @@ XrayModule read_module(const io::Json& json, std::string_view file) {
           .rank = count("rank"),
           .inputs = count("inputs"),
           .outputs = count("outputs")};
+}
+
+io::OrderedJson loss_json(const LossChange& loss) {
+  return {{"first", loss.first}, {"last", loss.last}, {"noise", loss.noise}};
+}
+
+LossChange read_loss(const io::Json& json, std::string_view file) {
+  return {.first = io::get_number(json, "first", file),
+          .last = io::get_number(json, "last", file),
+          .noise = io::get_number(json, "noise", file)};
+}
+
+std::vector<double> numbers(const io::Json& json, std::string_view field, std::string_view file) {
+  std::vector<double> values;
+  if (!json.contains(field)) return values;
+  for (const io::Json& value : io::get_array(json, field, file)) {
+    if (!value.is_number()) throw Error("[train] {}: field \"{}\": expected numbers", file, field);
+    values.push_back(value.get<double>());
+  }
+  return values;
 }
 
 }  // namespace
@@ -87,10 +109,14 @@ void save_xray_state(const std::filesystem::path& folder, const XrayState& state
     writer.write(fmt::format("{}{}", one.module, kRight), grid_bytes(one.right));
   }
   writer.finish();
-  io::OrderedJson json = {{"step", nullptr}, {"modules", io::OrderedJson::array()}};
+  io::OrderedJson json = {{"step", nullptr},
+                          {"first_losses", state.losses.first()},
+                          {"last_losses", state.losses.last()},
+                          {"modules", io::OrderedJson::array()}};
   if (state.last) {
     json["step"] = state.last->step;
     json["seconds"] = state.last->seconds;
+    if (state.last->loss) json["loss"] = loss_json(*state.last->loss);
     for (const XrayModule& module : state.last->modules) json["modules"].push_back(module_json(module));
   }
   io::write_json_file(folder / kFigureFile, json);
@@ -108,9 +134,11 @@ XrayState load_xray_state(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / kFigureFile;
   const std::string file = path.string();
   const io::Json json = io::read_json_file(path);
+  state.losses = LossTrend(numbers(json, "first_losses", file), numbers(json, "last_losses", file));
   const std::optional<Index> step = io::find_index(json, "step", file);
   if (!step) return state;
   state.last = {.step = *step, .modules = {}, .seconds = io::get_number(json, "seconds", file)};
+  if (json.contains("loss")) state.last->loss = read_loss(json.at("loss"), file);
   for (const io::Json& module : io::get_array(json, "modules", file)) {
     state.last->modules.push_back(read_module(module, file));
   }

@@ -12,6 +12,7 @@ namespace lorry::train {
 struct XrayState {
   std::vector<analysis::LiveDirections> directions;
   std::optional<XrayReport> last;  // nothing before the first measurement
+  LossTrend losses = {};
 };
 
 /// Throws Error where a file cannot be written.

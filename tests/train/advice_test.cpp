@@ -91,6 +91,43 @@ TEST(Advice, ModulesThatLearnedNothingAreNamed) {
   EXPECT_EQ(advise(std::vector{last})[0].modules, std::vector<std::string>{"idle"});
 }
 
+TEST(Advice, UpdatesThatAreNothingBesideTheirWeightSayNothingOfTheRank) {
+  // Noise fills every direction: by its shape alone rank 4 would be too small.
+  XrayReport last = report(4, 3.9);
+  for (XrayModule& one : last.modules) one.figures.weight_norm = 999.0;
+  ASSERT_EQ(kinds(last), Kinds{AdviceKind::kRankTooSmall});
+  for (XrayModule& one : last.modules) one.figures.weight_norm = 1001.0;
+  ASSERT_EQ(kinds(last), Kinds{AdviceKind::kLearnedNothing});
+  EXPECT_EQ(advise(std::vector{last})[0].text,
+            "no module learned anything: every update is below 0.1 % of its weight; is the learning rate too "
+            "low?");
+  EXPECT_EQ(advise(std::vector{last})[0].modules.size(), 10U);
+  // Of a few that learned, the rank is theirs.
+  for (int i : {0, 1}) {
+    last.modules[static_cast<std::size_t>(i)].figures.weight_norm = 10.0;
+    last.modules[static_cast<std::size_t>(i)].figures.effective_rank = 2.0;
+  }
+  EXPECT_EQ(kinds(last), Kinds{AdviceKind::kLearnedNothing});
+  last.modules[0].figures.effective_rank = last.modules[1].figures.effective_rank = 3.9;
+  EXPECT_EQ(kinds(last), (Kinds{AdviceKind::kLearnedNothing, AdviceKind::kRankTooSmall}));
+}
+
+TEST(Advice, ARunWhoseLossDidNotFallSaysNothingOfTheRank) {
+  for (XrayReport last : {report(4, 3.9), report(16, 2.0)}) {
+    last.loss = {.first = 2.5, .last = 2.29, .noise = 0.1};
+    ASSERT_EQ(kinds(last).size(), 1U);
+    EXPECT_NE(kinds(last)[0], AdviceKind::kNoProgress);
+    last.loss->last = 2.31;
+    EXPECT_EQ(kinds(last), Kinds{AdviceKind::kNoProgress});
+    EXPECT_NE(advise(std::vector{last})[0].text.find("2.5000, of the last 2.3100"), std::string::npos);
+    last.loss->last = 3.0;
+    EXPECT_EQ(kinds(last), Kinds{AdviceKind::kNoProgress});
+  }
+  XrayReport still = report(8, 6.0);
+  still.loss = {.first = 2.0, .last = 2.0, .noise = 0.0};
+  EXPECT_EQ(to_json(advise(std::vector{still}))[0]["kind"], "no_progress");
+}
+
 TEST(Advice, EveryModuleIdle) {
   XrayReport last{.step = 10, .modules = {module("a", 8, 0.0, 0.0), module("b", 8, 0.0, 0.0)}};
   ASSERT_EQ(kinds(last), Kinds{AdviceKind::kLearnedNothing});

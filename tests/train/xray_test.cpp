@@ -110,6 +110,23 @@ TEST_F(XrayRun, ModulesThatNoGradientReachesLearnedNothing) {
                                       "model.layers.2.self_attn.v_proj"}));
 }
 
+TEST_F(XrayRun, ARunThatLearnedNothingIsNotToldToRaiseItsRank) {
+  // B is next to nothing, so B A keeps the directions of the random A, all of them.
+  options_.steps = 30;
+  options_.lora.r = 2;
+  options_.lr = 1e-7;
+  std::vector<Advice> advice = advise(history(10));
+  EXPECT_FALSE(holds(advice, AdviceKind::kRankTooSmall));
+  EXPECT_TRUE(holds(advice, AdviceKind::kLearnedNothing));
+  EXPECT_TRUE(holds(advice, AdviceKind::kNoProgress));
+  // A rate far too high moves the weights, but the loss is no better for it.
+  options_.out = folder_ / "wild";
+  options_.lr = 0.3;
+  advice = advise(history(10));
+  EXPECT_FALSE(holds(advice, AdviceKind::kRankTooSmall));
+  EXPECT_TRUE(holds(advice, AdviceKind::kNoProgress));
+}
+
 TEST_F(XrayRun, ASmallRankIsFullAndALargeOneIsNot) {
   options_.steps = 30;
   options_.lora.r = 2;
