@@ -156,7 +156,7 @@ void refuse_others(const io::SafetensorsFile& file, const std::vector<std::strin
   }
 }
 
-void check_finite(const io::SafetensorsFile& file, const io::TensorView& tensor) {
+void check_numbers(const io::SafetensorsFile& file, const io::TensorView& tensor) {
   constexpr Index kPiece = Index{1} << 16;
   std::vector<float> values(static_cast<std::size_t>(std::min(kPiece, tensor.elements())));
   for (Index first = 0; first < tensor.elements(); first += kPiece) {
@@ -237,7 +237,7 @@ void check_selection(const PeftConfig& config, const io::SafetensorsFile& file, 
 void check_beside_values(const io::SafetensorsFile& file) {
   for (const io::TensorView& tensor : file.tensors()) {
     const bool half = module_of(tensor.name, kLoraA) || module_of(tensor.name, kLoraB);
-    if (!half && !is_stray_bias(tensor.name) && is_float_tensor(tensor)) check_finite(file, tensor);
+    if (!half && !is_stray_bias(tensor.name) && is_float_tensor(tensor)) check_numbers(file, tensor);
   }
 }
 
