@@ -8,9 +8,11 @@
 #include "cli/data_options.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
+#include "core/error.hpp"
 #include "core/progress.hpp"
 #include "data/dataset.hpp"
 #include "model/loaded_model.hpp"
+#include "train/diverged.hpp"
 #include "train/evaluate.hpp"
 #include "train/options.hpp"
 
@@ -39,6 +41,26 @@ struct EvalFlags {
   bool json = false;
 };
 
+/// Adds of what the loss is.
+[[noreturn]] void throw_diverged(const EvalFlags& flags, const train::Diverged& diverged) {
+  const std::string adapter =
+      flags.adapter.empty() ? std::string() : fmt::format(", adapter {}", flags.adapter.string());
+  throw Error("{} (model {}{})", diverged.what(), flags.model.string(), adapter);
+}
+
+train::Evaluation measure(const EvalFlags& flags, model::LoadedModel& model, const data::Dataset& data,
+                          Index max_seq_length) {
+  model::Decoder::Workspace workspace;
+  Progress progress("token", data.statistics.tokens);
+  try {
+    return train::evaluate(
+        *model.decoder, data.view(), max_seq_length, workspace,
+        [&](Index done, Index total) { progress.update(data.statistics.tokens * done / total); });
+  } catch (const train::Diverged& diverged) {
+    throw_diverged(flags, diverged);
+  }
+}
+
 void run(EvalFlags& flags) {
   use_base_model(flags.model, flags.adapter);
   model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
@@ -51,12 +73,7 @@ void run(EvalFlags& flags) {
   const data::Dataset data =
       data::load_dataset(data::find_data_files(flags.data, flags.split),
                          model::make_encoder(model, flags.reading), max_seq_length, flags.reading);
-  model::Decoder::Workspace workspace;
-  std::optional<Progress> progress(std::in_place, "token", data.statistics.tokens);
-  const train::Evaluation result = train::evaluate(
-      *model.decoder, data.view(), max_seq_length, workspace,
-      [&](Index done, Index total) { progress->update(data.statistics.tokens * done / total); });
-  progress.reset();
+  const train::Evaluation result = measure(flags, model, data, max_seq_length);
   if (!flags.json) {
     const std::string cut = data.statistics.cut == 0 ? std::string()
                                                      : fmt::format(" ({} cut into windows of {} tokens)",

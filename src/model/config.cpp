@@ -21,6 +21,9 @@ std::string supported_families() {
 ModelConfig load_model_config(const std::filesystem::path& folder_or_file) {
   const bool is_folder = std::filesystem::is_directory(folder_or_file);
   const std::filesystem::path path = is_folder ? folder_or_file / "config.json" : folder_or_file;
+  if (is_folder && !std::filesystem::exists(path)) {
+    throw Error("[load] {}: config.json is missing; expected a model folder", folder_or_file.string());
+  }
   const io::Json json = io::read_json_file(path);
   const std::string file = path.string();
   if (!json.is_object())

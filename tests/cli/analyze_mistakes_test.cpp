@@ -98,6 +98,15 @@ TEST_F(AnalyzeMistakes, NaNInAWeight) {
   expect_error({"compress", path("spoilt"), "--model", path("model"), "--modules", "q_proj", "--rank", "1",
                 "--out", path("out")},
                words);
+  io::put(path("data.jsonl"), counting_records(2));
+  const Outcome evaluated = run_lorry({"eval", "--model", path("spoilt"), "--adapter", path("good"), "--data",
+                                       path("data.jsonl"), "--threads", "1"});
+  EXPECT_EQ(evaluated.code, 1);
+  EXPECT_NE(evaluated.err.find(
+                fmt::format("expected a finite number: did training diverge? (model {}, adapter {})\n",
+                            path("spoilt"), path("good"))),
+            std::string::npos)
+      << evaluated.err;
 }
 
 TEST_F(AnalyzeMistakes, HalfAModule) {
@@ -114,6 +123,9 @@ TEST_F(AnalyzeMistakes, HalfAModule) {
 TEST_F(AnalyzeMistakes, FoldersThatAreNoAdapters) {
   expect_error({"spectrum", path("nowhere")}, path("nowhere"));
   expect_error({"spectrum", path("parts")}, path("parts"));
+  std::filesystem::create_directory(path("empty"));
+  expect_error({"amplification", path("good"), "--model", path("empty")},
+               path("empty") + ": config.json is missing; expected a model folder");
 }
 
 TEST_F(AnalyzeMistakes, ATunedModelNeedsItsBaseAndNothingElseDoes) {
