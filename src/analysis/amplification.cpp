@@ -59,14 +59,20 @@ std::vector<double> projections(WeightMatrix& weight, const std::vector<Dense>& 
   return norms;
 }
 
+/// FNV-1a: a module's own stream, whichever modules are measured beside it.
+std::uint64_t stream_of(const std::string& module) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : module) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  return hash;
+}
+
 /// U^T W V by ΔW's directions and by random ones.
 void project(WeightMatrix& weight, const Dense& left, const Dense& right, const AmplificationOptions& options,
-             Index index, ModuleAmplification& result) {
+             ModuleAmplification& result) {
   std::vector<Dense> lefts = {left};
   std::vector<Dense> rights = {right};
   for (Index s = 0; s < options.random_seeds; ++s) {
-    // Streams apart from module to module and from the controls'.
-    const auto stream = static_cast<std::uint64_t>((index + 1) << 20) + static_cast<std::uint64_t>(2 * s);
+    const std::uint64_t stream = stream_of(result.info.module) + static_cast<std::uint64_t>(2 * s);
     lefts.push_back(random_frame(left.rows(), left.cols(), options.seed, stream));
     rights.push_back(random_frame(right.rows(), right.cols(), options.seed, stream + 1));
   }
@@ -83,7 +89,7 @@ Index weight_directions(const AmplificationOptions& options, Index side) {
 }
 
 ModuleAmplification measure(const Update& update, const LinearWeight& stored, Worker& worker,
-                            const AmplificationOptions& options, Index index) {
+                            const AmplificationOptions& options) {
   ModuleAmplification result{.info = update.info};
   DecompositionOptions decomposition = options.decomposition;
   decomposition.top = std::max(decomposition.top, options.directions);
@@ -113,7 +119,7 @@ ModuleAmplification measure(const Update& update, const LinearWeight& stored, Wo
   if (r > 0) {
     const Dense left = spaces.left(r);
     const Dense right = spaces.right(r);
-    project(weight, left, right, options, index, result);
+    project(weight, left, right, options, result);
     result.phi_left = phi_grid(top.left.leftCols(w).transpose() * left);
     result.phi_right = phi_grid(top.right.leftCols(w).transpose() * right);
     if (result.projected_delta > 0) {
@@ -143,7 +149,7 @@ AmplificationReport measure_amplification(const UpdateSource& updates, const std
       static_cast<Index>(infos.size()), options.threads, options.progress, [&](Index i, Index worker) {
         const LinearWeight& weight = *weights.find(infos[static_cast<std::size_t>(i)].module);
         report.modules[static_cast<std::size_t>(i)] =
-            measure(updates.read(i), weight, workers[static_cast<std::size_t>(worker)], options, i);
+            measure(updates.read(i), weight, workers[static_cast<std::size_t>(worker)], options);
         weights.forget(weight);
       });
   report.controls = ControlTable(options.random_seeds, options.seed);

@@ -49,7 +49,7 @@ struct AmplificationReport {
 struct AmplificationOptions {
   Index directions = 0;         // r; 0: each module's numerical rank, or the top ones of a large difference
   Index weight_directions = 0;  // w; 0: min(64, min(O, I) / 8), at least 1
-  Index random_seeds = 3;
+  Index random_seeds = 3;       // random directions depend on seed and module's name alone
   std::uint64_t seed = 1;
   DecompositionOptions decomposition = {};          // top: at least `directions`
   Index threads = 0;                                // 0: all

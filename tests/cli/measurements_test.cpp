@@ -108,6 +108,24 @@ TEST(Measurements, NotesHaveAColumnWhereThereIsOne) {
   EXPECT_NE(text.find("    0  q_proj      8      -  ΔW is zero\n"), std::string::npos) << text;
 }
 
+TEST(Measurements, MediansOfCountsAreRoundedUp) {
+  Measurements all = small();
+  all.modules.resize(3);  // 50, 0, 1
+  all.modules[0].figures["value"] = {2};
+  all.modules[1].figures["value"] = {3};
+  all.modules[2].figures["value"] = {2};
+  all.modules.push_back(all.modules[1]);
+  all.measures[0].decimals = 0;
+  EXPECT_EQ(median(all, "value").value, 2.5);
+  const auto last_line = [&] {
+    const std::string text = module_table(all, Summary::kBelow).to_csv();
+    return text.substr(text.find("median"));
+  };
+  EXPECT_EQ(last_line().substr(0, 11), "median,,2.5");
+  all.measures[0].whole = true;
+  EXPECT_EQ(last_line().substr(0, 9), "median,,3");
+}
+
 TEST(Measurements, TypesAndLayersAreMedians) {
   EXPECT_EQ(type_table(small()).to_csv(),
             "module type,modules,value\nlm_head,1,50\nq_proj,2,5\nv_proj,2,6\n");
@@ -129,14 +147,21 @@ TEST(Measurements, SubjectsAreComparedPerType) {
   second.subject = "t";
   second.modules.pop_back();
   const report::LineChart overview = subject_profile({small(), second}, "value");
-  ASSERT_EQ(overview.series.size(), 2U);
+  ASSERT_EQ(overview.series.size(), 4U);
   EXPECT_EQ(overview.series[0].y, (std::vector<double>{0.5, 10.5}));
   EXPECT_EQ(overview.series[1].y, (std::vector<double>{0.5, 10}));
+  EXPECT_EQ(overview.series[2].name, "random, s");
+  EXPECT_NEAR(overview.series[2].y[1], 0.6, 1e-15);
+  EXPECT_EQ(overview.series[3].name, "random, t");
+  EXPECT_NEAR(overview.series[3].y[1], 0.5, 1e-15);
   EXPECT_EQ(subject_table({small(), second}, "who").to_csv(), "who,modules,value\ns,5,10\nt,4,5.5\n");
   const std::vector<report::LineChart> charts = type_profiles({small(), second}, "value");
   ASSERT_EQ(charts.size(), 2U);
   EXPECT_EQ(charts[1].title, "v_proj");
-  ASSERT_EQ(charts[1].series.size(), 2U);
+  ASSERT_EQ(charts[0].series.size(), 3U);
+  EXPECT_EQ(charts[0].series[2].name, "random") << "the same for both";
+  EXPECT_EQ(charts[0].series[2].y, (std::vector<double>{0.5, 0.5}));
+  ASSERT_EQ(charts[1].series.size(), 4U);
   EXPECT_EQ(charts[1].series[0].y, (std::vector<double>{1, 11}));
   EXPECT_EQ(charts[1].series[1].name, "t");
   EXPECT_EQ(charts[1].series[1].y, (std::vector<double>{1}));

@@ -1,6 +1,7 @@
 // `lorry analyze amplification`: which of W's features has training made louder?
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "cli/analyze/amplification_results.hpp"
@@ -58,7 +59,8 @@ std::vector<MeasuredAmplification> measure_all(const std::vector<Subject>& subje
     ModuleProgress progress(fmt::format("measuring {}", subject.name),
                             std::ssize(subject.updates->modules()));
     const Stopwatch watch;
-    MeasuredAmplification measured{.subject = &subject, .all_directions = !flags.rank};
+    MeasuredAmplification measured{
+        .subject = &subject, .all_directions = !flags.rank, .random_seeds = flags.seeds};
     measured.report = analysis::measure_amplification(*subject.updates, flags.subjects.model,
                                                       {.directions = flags.rank.value_or(0),
                                                        .weight_directions = flags.weight_rank.value_or(0),
@@ -72,11 +74,30 @@ std::vector<MeasuredAmplification> measure_all(const std::vector<Subject>& subje
   return all;
 }
 
+/// A line where --rank or --weight-rank asks for more directions than some modules have.
+void note_clamped(const AmplificationFlags& flags, const MeasuredAmplification& measured) {
+  const std::vector<analysis::ModuleAmplification>& modules = measured.report.modules;
+  const auto note = [&](const char* flag, Index asked, const char* whose, const auto& has) {
+    const Index fewer = std::count_if(modules.begin(), modules.end(),
+                                      [&](const auto& module) { return has(module) < asked; });
+    if (fewer == 0) return;
+    print_note(fmt::format(
+        "note: {}: --{} {}: {} of {} modules have fewer directions of {}; all they have are taken",
+        measured.subject->name, flag, asked, fewer, modules.size(), whose));
+  };
+  if (flags.rank) note("rank", *flags.rank, "ΔW", [](const auto& module) { return module.directions; });
+  if (flags.weight_rank) {
+    note("weight-rank", *flags.weight_rank, "W",
+         [](const auto& module) { return std::min(module.info.outputs, module.info.inputs); });
+  }
+}
+
 void run(const AmplificationFlags& flags, const OptionTable& table) {
   Outputs outputs(flags.outputs);
   const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kNeeded);
   const std::vector<MeasuredAmplification> all = measure_all(subjects, flags);
   for (const MeasuredAmplification& measured : all) {
+    note_clamped(flags, measured);
     if (flags.rank) continue;  // as many as were asked for
     warn_of_cuts(measured.subject->name, measured.report.modules,
                  [](const auto& module) { return module.coverage; });

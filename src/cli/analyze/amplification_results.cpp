@@ -26,6 +26,11 @@ double factor(const analysis::ModuleAmplification& module) {
   return is_zero(module) || module.projected_delta == 0 ? report::kNone : module.amplification;
 }
 
+/// None where one seed has none.
+double random_spread(const MeasuredAmplification& measured, const analysis::ModuleAmplification& module) {
+  return measured.random_seeds > 1 ? value(module, module.projected_random_spread) : report::kNone;
+}
+
 /// φ(w, r): ΔW's directions within W's top w, as a whole.
 double corner(const analysis::Grid& grid) {
   return grid.empty() ? report::kNone : grid.at(grid.rows - 1, grid.cols - 1);
@@ -74,7 +79,7 @@ io::OrderedJson module_json(const MeasuredAmplification& measured,
 }  // namespace
 
 Measurements measurements_of(const MeasuredAmplification& measured) {
-  Measurements result{.subject = measured.subject->name, .facts = {{"r", true}}};
+  Measurements result{.subject = measured.subject->name, .facts = {{"r", true}, {"w", true}}};
   result.measures = {{.key = "delta_norm", .title = "‖ΔW‖", .low = 0},
                      {.key = "weight_norm", .title = "‖W‖", .low = 0},
                      {.key = "projected_delta", .title = "W on ΔW", .low = 0},
@@ -88,7 +93,8 @@ Measurements measurements_of(const MeasuredAmplification& measured) {
       {"‖W‖", "Frobenius norm of the pretrained weight."},
       {"W on ΔW", "‖UᵀWVᵀ‖ with U, V the r directions of ΔW: how much of W lies where training pushed."},
       {"W on own", "The same with W's own top r directions: the most that any r directions hold."},
-      {"W on random", "The same with random directions: what is there by chance."},
+      {"W on random", "The same with random directions, what is there by chance: mean ± spread over seeds."},
+      {"w", "How many of W's top directions φ left and φ right look at."},
       {"amplification",
        "‖ΔW‖ / ‖UᵀWVᵀ‖: how much louder than W itself the update makes these directions (Table 7)."},
       {"φ left", "Share of ΔW's r output directions within W's top w (Figure 8)."},
@@ -96,14 +102,21 @@ Measurements measurements_of(const MeasuredAmplification& measured) {
   for (const analysis::ModuleAmplification& module : measured.report.modules) {
     MeasuredModule row{.module = module.info.module, .note = note_of(module)};
     row.facts.emplace_back(module.directions);
-    row.figures = {{"delta_norm", {module.delta_norm}},
-                   {"weight_norm", {module.weight_norm}},
-                   {"projected_delta", {value(module, module.projected_delta)}},
-                   {"projected_weight", {value(module, module.projected_weight)}},
-                   {"projected_random", {value(module, module.projected_random)}},
-                   {"amplification", {factor(module)}},
-                   {"overlap_left", {corner(module.phi_left)}},
-                   {"overlap_right", {corner(module.phi_right)}}};
+    if (module.phi_left.empty()) {
+      row.facts.emplace_back(std::string(report::kMissing));
+    } else {
+      row.facts.emplace_back(module.phi_left.rows);
+    }
+    row.figures = {
+        {"delta_norm", {module.delta_norm}},
+        {"weight_norm", {module.weight_norm}},
+        {"projected_delta", {value(module, module.projected_delta)}},
+        {"projected_weight", {value(module, module.projected_weight)}},
+        {"projected_random",
+         {.value = value(module, module.projected_random), .spread = random_spread(measured, module)}},
+        {"amplification", {factor(module)}},
+        {"overlap_left", {corner(module.phi_left)}},
+        {"overlap_right", {corner(module.phi_right)}}};
     row.chance = {{"overlap_left", chance(measured, module.info.outputs, module.phi_left)},
                   {"overlap_right", chance(measured, module.info.inputs, module.phi_right)}};
     result.modules.push_back(std::move(row));

@@ -16,6 +16,7 @@ struct MeasuredAmplification {
   analysis::AmplificationReport report = {};
   double seconds = 0;           // that it took
   bool all_directions = false;  // --rank did not choose
+  Index random_seeds = 0;
 };
 
 Measurements measurements_of(const MeasuredAmplification& measured);

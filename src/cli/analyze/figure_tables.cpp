@@ -12,6 +12,8 @@ namespace lorry::cli {
 namespace {
 
 report::Cell shown(const Measure& measure, Figure figure) {
+  figure = rounded(measure, figure);
+  if (std::isfinite(figure.spread)) return {report::format_spread(figure.value, figure.spread), figure.value};
   const std::string text = measure.decimals == kSignificant
                                ? report::format_number(figure.value)
                                : report::format_fixed(figure.value, measure.decimals);

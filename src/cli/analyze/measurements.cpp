@@ -57,6 +57,11 @@ Figure median(const ModuleGroup& group, std::string_view key) {
   return median_figure(std::move(figures));
 }
 
+Figure rounded(const Measure& measure, Figure figure) {
+  if (measure.whole) figure.value = std::ceil(figure.value);
+  return figure;
+}
+
 double median_chance(const ModuleGroup& group, std::string_view key) {
   std::vector<double> values;
   values.reserve(group.size());

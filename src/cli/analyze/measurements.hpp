@@ -20,8 +20,9 @@ inline constexpr int kSignificant = -1;
 
 /// A number of one module, or a median of such.
 struct Figure {
-  double value = std::numeric_limits<double>::quiet_NaN();  // NaN: none
-  bool at_least = false;                                    // the value is a lower bound
+  double value = std::numeric_limits<double>::quiet_NaN();   // NaN: none
+  bool at_least = false;                                     // the value is a lower bound
+  double spread = std::numeric_limits<double>::quiet_NaN();  // over random seeds; NaN: none
 };
 
 /// What each module has a figure of.
@@ -30,6 +31,7 @@ struct Measure {
   std::string title = {};        // of a column: "A top"
   std::string chart_title = {};  // where there is room: "φ(1,1) of A"; empty: the title
   int decimals = kSignificant;   // digits after the point
+  bool whole = false;            // a count: a median between two of them is rounded up
   double low = std::numeric_limits<double>::quiet_NaN();  // ends of its axis in a chart; NaN: from the data
   double high = std::numeric_limits<double>::quiet_NaN();
   report::Scale scale = report::Scale::kLinear;
@@ -79,6 +81,8 @@ using lorry::median;  // of plain values; those below would hide it
 /// none.
 Figure median_figure(std::vector<Figure> figures);
 Figure median(const ModuleGroup& group, std::string_view key);
+/// As it is shown, in tables and in sentences.
+Figure rounded(const Measure& measure, Figure figure);
 Figure median(const Measurements& measurements, std::string_view key);
 /// Of what chance gives.
 double median_chance(const ModuleGroup& group, std::string_view key);

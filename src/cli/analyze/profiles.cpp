@@ -1,8 +1,12 @@
 #include "cli/analyze/profiles.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
+#include <utility>
 
 namespace lorry::cli {
 
@@ -53,6 +57,38 @@ void add_if_any(report::LineChart& chart, report::Series series) {
   if (!series.x.empty()) chart.series.push_back(std::move(series));
 }
 
+/// What random directions give for the modules of one type.
+report::Series chance_of_type(const Measurements& measurements, const ModuleGroup& group,
+                              std::string_view key) {
+  report::Series series{.name = fmt::format("random, {}", measurements.subject)};
+  for (const MeasuredModule* module : group) {
+    const Index layer = model::place_of(module->module).layer;
+    const auto chance = module->chance.find(key);
+    if (layer < 0 || chance == module->chance.end() || !std::isfinite(chance->second)) continue;
+    series.x.push_back(static_cast<double>(layer));
+    series.y.push_back(chance->second);
+  }
+  return series;
+}
+
+/// What random directions give, a line per subject unless all of them are the same.
+void add_chance(report::LineChart& chart, std::vector<report::Series> lines) {
+  std::erase_if(lines, [](const report::Series& line) { return line.x.empty(); });
+  const bool same = std::all_of(lines.begin(), lines.end(), [&](const report::Series& line) {
+    return line.x == lines.front().x && line.y == lines.front().y;
+  });
+  if (same && !lines.empty()) {
+    lines.resize(1);
+    lines.front().name = "random";
+  }
+  for (report::Series& line : lines) chart.series.push_back(std::move(line));
+}
+
+report::Series chance_series(const Measurements& measurements, std::string_view key) {
+  return layer_series(fmt::format("random, {}", measurements.subject), measurements,
+                      [&](const ModuleGroup& group) { return median_chance(group, key); });
+}
+
 }  // namespace
 
 report::LineChart layer_profile(const Measurements& measurements, std::string_view key) {
@@ -62,8 +98,7 @@ report::LineChart layer_profile(const Measurements& measurements, std::string_vi
   for (const auto& [type, group] : groups) {
     add_if_any(chart, series_of(short_type(type, groups), group, key));
   }
-  add_if_any(chart, layer_series("random", measurements,
-                                 [&](const ModuleGroup& group) { return median_chance(group, key); }));
+  add_chance(chart, {chance_series(measurements, key)});
   return chart;
 }
 
@@ -74,12 +109,17 @@ report::LineChart subject_profile(const std::vector<Measurements>& all, std::str
     add_if_any(chart, layer_series(measurements.subject, measurements,
                                    [&](const ModuleGroup& group) { return point_of(median(group, key)); }));
   }
+  std::vector<report::Series> chances;
+  chances.reserve(all.size());
+  for (const Measurements& measurements : all) chances.push_back(chance_series(measurements, key));
+  add_chance(chart, std::move(chances));
   return chart;
 }
 
 std::vector<report::LineChart> type_profiles(const std::vector<Measurements>& all, std::string_view key) {
   const Measure& shown = measure_of(all.front(), key);
   std::vector<report::LineChart> charts;
+  std::map<std::string, std::vector<report::Series>> lines;  // random ones, by type
   for (const Measurements& measurements : all) {
     for (const auto& entry : by_type(measurements)) {
       const std::string& type = entry.first;
@@ -91,8 +131,10 @@ std::vector<report::LineChart> type_profiles(const std::vector<Measurements>& al
         found = charts.insert(charts.end(), frame(shown, type, chart_title(shown)));
       }
       found->series.push_back(std::move(series));
+      lines[found->title].push_back(chance_of_type(measurements, entry.second, key));
     }
   }
+  for (report::LineChart& chart : charts) add_chance(chart, std::move(lines[chart.title]));
   return charts;
 }
 

@@ -79,9 +79,7 @@ void print_tables(const std::vector<ComparedPair>& pairs) {
     text += fmt::format("{} ({}) and {} ({})\n\n", pair.first->name, description(*pair.first),
                         pair.second->name, description(*pair.second));
     text += tables_text(figures, width);
-    for (const analysis::SkippedModule& module : pair.report.skipped) {
-      text += fmt::format("left out: {} ({})\n", module.module, module.reason);
-    }
+    for (const std::string& line : skipped_lines(pair)) text += line + "\n";
     text += "\n";
   }
   text += terms_text(measurements_of(pairs.front())) + "\n";

@@ -163,9 +163,7 @@ void add_module(report::Content& content, const ComparedPair& pair,
 void add_modules(report::Content& content, const ComparedPair& pair, const Measurements& figures,
                  Index most_cells) {
   content.table(module_table(figures, Summary::kNone));
-  for (const analysis::SkippedModule& module : pair.report.skipped) {
-    content.paragraph(fmt::format("left out: {} ({})", module.module, module.reason));
-  }
+  for (const std::string& line : skipped_lines(pair)) content.paragraph(line);
   std::vector<std::pair<std::string, Index>> cells;
   for (const analysis::ModuleSimilarity& module : pair.report.modules) {
     cells.emplace_back(module.module, detail_cells(module));

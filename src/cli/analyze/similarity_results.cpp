@@ -1,10 +1,12 @@
 #include "cli/analyze/similarity_results.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 
 #include "cli/analyze/coverage.hpp"
+#include "cli/analyze/shared_start.hpp"
 
 namespace lorry::cli {
 
@@ -160,6 +162,30 @@ std::vector<std::string> similarity_keys() {
   return keys;
 }
 
+std::vector<std::string> skipped_lines(const ComparedPair& pair) {
+  constexpr std::size_t kNamed = 3;
+  std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
+  for (const analysis::SkippedModule& module : pair.report.skipped) {
+    auto found = std::find_if(reasons.begin(), reasons.end(),
+                              [&](const auto& entry) { return entry.first == module.reason; });
+    if (found == reasons.end()) found = reasons.insert(reasons.end(), {module.reason, {}});
+    found->second.push_back(module.module);
+  }
+  std::vector<std::string> lines;
+  lines.reserve(reasons.size());
+  for (const auto& [reason, modules] : reasons) {
+    if (modules.size() == 1) {
+      lines.push_back(fmt::format("left out: {} ({})", modules.front(), reason));
+      continue;
+    }
+    const auto end = modules.begin() + static_cast<std::ptrdiff_t>(std::min(kNamed, modules.size()));
+    lines.push_back(fmt::format("left out: {} modules ({}): {}{}", modules.size(), reason,
+                                fmt::join(modules.begin(), end, ", "),
+                                modules.size() > kNamed ? ", ..." : ""));
+  }
+  return lines;
+}
+
 std::string similarity_verdict(const ComparedPair& pair) {
   const Measurements figures = measurements_of(pair);
   const auto against_chance = [&](const ComparedSpace& space, const char* name) {
@@ -171,9 +197,10 @@ std::string similarity_verdict(const ComparedPair& pair) {
     return fmt::format("the top {} of ΔW agrees to {}, all directions together to {}", what,
                        against_chance(space, kTop), against_chance(space, kAll));
   };
-  return fmt::format("{}: in the median of {} modules, {}; {}.", pair.name(), figures.modules.size(),
+  const std::string start = shared_start(*pair.first, *pair.second);
+  return fmt::format("{}: in the median of {} modules, {}; {}.{}{}", pair.name(), figures.modules.size(),
                      sentence("input direction", kComparedSpaces[2]),
-                     sentence("output direction", kComparedSpaces[3]));
+                     sentence("output direction", kComparedSpaces[3]), start.empty() ? "" : " ", start);
 }
 
 void print_similarity_json(const std::vector<ComparedPair>& pairs, std::uint64_t seed) {

@@ -45,7 +45,10 @@ Measurements measurements_of(const ComparedPair& pair);
 /// The keys of its measures: "a_top", "a_all", "b_top", ...
 std::vector<std::string> similarity_keys();
 
-/// What the medians say, in one sentence.
+/// "left out: 12 modules (only in r8): a, b, c, ...", one per reason.
+std::vector<std::string> skipped_lines(const ComparedPair& pair);
+
+/// What the medians say, in one sentence, and in another that both had one start, where that is known.
 std::string similarity_verdict(const ComparedPair& pair);
 
 /// Prints all numbers as one object (docs/commands/analyze.md names its fields).

@@ -74,6 +74,7 @@ Measurements measurements_of(const MeasuredSpectra& spectra) {
                      {.key = "sufficient_rank",
                       .title = fmt::format("rank for {:g} %", 100 * spectra.energy_share),
                       .decimals = 0,
+                      .whole = true,
                       .low = 0}};
   result.terms = {
       {"‖ΔW‖", "Frobenius norm of ΔW: how far training has moved this weight."},
@@ -83,8 +84,9 @@ Measurements measurements_of(const MeasuredSpectra& spectra) {
        "exp of the entropy of σ / Σσ (Roy & Vetterli 2007): how many directions are in real use."},
       {"top share", "σ1² / ‖ΔW‖²: share of the update in its strongest direction."},
       {fmt::format("rank for {:g} %", 100 * spectra.energy_share),
-       fmt::format("The smallest rank whose best approximation holds {:g} % of ‖ΔW‖².",
-                   100 * spectra.energy_share)}};
+       fmt::format(
+           "The smallest rank whose best approximation holds {:g} % of ‖ΔW‖²; medians are rounded up.",
+           100 * spectra.energy_share)}};
   for (const analysis::ModuleSpectrum& module : spectra.modules) {
     const analysis::SpectrumFigures& figures = module.figures;
     MeasuredModule measured{.module = module.info.module, .note = note_of(module)};
@@ -128,8 +130,8 @@ std::string rank_verdict(const MeasuredSpectra& spectra) {
   const std::string used =
       fmt::format("{}: of rank {:g}, the median module uses {} directions (effective rank)",
                   spectra.subject->name, median(ranks), in_words(median(figures, "effective_rank"), 1));
-  Figure sufficient = median(figures, "sufficient_rank");
-  sufficient.value = std::ceil(sufficient.value);
+  const Figure sufficient =
+      rounded(measure_of(figures, "sufficient_rank"), median(figures, "sufficient_rank"));
   if (open > 0) {
     return fmt::format(
         "{} and needs rank {} for {:g} % of its update; {} of {} modules need more than the {} directions "

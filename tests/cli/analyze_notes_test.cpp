@@ -1,0 +1,159 @@
+// What `lorry analyze` says beside its figures: what was cut, left out, or not made smaller, and what control
+// stands beside a figure.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/program.hpp"
+#include "cli/small_adapters.hpp"
+#include "io/io_support.hpp"
+
+namespace lorry::cli {
+namespace {
+
+using Json = nlohmann::json;
+using Arguments = std::vector<std::string>;
+
+std::string module_at(Index layer, const std::string& name) {
+  return fmt::format("model.layers.{}.self_attn.{}", layer, name);
+}
+
+/// Singular values 1, 1/2, 1/4, ... of width 32.
+SmallFactors factors(const std::string& module, Index rank) {
+  SmallFactors made{.module = module, .a = {}, .b = {}};
+  std::vector<Index> columns;
+  for (Index k = 0; k < rank; ++k) {
+    made.a.push_back(unit_row(32, k, 1.0F / static_cast<float>(1 << k)));
+    columns.push_back(k + 3);
+  }
+  made.b = unit_columns(32, columns, std::vector<float>(static_cast<std::size_t>(rank), 1.0F));
+  return made;
+}
+
+class AnalyzeNotes : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    scratch_ = std::make_unique<io::ScratchFolder>();
+    make_tiny_model(path("parts"), path("model"));
+    write_small_adapter(path("two"), {factors(module_at(0, "q_proj"), 2), factors(module_at(1, "q_proj"), 2),
+                                      factors(module_at(1, "o_proj"), 2)});
+    write_small_adapter(path("alone"), {factors(module_at(0, "q_proj"), 2)});
+    std::vector<SmallFactors> many;
+    for (const char* name : {"q_proj", "o_proj"}) {
+      for (const Index layer : {0, 1}) many.push_back(factors(module_at(layer, name), 2));
+    }
+    write_small_adapter(path("many"), many);
+  }
+  static void TearDownTestSuite() { scratch_.reset(); }
+  static std::string path(std::string_view name) { return *scratch_ / name; }
+
+  static Outcome analyze(const Arguments& arguments) {
+    Arguments all = {"analyze"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    all.insert(all.end(), {"--threads", "1"});
+    const Outcome outcome = run_lorry(all);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome;
+  }
+  static void expect_holds(const std::string& text, const std::string& words) {
+    EXPECT_NE(text.find(words), std::string::npos) << text << "  lacks: " << words;
+  }
+
+  static std::unique_ptr<io::ScratchFolder> scratch_;
+};
+
+std::unique_ptr<io::ScratchFolder> AnalyzeNotes::scratch_;
+
+TEST_F(AnalyzeNotes, RandomDirectionsOfAModuleDoNotDependOnTheOthers) {
+  const auto random_of = [](const Arguments& more) {
+    Arguments arguments = {"amplification", path("two"), "--model", path("model"), "--json"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Json json = Json::parse(analyze(arguments).out);
+    for (const Json& module : json.at("modules")) {
+      if (module.at("module") == module_at(1, "o_proj")) return module.at("projected_random").get<double>();
+    }
+    return 0.0;
+  };
+  const double beside_others = random_of({});
+  EXPECT_GT(beside_others, 0.0);
+  EXPECT_EQ(random_of({"--modules", "o_proj"}), beside_others);
+  EXPECT_NE(random_of({"--seed", "2"}), beside_others);
+}
+
+TEST_F(AnalyzeNotes, AmplificationShowsTheControlsSpreadAndHowManyDirectionsOfW) {
+  const Arguments arguments = {"amplification", path("alone"), "--model", path("model")};
+  const std::string text = analyze(arguments).out;
+  expect_holds(text, " ± ");
+  // An eighth of 32.
+  expect_holds(text, "layer  module            r  w ");
+  expect_holds(text, "0  self_attn.q_proj  2  4 ");
+  Arguments one = arguments;
+  one.insert(one.end(), {"--seeds", "1"});
+  EXPECT_EQ(analyze(one).out.find(" ± 0"), std::string::npos) << "one seed has no spread";
+}
+
+TEST_F(AnalyzeNotes, RanksAboveWhatThereIs) {
+  const Outcome outcome =
+      analyze({"amplification", path("two"), "--model", path("model"), "--rank", "3", "--weight-rank", "33"});
+  expect_holds(outcome.err,
+               "two: --rank 3: 3 of 3 modules have fewer directions of ΔW; all they have are taken\n");
+  expect_holds(outcome.err, "two: --weight-rank 33: 3 of 3 modules have fewer directions of W");
+  EXPECT_EQ(
+      analyze({"amplification", path("two"), "--model", path("model"), "--rank", "2"}).err.find("--rank"),
+      std::string::npos);
+}
+
+TEST_F(AnalyzeNotes, CompressSaysWhatDidNotGetSmaller) {
+  expect_holds(analyze({"compress", path("two"), "--rank", "2", "--out", path("same")}).err,
+               "two: --rank 2: no module gets smaller; what is written is the same update again\n");
+  expect_holds(analyze({"compress", path("two"), "--energy", "1", "--out", path("all")}).err,
+               "two: --energy 1: no module gets smaller");
+  EXPECT_EQ(analyze({"compress", path("two"), "--rank", "1", "--out", path("less")}).err.find("--rank"),
+            std::string::npos);
+}
+
+TEST_F(AnalyzeNotes, ModulesOfOneSideAreCountedAndTheFirstNamed) {
+  const Outcome outcome = analyze({"similarity", path("many"), path("alone")});
+  expect_holds(outcome.out,
+               fmt::format("left out: 3 modules (only in the first): {}, {}, {}\n", module_at(0, "o_proj"),
+                           module_at(1, "o_proj"), module_at(1, "q_proj")));
+}
+
+TEST_F(AnalyzeNotes, AdaptersOfOneSeedShareTheirStart) {
+  const auto record = [](const char* name, const std::string& yaml) {
+    io::put(path(name) + "/train.yaml", yaml);
+  };
+  const auto said = [] {
+    return analyze({"similarity", path("two"), path("alone")}).out.find("both trained from seed 7") !=
+           std::string::npos;
+  };
+  EXPECT_FALSE(said());
+  record("two", "seed: 7\nrank: 2\n");
+  EXPECT_FALSE(said());
+  record("alone", "rank: 2\nseed: 7\n");
+  EXPECT_TRUE(said());
+  record("alone", "rank: 2\nseed: 8\n");
+  EXPECT_FALSE(said());
+  record("alone", "seed: 7\nadapter: other\n");
+  EXPECT_FALSE(said()) << "it began elsewhere";
+  record("alone", ": [ not a mapping");
+  EXPECT_FALSE(said());
+}
+
+TEST_F(AnalyzeNotes, TableAndSentenceRoundRanksTheSameWay) {
+  // 2 and 3 hold 90 %, so the median is 2.5.
+  SmallFactors flat = factors(module_at(1, "q_proj"), 3);
+  for (Index k = 0; k < 3; ++k) flat.a[static_cast<std::size_t>(k)] = unit_row(32, k);
+  write_small_adapter(path("half"), {factors(module_at(0, "q_proj"), 3), flat});
+  const std::string text = analyze({"spectrum", path("half")}).out;
+  expect_holds(text, "and rank 3 holds 90 % of its update; rank 3 does so in every module.");
+  const std::size_t row = text.find("median");
+  ASSERT_NE(row, std::string::npos) << text;
+  const std::string line = text.substr(row, text.find('\n', row) - row);
+  EXPECT_EQ(line.back(), '3') << line;
+}
+
+}  // namespace
+}  // namespace lorry::cli
