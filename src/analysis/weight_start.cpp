@@ -90,27 +90,12 @@ ConstMatrixView own_weights(const model::Adapter::Entry& entry, const nn::Linear
                                    : weights.matrix.row_range(entry.first_output(), outputs);
 }
 
-void check_start(const model::Adapter::Entry& entry) {
-  const nn::LowRankUpdate& update = entry.update;
-  const Index side = std::min(update.a.cols(), update.b_transposed.cols());
-  if (update.rank > side) {
-    throw Error(
-        "[lora] {}: rank {} is above the smaller side, {}; expected at most that many directions of W",
-        entry.module, update.rank, side);
-  }
-  if (!(update.scale > 0)) {
-    throw Error("[lora] {}: found a scale of {}; expected one above 0, which the start is divided by",
-                entry.module, update.scale);
-  }
-}
-
 }  // namespace
 
 void start_from_weights(model::Adapter& adapter, model::Decoder& decoder, std::uint64_t seed, Index threads) {
   const model::PeftConfig& config = adapter.config();
   if (!model::starts_from_weights(config.init_lora_weights)) return;
   auto& entries = adapter.entries();
-  for (const auto& entry : entries) check_start(*entry);
   const Index workers = std::min(worker_count(threads), static_cast<Index>(entries.size()));
   std::vector<std::unique_ptr<ops::Ops>> all_ops;
   all_ops.reserve(static_cast<std::size_t>(workers));

@@ -11,8 +11,8 @@ namespace lorry::analysis {
 /// Gives every update of a fresh adapter the A_0 and B_0 that its config asks for
 /// (Adapter::Entry::begin_with), by PEFT's formulas; does nothing where the config asks for none. `seed` is
 /// of the random projections of pissa_niter. `threads` work on modules side by side (0: one per processor);
-/// results do not depend on them. Throws Error for a rank above a map's smaller side, and for weights that
-/// are not finite.
+/// results do not depend on them. Throws Error for weights that are not finite. Ranks and scales that no such
+/// start has were refused when the adapter was made.
 void start_from_weights(model::Adapter& adapter, model::Decoder& decoder, std::uint64_t seed, Index threads);
 
 }  // namespace lorry::analysis

@@ -1,5 +1,7 @@
 #include "cli/aliases.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -83,6 +85,14 @@ Text mlx_schedule(std::string_view text) {
   return translated(text, {{"cosine_decay", "cosine"}, {"linear_schedule", "linear"}});
 }
 
+/// mlx-lm adapts the last N layers, with -1 all.
+Text last_layers(std::string_view text) {
+  if (text == "-1") return "all";
+  const bool number = !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+  if (!number || text.find_first_not_of('0') == std::string_view::npos) return std::nullopt;
+  return fmt::format("-{}", text);
+}
+
 constexpr std::string_view kSwitch = "true or false";
 constexpr std::string_view kMethods = "lora or full";
 constexpr std::string_view kAnything = "text";
@@ -145,6 +155,10 @@ constexpr std::array kTraining = {
     Alias{.name = "lora-parameters.scale", .option = "alpha", .per_rank = true},
     same("lora-parameters.dropout", "dropout"),
     same("lora-parameters.keys", "target-modules"),
+    translated_by("num-layers", "layers-to-transform", last_layers,
+                  "an integer of at least 1, or -1 for all"),
+    translated_by("lora-layers", "layers-to-transform", last_layers,
+                  "an integer of at least 1, or -1 for all"),
     translated_by("lr-schedule.name", "lr-scheduler", mlx_schedule, "cosine_decay or linear_schedule"),
     same("lr-schedule.warmup", "warmup-steps"),
     // axolotl
@@ -232,8 +246,6 @@ constexpr std::array kSettled = {
     Settled{"test", "false", "lorry eval measures"},
     Settled{"do-predict", "false", "lorry generate predicts"},
     Settled{"stage", "sft", "it is what there is"},
-    Settled{"num-layers", "-1", "--target-modules chooses the layers"},
-    Settled{"lora-layers", "-1", "--target-modules chooses the layers"},
     Settled{"val-batches", "-1", "held-out loss is that of all held-out data"},
     Settled{"steps-per-report", "1", kEveryStep},
     Settled{"logging-steps", "1", kEveryStep},

@@ -215,8 +215,8 @@ void check_options(const OptionTable& table, const GenerateFlags& flags) {
   const bool beams = flags.beams.num_beams > 1;
   if (beams) generate::check_options(flags.beams, flags.sampling.generation.sampler);
   if (beams && !flags.sampling.stop.empty()) {
-    throw Error("[generate] --stop: found with --num-beams {}; expected it with one beam only",
-                flags.beams.num_beams);
+    throw UsageError("[generate] --stop: found with --num-beams {}; expected it with one beam only",
+                     flags.beams.num_beams);
   }
   const auto tell = [&](const char* name, bool ignored, const char* why) {
     if (!ignored || table.source(name) == Source::kDefault) return;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "cli/shared_options.hpp"
 
@@ -32,6 +33,22 @@ Binding bind_pattern(model::ModulePattern<T>& to, const char* letter, Bind bind)
   return bind_pairs(add, pairs, fmt::format("KEY={} with {}, each key once", letter, number));
 }
 
+/// Numbers of layers; -N alone is kept as that until the model is known.
+Binding bind_layers(std::vector<Index>& to) {
+  Binding binding = bind_integers(to, 0);
+  binding.expected += ", -N for the last N, or all";
+  const Binding last = bind_integers(to, std::numeric_limits<Index>::min() / 2);
+  binding.read = [&to, numbers = binding.read, last = last.read](const std::string& text) {
+    if (text == "all") {
+      to.clear();
+      return true;
+    }
+    const bool is_last = text.starts_with('-') && text.find(',') == std::string::npos;
+    return is_last ? last(text) && to.front() < 0 : numbers(text);
+  };
+  return binding;
+}
+
 }  // namespace
 
 std::string_view method_name(const model::PeftConfig& lora) {
@@ -55,8 +72,8 @@ void add_selection_options(OptionTable& table, model::PeftConfig& lora) {
   excluded.expected = "module names or a regular expression";
   table.add("exclude-modules", "NAMES", std::move(excluded),
             "layers left out though --target-modules matches them: names or an expression, as there");
-  table.add("layers-to-transform", "NUMBERS", bind_integers(filter.layers_to_transform, 0),
-            "adapt these layers of the model alone, counted from 0: 0,1,2");
+  table.add("layers-to-transform", "NUMBERS", bind_layers(filter.layers_to_transform),
+            "adapt these layers of the model alone, counted from 0: 0,1,2; -N: the last N; all");
   table
       .add("layers-pattern", "WORD", bind_texts(filter.layers_pattern),
            "the word (an expression) before the numbers that --layers-to-transform counts; may be repeated")
@@ -67,7 +84,7 @@ void add_selection_options(OptionTable& table, model::PeftConfig& lora) {
            "another rank for layers whose name ends in KEY, an expression; the first that matches counts")
       .repeated = true;
   const auto alpha = [](double& to) {
-    return bind_number(to, {.low = model::kLeastAlpha, .high = model::kMostAlpha});
+    return bind_number(to, {.low = model::kLeastFreshAlpha, .high = model::kMostFreshAlpha});
   };
   table.add("alpha-pattern", "KEY=X", bind_pattern(lora.alpha_pattern, "X", alpha), "the same of alpha")
       .repeated = true;

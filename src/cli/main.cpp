@@ -1,5 +1,5 @@
 // The program: reads the command line, runs one command, turns every failure into one line and an exit code:
-// 2 for what is wrong with the command line itself (cli/usage_error.hpp), 128 + N for work that signal N
+// 2 for what is wrong with the options (OptionError; cli/usage_error.hpp), 128 + N for work that signal N
 // asked to stop, 1 for every other error.
 #include <fcntl.h>
 #include <unistd.h>
@@ -13,10 +13,9 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/stop_signals.hpp"
-#include "cli/usage_error.hpp"
 #include "cli/version.hpp"
-#include "core/error.hpp"
 #include "core/idle_threads.hpp"
+#include "core/option_error.hpp"
 #include "ops/ops.hpp"
 
 namespace {
@@ -74,7 +73,7 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const lorry::cli::Interrupted& interrupted) {
     return 128 + interrupted.signal;
-  } catch (const lorry::cli::UsageError& error) {
+  } catch (const lorry::OptionError& error) {
     return fail(2, std::string(error.what()) + " (lorry --help, lorry COMMAND --help)");
   } catch (const std::bad_alloc&) {
     return fail(

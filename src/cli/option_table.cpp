@@ -66,10 +66,7 @@ Source OptionTable::source(std::string_view name) const {
 
 void OptionTable::set(Option& option, const std::string& text, Source source, const std::string& where) {
   if (!option.binding.read(text)) {
-    const std::string fault =
-        fmt::format("{}: found {}; expected {}", where, io::in_quotes(text), option.binding.expected);
-    if (source == Source::kFlag) throw UsageError("{}", fault);
-    throw Error("{}", fault);
+    throw UsageError("{}: found {}; expected {}", where, io::in_quotes(text), option.binding.expected);
   }
   option.source = source;
   option.texts.push_back(text);

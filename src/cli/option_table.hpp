@@ -49,7 +49,7 @@ class OptionTable {
   [[nodiscard]] Source source(std::string_view name) const;
 
   /// Reads `text` into the option; a repeated one takes it in addition. `where` starts the message ("--rank",
-  /// "train.yaml:3: rank"). Throws Error, for a flag UsageError.
+  /// "train.yaml:3: rank"). Throws UsageError.
   void set(Option& option, const std::string& text, Source source, const std::string& where);
   /// Throws UsageError naming the first required option that has no value, or too few.
   void check_required() const;

@@ -42,9 +42,10 @@ void add_lora_options(OptionTable& table, train::TrainOptions& options) {
             "lora, or full: every weight trains (16 bytes of memory per weight and more)");
   table.group(kLoraGroup);
   table.add("rank", "N", bind_integer(options.lora.r, 1), "rank of the update: its size and capacity");
-  table.add("alpha", "X",
-            bind_number(options.lora.lora_alpha, {.low = model::kLeastAlpha, .high = model::kMostAlpha}),
-            "the update is scaled by alpha / rank");
+  table.add(
+      "alpha", "X",
+      bind_number(options.lora.lora_alpha, {.low = model::kLeastFreshAlpha, .high = model::kMostFreshAlpha}),
+      "the update is scaled by alpha / rank");
   table.add("use-rslora", "", bind_switch(options.lora.use_rslora),
             "rsLoRA: the update is scaled by alpha / sqrt(rank)");
   table.add("use-dora", "", bind_switch(options.lora.use_dora),
@@ -216,8 +217,7 @@ void choose_duration(const OptionTable& table, train::TrainOptions& options) {
   const Source epochs = table.source("epochs");
   if (steps == Source::kDefault) return;
   constexpr const char* kBoth = "[train] --steps, --epochs: found both; expected one of them";
-  if (steps == Source::kFlag && epochs == Source::kFlag) throw UsageError("{}", kBoth);
-  if (steps == epochs) throw Error("{}", kBoth);
+  if (steps == epochs) throw UsageError("{}", kBoth);
   if (epochs == Source::kFlag) options.steps.reset();
 }
 
@@ -229,8 +229,7 @@ void check_lora_options(const OptionTable& table, const train::TrainOptions& opt
     const std::string fault =
         fmt::format("[train] --{}: has no effect with {}; expected it without", option.name,
                     full ? "--method full" : "--adapter, which brings its own");
-    if (option.source == Source::kFlag) throw UsageError("{}", fault);
-    throw Error("{}", fault);
+    throw UsageError("{}", fault);
   }
 }
 

@@ -1,14 +1,14 @@
-// cli/usage_error.hpp: mistakes in the command line itself, which end the program with a code of their own.
+// cli/usage_error.hpp: mistakes in the command line and the config themselves.
 #pragma once
-#include "core/error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::cli {
 
-/// What is wrong can be told from the arguments alone: an unknown flag, a missing or an impossible value,
-/// flags that contradict each other. Exit code 2, where every other Error has 1.
-class UsageError : public Error {
+/// What is wrong can be told from the arguments and the config alone: an unknown flag or key, a missing or an
+/// impossible value, options that contradict each other.
+class UsageError : public OptionError {
  public:
-  using Error::Error;
+  using OptionError::OptionError;
 };
 
 }  // namespace lorry::cli

@@ -4,6 +4,7 @@
 
 #include "core/check.hpp"
 #include "core/error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::data {
 namespace {
@@ -19,7 +20,7 @@ std::vector<Sequence> one_document_each(std::span<const Index> order) {
 
 BatcherOptions checked(DocumentView documents, const BatcherOptions& options) {
   if (options.batch_size < 1) {
-    throw Error("[data] --batch-size: found {}; expected at least 1", options.batch_size);
+    throw OptionError("[data] --batch-size: found {}; expected at least 1", options.batch_size);
   }
   LORRY_CHECK(!documents.empty());
   return options;

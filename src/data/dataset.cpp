@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "core/option_error.hpp"
 #include "data/dataset_builder.hpp"
 
 namespace lorry::data {
@@ -36,7 +37,7 @@ std::vector<std::pair<std::string_view, Index>> Statistics::list() const {
 DatasetBuilder::DatasetBuilder(const Encoder& encoder, Index max_seq_length, Index most_tokens)
     : encoder_(encoder), max_seq_length_(max_seq_length), most_tokens_(most_tokens) {
   if (max_seq_length < 2) {
-    throw Error("[data] --max-seq-length: found {}; expected at least 2", max_seq_length);
+    throw OptionError("[data] --max-seq-length: found {}; expected at least 2", max_seq_length);
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/option_error.hpp"
 #include "generate/likeliest.hpp"
 
 namespace lorry::generate {
@@ -204,14 +205,16 @@ class Search {
 void check_options(const BeamOptions& beams, const SamplerOptions& sampler) {
   constexpr Index kMostBeams = 1000;
   if (beams.num_beams < 1 || beams.num_beams > kMostBeams) {
-    throw Error("[generate] --num-beams: found {}; expected 1 to {}", beams.num_beams, kMostBeams);
+    throw OptionError("[generate] --num-beams: found {}; expected 1 to {}", beams.num_beams, kMostBeams);
   }
   if (!std::isfinite(beams.length_penalty)) {
-    throw Error("[generate] --length-penalty: found {}; expected a finite number", beams.length_penalty);
+    throw OptionError("[generate] --length-penalty: found {}; expected a finite number",
+                      beams.length_penalty);
   }
   if (sampler.temperature != 0) {
-    throw Error("[generate] --num-beams, --temperature: found {} and {}; expected 1 beam, or temperature 0",
-                beams.num_beams, sampler.temperature);
+    throw OptionError(
+        "[generate] --num-beams, --temperature: found {} and {}; expected 1 beam, or temperature 0",
+        beams.num_beams, sampler.temperature);
   }
   check_filters(sampler.history);
 }

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/error.hpp"
+#include "core/option_error.hpp"
 #include "generate/likeliest.hpp"
 
 namespace lorry::generate {
@@ -13,15 +13,16 @@ constexpr std::uint64_t kSampleStream = 0x73616D706CULL << 24;  // "sampl": apar
 void check_options(const SamplerOptions& options) {
   check_filters(options.history);
   if (!(options.temperature >= 0) || !std::isfinite(options.temperature)) {
-    throw Error("[generate] --temperature: found {}; expected a finite number, at least 0",
-                options.temperature);
+    throw OptionError("[generate] --temperature: found {}; expected a finite number, at least 0",
+                      options.temperature);
   }
-  if (options.top_k < 0) throw Error("[generate] --top-k: found {}; expected at least 0", options.top_k);
+  if (options.top_k < 0)
+    throw OptionError("[generate] --top-k: found {}; expected at least 0", options.top_k);
   if (!(options.top_p > 0 && options.top_p <= 1)) {
-    throw Error("[generate] --top-p: found {}; expected above 0 and at most 1", options.top_p);
+    throw OptionError("[generate] --top-p: found {}; expected above 0 and at most 1", options.top_p);
   }
   if (!(options.min_p >= 0 && options.min_p <= 1)) {
-    throw Error("[generate] --min-p: found {}; expected 0 to 1", options.min_p);
+    throw OptionError("[generate] --min-p: found {}; expected 0 to 1", options.min_p);
   }
 }
 

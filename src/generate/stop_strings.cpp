@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::generate {
 
 StopStrings::StopStrings(std::vector<std::string> stops) : stops_(std::move(stops)) {
   for (const std::string& stop : stops_) {
-    if (stop.empty()) throw Error("[generate] --stop: found an empty text; expected at least one character");
+    if (stop.empty())
+      throw OptionError("[generate] --stop: found an empty text; expected at least one character");
   }
 }
 

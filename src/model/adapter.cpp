@@ -111,9 +111,21 @@ std::set<std::string> maps_of(const Choice& choice) {
   return maps;
 }
 
+/// A single -N means the last N layers.
+void spell_last_layers(const ModelConfig& model, std::vector<Index>& layers) {
+  if (layers.size() != 1 || layers.front() >= 0) return;
+  const Index count = -layers.front();
+  if (count > model.num_hidden_layers) {
+    throw Error("[lora] layers_to_transform: found the last {} layers; this model has {}", count,
+                model.num_hidden_layers);
+  }
+  layers.resize(static_cast<std::size_t>(count));
+  std::iota(layers.begin(), layers.end(), model.num_hidden_layers - count);
+}
+
 /// Throws Error for whatever of `config` does not fit.
 Choice choose(const PeftConfig& config, Decoder& decoder) {
-  check_config(config, "[lora]");
+  check_fresh_config(config, "[lora]");
   const std::vector<std::string> maps = linear_names(decoder);
   SplitTargets split = split_targets(config.target_modules, decoder.config(), maps, "[lora] target_modules");
   Choice choice{.parts = fused_parts(decoder.config()),
@@ -121,8 +133,9 @@ Choice choose(const PeftConfig& config, Decoder& decoder) {
                 .modules = {},
                 .config = config};
   check_embeddings(config, choice.embeddings, "[lora]");
+  spell_last_layers(decoder.config(), choice.config.filter.layers_to_transform);
   if (split.any_linears) {
-    choice.modules = match_maps_and_parts(split.linears, config.filter, maps, choice.parts,
+    choice.modules = match_maps_and_parts(split.linears, choice.config.filter, maps, choice.parts,
                                           decoder.config().names.head, "[lora]");
   }
   remove_saved_modules(config, "[lora]", choice.modules);
@@ -148,6 +161,41 @@ Choice choose(const PeftConfig& config, Decoder& decoder) {
         part.module());
   }
   return choice;
+}
+
+struct Sides {
+  Index inputs = 0;
+  Index outputs = 0;
+};
+
+/// Of a map or a part.
+Sides sides_of(const std::string& module, const std::vector<FusedPart>& parts, Decoder& decoder) {
+  if (const nn::Linear* linear = decoder.find_linear(module)) {
+    return {.inputs = linear->inputs(), .outputs = linear->outputs()};
+  }
+  const auto part =
+      std::find_if(parts.begin(), parts.end(), [&](const FusedPart& one) { return one.module() == module; });
+  LORRY_CHECK(part != parts.end());
+  return {.inputs = decoder.find_linear(part->map)->inputs(), .outputs = part->outputs};
+}
+
+/// What updates that begin as a part of W need. Throws Error.
+void check_starts(const Choice& choice, Decoder& decoder) {
+  if (!starts_from_weights(choice.config.init_lora_weights)) return;
+  const ModuleRanks ranks(choice.config, "[lora]");
+  for (const std::string& module : choice.modules) {
+    const auto [inputs, outputs] = sides_of(module, choice.parts, decoder);
+    const Index side = std::min(inputs, outputs);
+    if (ranks.rank(module) > side) {
+      throw Error(
+          "[lora] {}: rank {} is above the smaller side, {}; expected at most that many directions of W",
+          module, ranks.rank(module), side);
+    }
+    if (!(ranks.scale(module) > 0)) {
+      throw Error("[lora] {}: found a scale of {}; expected one above 0, which the start is divided by",
+                  module, ranks.scale(module));
+    }
+  }
 }
 
 }  // namespace
@@ -231,12 +279,7 @@ Index Adapter::count_parameters(const PeftConfig& config, Decoder& decoder) {
   const ModuleRanks ranks(choice.config, "[lora]");
   Index count = 0;
   for (const std::string& module : choice.modules) {
-    const nn::Linear* linear = decoder.find_linear(module);
-    const auto part = std::find_if(choice.parts.begin(), choice.parts.end(),
-                                   [&](const FusedPart& one) { return one.module() == module; });
-    if (linear == nullptr) LORRY_CHECK(part != choice.parts.end());
-    const Index inputs = linear != nullptr ? linear->inputs() : decoder.find_linear(part->map)->inputs();
-    const Index outputs = linear != nullptr ? linear->outputs() : part->outputs;
+    const auto [inputs, outputs] = sides_of(module, choice.parts, decoder);
     const Index vectors = (config.use_dora ? 1 : 0) + (config.lora_bias ? 1 : 0);
     count += ranks.rank(module) * (inputs + outputs) + vectors * outputs;
   }
@@ -254,6 +297,7 @@ Index Adapter::count_parameters(const PeftConfig& config, Decoder& decoder) {
 
 void Adapter::check(const PeftConfig& config, Decoder& decoder) {
   const Choice choice = choose(config, decoder);
+  check_starts(choice, decoder);
   static_cast<void>(list_copies(config, decoder.config(), maps_of(choice), "[lora]"));
 }
 
@@ -264,7 +308,9 @@ void Adapter::add(const FusedPart& part, Matrix a, Matrix b_transposed, float sc
 }
 
 Adapter Adapter::create(const PeftConfig& config, Decoder& decoder, std::uint64_t seed) {
-  const auto [parts, embeddings, chosen, spelt] = choose(config, decoder);
+  const Choice choice = choose(config, decoder);
+  check_starts(choice, decoder);
+  const auto& [parts, embeddings, chosen, spelt] = choice;
   const std::set<std::string> wanted(chosen.begin(), chosen.end());
   Adapter adapter(spelt);
   const ModuleRanks ranks(adapter.config_, "[lora]");

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/error.hpp"
+#include "core/option_error.hpp"
 #include "io/message_text.hpp"
 #include "io/text_file.hpp"
 
@@ -28,8 +29,8 @@ std::optional<std::int32_t> choose_token(const fs::path& folder, Index vocab_siz
 
 const text::ChatTemplate& template_named(const std::string& name) {
   if (const text::ChatTemplate* found = text::find_chat_template(name)) return *found;
-  throw Error("--chat-template: found {}; expected one of {}", io::in_quotes(name),
-              text::chat_template_names());
+  throw OptionError("--chat-template: found {}; expected one of {}", io::in_quotes(name),
+                    text::chat_template_names());
 }
 
 /// The Jinja text that counts, and where it stands.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "core/option_error.hpp"
 #include "io/json_fields.hpp"
 #include "io/message_text.hpp"
 
@@ -258,6 +259,28 @@ void check_config(const PeftConfig& config, std::string_view where) {
   if (!(config.lora_dropout >= 0.0 && static_cast<float>(config.lora_dropout) < 1.0F)) {
     throw Error("{}: lora_dropout: found {}; expected at least 0 and below 1", where, config.lora_dropout);
   }
+}
+
+void check_fresh_config(const PeftConfig& config, std::string_view where) {
+  constexpr Index kMostFreshRank = kMaxRank / 8;
+  try {
+    check_config(config, where);
+  } catch (const Error& error) {  // here it is no file's mistake
+    throw OptionError("{}", error.what());
+  }
+  const auto check_rank = [&](Index rank) {
+    if (rank <= kMostFreshRank) return;
+    throw OptionError("{}: rank: found {}; expected at most {}", where, rank, kMostFreshRank);
+  };
+  const auto check_alpha = [&](double alpha) {
+    if (std::abs(alpha) >= kLeastFreshAlpha && std::abs(alpha) <= kMostFreshAlpha) return;
+    throw OptionError("{}: lora_alpha: found {}; expected of a new adapter a number from {} to {} in size",
+                      where, alpha, kLeastFreshAlpha, kMostFreshAlpha);
+  };
+  check_rank(config.r);
+  check_alpha(config.lora_alpha);
+  for (const auto& [key, rank] : config.rank_pattern) check_rank(rank);
+  for (const auto& [key, alpha] : config.alpha_pattern) check_alpha(alpha);
 }
 
 std::string_view word_of(BiasTraining bias) {

@@ -80,11 +80,17 @@ std::string format_lora_init(const PeftConfig& config);
 /// for any rank.
 inline constexpr double kLeastAlpha = 1e-30;
 inline constexpr double kMostAlpha = 1e30;
+/// Of a fresh adapter: its file may have up to six times its alpha and rank, since parts of a fused map are
+/// written as one update, and a start from the weights as two in one.
+inline constexpr double kLeastFreshAlpha = 1e-29;
+inline constexpr double kMostFreshAlpha = 1e29;
 
 /// Throws Error unless every rank is >= 1, every alpha within those bounds, and dropout lies in [0, 1), and
 /// for what PEFT refuses or cannot save: layers with targets that are one expression, or their pattern
 /// without numbers.
 void check_config(const PeftConfig& config, std::string_view where);
+/// The same for an adapter to be made, whose file must be within those bounds too.
+void check_fresh_config(const PeftConfig& config, std::string_view where);
 
 /// Throws Error where `config` asks for what updates of embeddings do not have; `embeddings` are those
 /// adapted.

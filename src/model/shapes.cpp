@@ -5,8 +5,8 @@
 #include <array>
 #include <vector>
 
-#include "core/error.hpp"
 #include "core/index.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::model {
 
@@ -54,7 +54,7 @@ io::Json shape_config(std::string_view name) {
             {"bos_token_id", 1},
             {"eos_token_id", 2}};
   }
-  throw Error("[init] --shape: found \"{}\"; expected one of {}", name, fmt::join(names, ", "));
+  throw OptionError("[init] --shape: found \"{}\"; expected one of {}", name, fmt::join(names, ", "));
 }
 
 }  // namespace lorry::model

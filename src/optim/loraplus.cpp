@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "core/check.hpp"
-#include "core/error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::optim {
 namespace {
@@ -26,11 +26,11 @@ bool is_vector(const Parameter& parameter) {
 void check_loraplus(const LoraPlus& loraplus) {
   const double ratio = loraplus.lr_ratio.value_or(1.0);
   if (!(ratio >= 1) || !std::isfinite(ratio)) {
-    throw Error("[train] --loraplus-lr-ratio: found {}; expected a finite number, at least 1", ratio);
+    throw OptionError("[train] --loraplus-lr-ratio: found {}; expected a finite number, at least 1", ratio);
   }
   if (!(loraplus.lr_embedding > 0) || !std::isfinite(loraplus.lr_embedding)) {
-    throw Error("[train] --loraplus-lr-embedding: found {}; expected a finite number above 0",
-                loraplus.lr_embedding);
+    throw OptionError("[train] --loraplus-lr-embedding: found {}; expected a finite number above 0",
+                      loraplus.lr_embedding);
   }
 }
 

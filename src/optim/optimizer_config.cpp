@@ -3,24 +3,25 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::optim {
 namespace {
 
 void check_use(std::string_view flag, bool given, bool used, OptimizerKind kind) {
   if (!given || used) return;
-  throw Error("[train] {}: has no effect with --optimizer {}; expected it without", flag, name_of(kind));
+  throw OptionError("[train] {}: has no effect with --optimizer {}; expected it without", flag,
+                    name_of(kind));
 }
 
 void check_share(std::string_view flag, const std::optional<double>& share) {
   if (!share || (*share >= 0 && *share < 1)) return;
-  throw Error("[train] {}: found {}; expected at least 0 and below 1", flag, *share);
+  throw OptionError("[train] {}: found {}; expected at least 0 and below 1", flag, *share);
 }
 
 void check_not_negative(std::string_view flag, double number) {
   if (number >= 0 && std::isfinite(number)) return;
-  throw Error("[train] {}: found {}; expected a finite number, at least 0", flag, number);
+  throw OptionError("[train] {}: found {}; expected a finite number, at least 0", flag, number);
 }
 
 }  // namespace
@@ -45,7 +46,7 @@ void check_config(const OptimizerConfig& config) {
   check_not_negative("--adam-epsilon", config.eps.value_or(0.0));
   check_not_negative("--weight-decay", config.weight_decay);
   if (config.nesterov && config.momentum.value_or(0.0) == 0) {
-    throw Error("[train] --nesterov: found without --momentum; expected a momentum above 0");
+    throw OptionError("[train] --nesterov: found without --momentum; expected a momentum above 0");
   }
 }
 

@@ -6,7 +6,7 @@
 #include <numbers>
 
 #include "core/check.hpp"
-#include "core/error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::optim {
 namespace {
@@ -29,7 +29,8 @@ std::string_view first_name(const Names& names, Value value) {
 void refuse_unused(std::string_view flag, bool given, ScheduleKind kind,
                    std::initializer_list<ScheduleKind> users) {
   if (!given || std::find(users.begin(), users.end(), kind) != users.end()) return;
-  throw Error("[train] {}: has no effect with --lr-scheduler {}; expected it without", flag, name_of(kind));
+  throw OptionError("[train] {}: has no effect with --lr-scheduler {}; expected it without", flag,
+                    name_of(kind));
 }
 
 }  // namespace
@@ -46,10 +47,11 @@ LearningRateSchedule::LearningRateSchedule(ScheduleKind kind, double peak, Index
                                            Index warmup_steps, const ScheduleShape& shape)
     : kind_(kind), peak_(peak), total_steps_(total_steps), warmup_steps_(warmup_steps) {
   if (!std::isfinite(peak) || peak < 0) {
-    throw Error("[train] --lr: found {}; expected a finite number, at least 0", peak);
+    throw OptionError("[train] --lr: found {}; expected a finite number, at least 0", peak);
   }
-  if (total_steps < 1) throw Error("[train] --steps: found {}; expected at least 1", total_steps);
-  if (warmup_steps < 0) throw Error("[train] --warmup-steps: found {}; expected at least 0", warmup_steps);
+  if (total_steps < 1) throw OptionError("[train] --steps: found {}; expected at least 1", total_steps);
+  if (warmup_steps < 0)
+    throw OptionError("[train] --warmup-steps: found {}; expected at least 0", warmup_steps);
   read_shape(shape);
 }
 
@@ -65,35 +67,35 @@ void LearningRateSchedule::read_shape(const ScheduleShape& shape) {
   refuse_unused("--lr-decay-type", shape.decay.has_value(), kind_, {ScheduleKind::kWarmupStableDecay});
 
   if (shape.min_lr && shape.min_lr_ratio) {
-    throw Error("[train] --min-lr, --min-lr-ratio: found both; expected one of them");
+    throw OptionError("[train] --min-lr, --min-lr-ratio: found both; expected one of them");
   }
   if (kind_ == ScheduleKind::kCosineWithMinLr && !shape.min_lr && !shape.min_lr_ratio) {
-    throw Error(
+    throw OptionError(
         "[train] --lr-scheduler cosine_with_min_lr: found no floor; expected --min-lr or --min-lr-ratio");
   }
   const double share = shape.min_lr_ratio.value_or(0.0);
   if (!(share >= 0 && share <= 1)) {
-    throw Error("[train] --min-lr-ratio: found {}; expected 0 to 1", share);
+    throw OptionError("[train] --min-lr-ratio: found {}; expected 0 to 1", share);
   }
   constexpr double kPolynomialEnd = 1e-7;  // of transformers
   const bool has_end = kind_ == ScheduleKind::kPolynomial && !shape.min_lr_ratio;
   const double floor = shape.min_lr.value_or(has_end ? std::min(kPolynomialEnd, peak_) : 0.0);
   if (!(floor >= 0 && floor <= peak_)) {
-    throw Error("[train] --min-lr: found {}; expected 0 to {}, which is --lr", floor, peak_);
+    throw OptionError("[train] --min-lr: found {}; expected 0 to {}, which is --lr", floor, peak_);
   }
   floor_ = floor > 0 ? floor / peak_ : share;
 
   num_cycles_ = static_cast<double>(shape.num_cycles.value_or(1));
-  if (num_cycles_ < 1) throw Error("[train] --num-cycles: found {}; expected at least 1", num_cycles_);
+  if (num_cycles_ < 1) throw OptionError("[train] --num-cycles: found {}; expected at least 1", num_cycles_);
   power_ = shape.power.value_or(1.0);
   if (!(power_ > 0) || !std::isfinite(power_)) {
-    throw Error("[train] --lr-power: found {}; expected a finite number above 0", power_);
+    throw OptionError("[train] --lr-power: found {}; expected a finite number above 0", power_);
   }
   const Index after_warmup = std::max<Index>(0, total_steps_ - warmup_steps_);
   decay_steps_ = shape.decay_steps.value_or(std::min((total_steps_ + 9) / 10, after_warmup));
   if (decay_steps_ < 0 || decay_steps_ > after_warmup) {
-    throw Error("[train] --lr-decay-steps: found {}; expected 0 to {}, the steps after the warm-up",
-                decay_steps_, after_warmup);
+    throw OptionError("[train] --lr-decay-steps: found {}; expected 0 to {}, the steps after the warm-up",
+                      decay_steps_, after_warmup);
   }
   decay_ = shape.decay.value_or(DecayShape::kCosine);
 }

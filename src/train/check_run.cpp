@@ -1,6 +1,6 @@
 #include "train/check_run.hpp"
 
-#include "core/error.hpp"
+#include "core/option_error.hpp"
 #include "model/adapter.hpp"
 #include "model/model_folder.hpp"
 #include "train/optimizer_options.hpp"
@@ -11,19 +11,20 @@ void check_options(const TrainOptions& options) {
   constexpr Index kMostSequences = 1 << 20;
   constexpr double kMostEpochs = 1e4;
   if (options.method == Method::kFull && !options.adapter.empty()) {
-    throw Error("[train] --adapter {}: found with --method full; merge the adapter first (lorry merge)",
-                options.adapter.string());
+    throw OptionError("[train] --adapter {}: found with --method full; merge the adapter first (lorry merge)",
+                      options.adapter.string());
   }
   check_optimizer_options(options);
   if (options.batch_size < 1 || options.batch_size > kMostSequences) {
-    throw Error("[train] --batch-size: found {}; expected 1 to {}", options.batch_size, kMostSequences);
+    throw OptionError("[train] --batch-size: found {}; expected 1 to {}", options.batch_size, kMostSequences);
   }
   if (options.grad_accumulation_steps < 1 || options.grad_accumulation_steps > kMostSequences) {
-    throw Error("[train] --grad-accumulation-steps: found {}; expected 1 to {}",
-                options.grad_accumulation_steps, kMostSequences);
+    throw OptionError("[train] --grad-accumulation-steps: found {}; expected 1 to {}",
+                      options.grad_accumulation_steps, kMostSequences);
   }
   if (!(options.epochs > 0 && options.epochs <= kMostEpochs)) {
-    throw Error("[train] --epochs: found {}; expected above 0, at most {}", options.epochs, kMostEpochs);
+    throw OptionError("[train] --epochs: found {}; expected above 0, at most {}", options.epochs,
+                      kMostEpochs);
   }
 }
 
@@ -42,13 +43,13 @@ void check_stopping(const TrainOptions& options, const RunInputs& inputs) {
   const char* flag =
       options.load_best_model_at_end ? "--load-best-model-at-end" : "--early-stopping-patience";
   if (!inputs.eval_data) {
-    throw Error(
+    throw OptionError(
         "[train] {}: found without held-out data; expected --eval-data, or valid.jsonl in a --data folder",
         flag);
   }
   if (options.eval_steps == 0) {
-    throw Error("[train] {}: found without --eval-steps; expected held-out losses on the way to choose from",
-                flag);
+    throw OptionError(
+        "[train] {}: found without --eval-steps; expected held-out losses on the way to choose from", flag);
   }
 }
 

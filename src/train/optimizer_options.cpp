@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "core/error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::train {
 
@@ -19,21 +19,21 @@ Index warmup_steps_of(const TrainOptions& options, Index steps) {
 void check_warmup(const TrainOptions& options) {
   if (!options.warmup_ratio) return;
   if (options.warmup_steps > 0) {
-    throw Error("[train] --warmup-steps, --warmup-ratio: found both; expected one of them");
+    throw OptionError("[train] --warmup-steps, --warmup-ratio: found both; expected one of them");
   }
   if (!(*options.warmup_ratio >= 0 && *options.warmup_ratio <= 1)) {
-    throw Error("[train] --warmup-ratio: found {}; expected 0 to 1", *options.warmup_ratio);
+    throw OptionError("[train] --warmup-ratio: found {}; expected 0 to 1", *options.warmup_ratio);
   }
 }
 
 void check_loss(const TrainOptions& options) {
   if (!(options.label_smoothing >= 0 && options.label_smoothing < 1)) {
-    throw Error("[train] --label-smoothing: found {}; expected at least 0 and below 1",
-                options.label_smoothing);
+    throw OptionError("[train] --label-smoothing: found {}; expected at least 0 and below 1",
+                      options.label_smoothing);
   }
   if (!(options.neftune_noise_alpha >= 0) || !std::isfinite(options.neftune_noise_alpha)) {
-    throw Error("[train] --neftune-noise-alpha: found {}; expected a finite number, at least 0",
-                options.neftune_noise_alpha);
+    throw OptionError("[train] --neftune-noise-alpha: found {}; expected a finite number, at least 0",
+                      options.neftune_noise_alpha);
   }
 }
 
@@ -56,10 +56,11 @@ void check_optimizer_options(const TrainOptions& options) {
   make_schedule(options, options.steps.value_or(kManySteps));
   optim::check_loraplus(options.loraplus);
   if (options.method == Method::kFull && options.loraplus.lr_ratio) {
-    throw Error("[train] --loraplus-lr-ratio: has no effect with --method full; expected it without");
+    throw OptionError("[train] --loraplus-lr-ratio: has no effect with --method full; expected it without");
   }
   if (!options.loraplus.lr_ratio && options.loraplus.lr_embedding != optim::LoraPlus().lr_embedding) {
-    throw Error("[train] --loraplus-lr-embedding: has no effect without --loraplus-lr-ratio; expected both");
+    throw OptionError(
+        "[train] --loraplus-lr-embedding: has no effect without --loraplus-lr-ratio; expected both");
   }
   check_loss(options);
 }

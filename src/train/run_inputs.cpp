@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "core/error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::train {
 
@@ -20,7 +20,7 @@ data::DataFiles held_out_files(const TrainOptions& options) {
   }
   if (!held_out.empty()) return data::find_data_files(held_out, data::Split::kEvaluation);
   if (options.eval_steps > 0) {
-    throw Error(
+    throw OptionError(
         "[train] --eval-steps: found {} without held-out data; expected --eval-data, or valid.jsonl in a "
         "--data "
         "folder",

@@ -62,6 +62,8 @@ constexpr Row kRows[] = {
     {"lora_parameters.dropout", "0.5", "dropout", "0.5"},
     {"lora_parameters.keys", "[self_attn.q_proj, mlp.up_proj]", "target-modules",
      "self_attn.q_proj,mlp.up_proj"},
+    {"num_layers", "4", "layers-to-transform", "-4"},
+    {"lora_layers", "2", "layers-to-transform", "-2"},
     {"lr_schedule.name", "cosine_decay", "lr-scheduler", "cosine"},
     {"lr_schedule.warmup", "7", "warmup-steps", "7"},
     {"adapter", "lora", "method", "lora"},
@@ -295,8 +297,8 @@ TEST_F(Aliases, WhatIsSoAnyhowMayBeSaidAndItsContraryIsRefused) {
       read("load_in_4bit: true\n"),
       R"([config] F:1: load_in_4bit: found "true"; expected false: the weights are used in the type of )"
       "their file");
-  EXPECT_EQ(read("num_layers: 16\n"),
-            R"([config] F:1: num_layers: found "16"; expected -1: --target-modules chooses the layers)");
+  EXPECT_EQ(read("num_layers: 0\n"),
+            R"([config] F:1: num_layers: found "0"; expected an integer of at least 1, or -1 for all)");
   for (const Settled& settled : settled_keys()) {
     std::string name(settled.name);
     const std::size_t component = name.find("component");

@@ -122,8 +122,9 @@ TEST_F(Data, OfConversationsNeedATemplateThatIsKnown) {
   EXPECT_EQ(error_of(data("chats.jsonl")),
             "error: [data] records of messages need a chat template, and " + path("model") +
                 " has none; expected --chat-template NAME, one of " + names + "\n");
-  EXPECT_EQ(error_of(data("chats.jsonl") + Arguments{"--chat-template", "chatlm"}),
-            "error: --chat-template: found \"chatlm\"; expected one of " + names + "\n");
+  EXPECT_EQ(error_of(data("chats.jsonl") + Arguments{"--chat-template", "chatlm"}, 2),
+            "error: --chat-template: found \"chatlm\"; expected one of " + names +
+                " (lorry --help, lorry COMMAND --help)\n");
   std::filesystem::copy(path("model"), path("odd"), std::filesystem::copy_options::recursive);
   io::put(path("odd") + "/chat_template.jinja", "{{ messages }}<|im_start|><|im_end|>");
   EXPECT_EQ(error_of({"data", "--model", path("odd"), "--data", path("chats.jsonl")}),

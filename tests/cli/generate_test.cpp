@@ -142,10 +142,10 @@ TEST_F(Generate, NotesWhatHasNoEffect) {
 }
 
 TEST_F(Generate, RefusesWhatItCannotDo) {
-  expect_error({"--prompt", "x", "--stop", ""}, "--stop: found an empty text");
-  expect_error({"--prompt", "x", "--stop", "a", "--num-beams", "2"}, "--stop: found with --num-beams 2");
+  expect_error({"--prompt", "x", "--stop", ""}, "--stop: found an empty text", 2);
+  expect_error({"--prompt", "x", "--stop", "a", "--num-beams", "2"}, "--stop: found with --num-beams 2", 2);
   expect_error({"--prompt", "x", "--num-beams", "2", "--temperature", "1"},
-               "--num-beams, --temperature: found 2 and 1");
+               "--num-beams, --temperature: found 2 and 1", 2);
   expect_error({"--prompt", "x", "--num-beams", "200"}, "--num-beams: found 200; expected at most");
   expect_error({"--prompt", "x", "--num-beams", "0"}, "--num-beams: found \"0\"", 2);
   expect_error({"--prompt", "x", "--min-p", "1.5"}, "--min-p: found \"1.5\"", 2);

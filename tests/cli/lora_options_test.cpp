@@ -78,6 +78,51 @@ TEST_F(LoraOptions, UpdatesThatBeginAsAPartOfTheWeightsGoWithThePlainBase) {
   expect_error({"--init-lora-weights", "pissa", "--rank", "999"}, "is above the smaller side");
 }
 
+TEST_F(LoraOptions, WhatIsWrittenCanBeReadAtTheBoundsOfAlpha) {
+  for (const char* alpha : {"1e29", "1e-29"}) {
+    const std::string out = fmt::format("alpha{}", alpha);
+    const Outcome outcome = train(out, {"--init-lora-weights", "pissa", "--rank", "3", "--lr", "1e-30",
+                                        "--alpha", alpha, "--target-modules", "q_proj"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const Outcome read = run_lorry({"inspect", path(out)});
+    EXPECT_EQ(read.code, 0) << read.err;
+  }
+  for (const char* alpha : {"1e30", "1e-30"}) {
+    expect_error(
+        {"--init-lora-weights", "pissa", "--alpha", alpha},
+        fmt::format("--alpha: found \"{}\"; expected a number of at least 1e-29 and at most 1e+29", alpha));
+  }
+  expect_error({"--rank", "500000", "--target-modules", "q_proj"},
+               "[lora]: rank: found 500000; expected at most 131072");
+}
+
+TEST_F(LoraOptions, ARankAboveTheSidesOfWIsRefusedByEveryCommand) {
+  const std::string words =
+      "[lora] model.layers.0.self_attn.q_proj: rank 40 is above the smaller side, 32; expected at most that "
+      "many "
+      "directions of W";
+  const std::string head = fmt::format(
+      "model: {}\ndata: {}\neval_data: {}\nsteps: 2\nthreads: 1\ndtype: f32\ntarget_modules: q_proj\n"
+      "init_lora_weights: olora\n",
+      path("model"), path("data.jsonl"), path("data.jsonl"));
+  io::put(path("sides.yaml"), head + "rank: 40\n");
+  const std::string config = path("sides.yaml");
+  expect_refusal(run_lorry({"train", "--config", config, "--out", path("wrong")}), "error: " + words,
+                 "wrong");
+  expect_refusal(run_lorry({"train", "--config", config, "--out", path("wrong"), "--dry-run"}),
+                 "error: " + words, "wrong");
+  expect_refusal(run_lorry({"estimate", "--config", config, "--memory-only"}), "error: " + words, "wrong");
+  io::put(path("sides_grid.yaml"), head + "grid: {rank: [2, 40]}\n");
+  for (const bool dry : {true, false}) {
+    Arguments sweep = {"sweep", "--config", path("sides_grid.yaml"), "--out", path("sides_sweep")};
+    if (dry) sweep.emplace_back("--dry-run");
+    const Outcome outcome = run_lorry(sweep);
+    EXPECT_EQ(outcome.code, 1);
+    EXPECT_NE(outcome.err.find("row 2 (q_proj r=40): " + words), std::string::npos) << outcome.err;
+    EXPECT_FALSE(std::filesystem::exists(path("sides_sweep/report.md"))) << "a cell was trained";
+  }
+}
+
 TEST_F(LoraOptions, DoraTrainsEvaluatesMergesAndIsNotAnalysed) {
   const Outcome outcome =
       train("dora", {"--use-dora", "--dropout", "0.1", "--target-modules", "q_proj,down_proj"});
@@ -141,6 +186,22 @@ alpha_pattern:
   EXPECT_EQ(config_of("other").at("rank_pattern"), io::Json({{"v_proj", 2}}));
 }
 
+TEST_F(LoraOptions, TheLastLayersAreKnownOnceTheModelIs) {
+  ASSERT_EQ(train("last", {"--target-modules", "q_proj", "--layers-to-transform=-1"}).code, 0);
+  EXPECT_EQ(config_of("last").at("layers_to_transform"), io::Json({1}));
+  io::put(path("mlx.yaml"), "num_layers: 1\n");  // mlx-lm's name
+  ASSERT_EQ(train("mlx", {"--target-modules", "q_proj", "--config", path("mlx.yaml")}).code, 0);
+  EXPECT_EQ(weights_of("mlx"), weights_of("last"));
+  const Outcome again = run_lorry({"train", "--config", path("mlx/train.yaml"), "--out", path("mlx-again")});
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(weights_of("mlx-again"), weights_of("last"));
+  io::put(path("mlx-all.yaml"), "num_layers: -1\n");
+  ASSERT_EQ(train("mlx-all", {"--target-modules", "q_proj", "--config", path("mlx-all.yaml")}).code, 0);
+  EXPECT_FALSE(config_of("mlx-all").contains("layers_to_transform"));
+  expect_error({"--layers-to-transform=-3"},
+               "[lora] layers_to_transform: found the last 3 layers; this model has 2");
+}
+
 TEST_F(LoraOptions, MistakesAreNamed) {
   for (const char* pair : {"q_proj", "=3", "q_proj=0", "q_proj=2.5", "q_proj="}) {
     expect_error(
@@ -190,7 +251,7 @@ TEST_F(LoraOptions, SweepsVaryThemAndShareThePatterns) {
             rows[1].at("trainable_parameters").get<std::int64_t>());
   io::put(path("pattern.yaml"), head + "grid: {rank_pattern: [{v_proj: 2}]}\n");
   const Outcome refused = run_lorry({"sweep", "--config", path("pattern.yaml"), "--out", path("refused")});
-  EXPECT_EQ(refused.code, 1);
+  EXPECT_EQ(refused.code, 2);
   EXPECT_NE(refused.err.find("grid: found \"rank_pattern\"; expected it outside, since all cells share it"),
             std::string::npos)
       << refused.err;

@@ -213,7 +213,7 @@ TEST_F(ObservationCommand, ASweepRefusesTheKeysByName) {
                                          line + "\ngrid:\n  rank: [1, 2]\n");
     const Outcome outcome =
         run_lorry({"sweep", "--config", path("sweep.yaml"), "--out", path("swept"), "--threads", "1"});
-    EXPECT_EQ(outcome.code, 1) << outcome.err;
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
     const std::string key(line, std::string_view(line).find(':'));
     EXPECT_NE(outcome.err.find("unknown key \"" + key + "\""), std::string::npos) << outcome.err;
   }

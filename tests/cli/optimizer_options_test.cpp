@@ -121,7 +121,7 @@ TEST_F(OptimizerOptions, SweepsTryThemAndNameTheRowOfAMistake) {
   io::put(path("bad.yaml"), shared + "grid: {optimizer: [adamw, sgd], adam_beta1: [0.8, 0.9]}\n");
   const Outcome bad = run_lorry(
       {"sweep", "--config", path("bad.yaml"), "--out", path("badsweep"), "--threads", "1", "--dtype", "f32"});
-  EXPECT_EQ(bad.code, 1);
+  EXPECT_EQ(bad.code, 2);
   EXPECT_NE(
       bad.err.find(
           "[sweep] row 3 (all-linear r=2 optimizer=sgd adam-beta1=0.8): [train] --adam-beta1: has no effect "

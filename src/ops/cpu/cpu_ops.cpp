@@ -4,7 +4,7 @@
 #include <hwy/highway.h>
 #include <omp.h>
 
-#include "core/error.hpp"
+#include "core/option_error.hpp"
 #include "ops/cpu/activations.hpp"
 #include "ops/cpu/attention.hpp"
 #include "ops/cpu/cross_entropy.hpp"
@@ -28,7 +28,7 @@ namespace cpu {
 CpuOps::CpuOps(Index threads) : threads_(threads > 0 ? static_cast<int>(threads) : omp_get_num_procs()) {
   constexpr Index kMostThreads = 1024;
   if (threads < 0 || threads > kMostThreads) {
-    throw Error("[ops] --threads: found {}; expected 0 (all) to {}", threads, kMostThreads);
+    throw OptionError("[ops] --threads: found {}; expected 0 (all) to {}", threads, kMostThreads);
   }
 }
 
