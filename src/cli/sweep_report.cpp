@@ -37,7 +37,7 @@ void SweepReport::start(const train::RunInputs& inputs, const sweep::Results& re
                          inputs.eval_data->statistics.tokens));
   const std::string rules = sweep::rules_text(plan_);
   if (!rules.empty()) print_note(fmt::format("{:<10}{}", "rules", rules));
-  for (const std::string& warning : plan_.warnings) print_note(fmt::format("{:<10}{}", "warning", warning));
+  for (const std::string& warning : plan_.warnings) print_note("warning: " + warning);
 }
 
 void SweepReport::cell(Index cell, const sweep::Results& results) {
@@ -49,7 +49,7 @@ void SweepReport::cell(Index cell, const sweep::Results& results) {
 
 void SweepReport::begin(const train::RunPlan& plan) {
   for (const std::string& warning : plan.warnings) {
-    if (warnings_.insert(warning).second) print_note(fmt::format("{:<10}{}", "warning", warning));
+    if (warnings_.insert(warning).second) print_note("warning: " + warning);
   }
   progress_ = std::make_unique<Progress>(title_ + " step", plan.steps);
 }
@@ -66,8 +66,9 @@ void SweepReport::finish(Index cell, const sweep::Results& results) {
   const sweep::CellResult& result = *results[static_cast<std::size_t>(cell)];
   progress_.reset();
   const std::string outcome =
-      result.failure.empty() ? fmt::format("held-out loss {:.4f} (perplexity {:.2f}), {:.0f} tokens/s, {}",
-                                           result.held_out_loss(), std::exp(result.held_out_loss()),
+      result.failure.empty() ? fmt::format("held-out loss {:.{}f} (perplexity {:.{}f}), {:.0f} tokens/s, {}",
+                                           result.held_out_loss(), sweep::kLossDecimals,
+                                           std::exp(result.held_out_loss()), sweep::kPerplexityDecimals,
                                            result.tokens_per_second, format_duration(result.wall_seconds))
                              : result.failure;
   print_note(fmt::format("{}  {}; {}", title_, outcome, time_left(plan_, results)));

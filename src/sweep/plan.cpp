@@ -94,10 +94,10 @@ void add_row(const RowRequest& wanted, model::Decoder& decoder, Plan& plan) {
 }
 
 Index first_rank_of(const Request& request, const std::vector<Row>& rows) {
-  if (request.budget && !request.budget->parameters) return request.budget->rank;
   const auto first =
       std::find_if(rows.begin(), rows.end(), [](const Row& row) { return is_lora(row.options); });
-  return first == rows.end() ? 0 : first->options.lora.r;
+  if (first == rows.end()) return 0;
+  return request.budget && !request.budget->parameters ? request.budget->rank : first->options.lora.r;
 }
 
 /// Of equal scale alpha grows as what it is divided by.
@@ -146,6 +146,7 @@ Plan make_plan(const Request& request, model::Decoder& decoder) {
             .alpha_rule = request.alpha_rule};
   for (const RowRequest& wanted : request.rows) add_row(wanted, decoder, plan);
   plan.first_rank = first_rank_of(request, plan.rows);
+  plan.rank_of_budget = request.budget && !request.budget->parameters;
   for (std::size_t i = 0; i < plan.rows.size(); ++i) {
     train::TrainOptions& options = plan.rows[i].options;
     plan.alpha_given = plan.alpha_given || request.rows[i].alpha;
@@ -160,8 +161,10 @@ std::string rules_text(const Plan& plan) {
   if (plan.first_rank == 0) return {};
   std::string text;
   if (plan.budget > 0) {
-    text = fmt::format("Ranks are the whole numbers that bring each row nearest to {} trainable parameters. ",
-                       plan.budget);
+    text = fmt::format(
+        "The rank of each LoRA row is the whole number that brings it nearest to the budget of {} trainable "
+        "parameters. ",
+        plan.budget);
   }
   if (plan.alpha_rule == AlphaRule::kEqualScale) {
     return text + fmt::format("Alpha grows with the rank, so that every row is scaled alike{}.",
@@ -172,8 +175,10 @@ std::string rules_text(const Plan& plan) {
                     "the rank grows.",
                     plan.alpha_given
                         ? ""
-                        : fmt::format(": {}, the first rank tried (lorry train alone would take {})",
-                                      plan.first_rank, train::default_lora().lora_alpha));
+                        : fmt::format(
+                              ": {}, {} (lorry train alone would take {})", plan.first_rank,
+                              plan.rank_of_budget ? "the rank that the budget names" : "the first rank tried",
+                              train::default_lora().lora_alpha));
 }
 
 }  // namespace lorry::sweep

@@ -40,7 +40,8 @@ struct Plan {
   std::vector<Cell> cells = {};  // row after row, seed after seed
   Index seeds = 0;               // cells of each row
   Index budget = 0;              // trainable parameters that LoRA rows should have; 0: each as it is
-  Index first_rank = 0;          // the first rank tried; 0 where no row is LoRA
+  Index first_rank = 0;          // the first rank tried, or the budget's; 0 where no row is LoRA
+  bool rank_of_budget = false;   // it is the budget's: no row need have it
   AlphaRule alpha_rule = AlphaRule::kFixed;
   bool alpha_given = false;  // else it is the first rank tried
   std::vector<std::string> warnings = {};

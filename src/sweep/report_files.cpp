@@ -21,7 +21,10 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 constexpr const char* kLegend =
     "Held-out loss in nats per token and perplexity, after the last step: mean over seeds ± standard "
     "deviation "
-    "(of the sample, n - 1). The lowest mean is marked *.";
+    "(of the sample, n - 1). * marks the lowest mean of the rows that are complete, and those above it by no "
+    "more "
+    "than one standard deviation (the larger of the two), which chance may have parted from it; of one seed "
+    "nothing is known of chance.";
 
 Index count_finished(const Results& results) {
   return std::count_if(results.begin(), results.end(), [](const auto& result) { return result.has_value(); });
@@ -56,7 +59,8 @@ Facts facts_of(const Plan& plan, const Results& results) {
   facts.emplace_back("cells", fmt::format("{} of {} finished", count_finished(results), plan.cells.size()));
   for (const auto& result : results) {
     if (!result || result->held_out.empty()) continue;
-    facts.emplace_back("held-out loss before training", report::format_number(result->held_out.front().loss));
+    facts.emplace_back("held-out loss before training",
+                       report::format_fixed(result->held_out.front().loss, kLossDecimals));
     break;
   }
   return facts;
@@ -119,6 +123,7 @@ io::OrderedJson row_json(const Plan& plan, std::size_t index, const RowSummary& 
           {"seconds", spread_json(summary.seconds)},
           {"tokens_per_second", spread_json(summary.tokens_per_second)},
           {"best", summary.best},
+          {"near_best", summary.near_best},
           {"eval_curve", curve_json(summary.held_out)},
           {"training_curve", curve_json(summary.training)}};
 }

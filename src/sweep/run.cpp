@@ -6,6 +6,7 @@
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/option_error.hpp"
 #include "io/atomic_folder.hpp"
 #include "io/text_file.hpp"
 #include "sweep/cell_yaml.hpp"
@@ -112,6 +113,8 @@ void check_rows(const Plan& plan, const train::RunInputs& inputs) {
   for (std::size_t i = 0; i < plan.rows.size(); ++i) {
     try {
       train::check_run(inputs, plan.rows[i].options);
+    } catch (const OptionError& error) {
+      throw OptionError("[sweep] row {} ({}): {}", i + 1, plan.rows[i].label, error.what());
     } catch (const Error& error) {
       throw Error("[sweep] row {} ({}): {}", i + 1, plan.rows[i].label, error.what());
     }

@@ -1,5 +1,6 @@
 #include "sweep/summary.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -50,6 +51,11 @@ RowSummary summarise_row(const Cells& finished) {
   return row;
 }
 
+/// Whether chance alone may have parted them; of a single seed nothing is known of chance.
+bool is_near(const Spread& row, const Spread& best) {
+  return row.mean - best.mean <= std::max(row.deviation.value_or(0), best.deviation.value_or(0));
+}
+
 }  // namespace
 
 double Spread::deviation_or_nan() const {
@@ -75,12 +81,16 @@ std::vector<RowSummary> summarise(const Plan& plan, const Results& results) {
   std::vector<RowSummary> rows;
   RowSummary* best = nullptr;
   rows.reserve(finished.size());  // best points into it
+  const auto complete = [&](const RowSummary& row) { return row.finished == plan.seeds && row.failed == 0; };
   for (const Cells& cells : finished) {
     RowSummary& row = rows.emplace_back(summarise_row(cells));
-    const bool complete = row.finished == plan.seeds && row.failed == 0;
-    if (complete && (best == nullptr || row.loss->mean < best->loss->mean)) best = &row;
+    if (complete(row) && (best == nullptr || row.loss->mean < best->loss->mean)) best = &row;
   }
-  if (best != nullptr) best->best = true;
+  if (best == nullptr) return rows;
+  best->best = true;
+  for (RowSummary& row : rows) {
+    if (complete(row)) row.near_best = is_near(*row.loss, *best->loss);
+  }
   return rows;
 }
 

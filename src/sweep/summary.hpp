@@ -36,7 +36,9 @@ struct RowSummary {
   std::optional<Spread> tokens_per_second;
   std::vector<CurveSpread> held_out;  // over the cells that did not fail
   std::vector<CurveSpread> training;  // the same
-  bool best = false;                  // lowest mean of all rows whose cells are all finished and did not fail
+  // Of the rows whose cells are all finished and did not fail:
+  bool best = false;       // lowest mean
+  bool near_best = false;  // the same, or above it by no more than the larger standard deviation of the two
 };
 
 /// One for each row of the plan.

@@ -18,16 +18,28 @@ Shown missing() {
   return {std::string()};
 }
 
-Shown spread_cell(const std::optional<Spread>& spread, bool best = false) {
+/// The same digits for whoever reads the text and whoever reads the value.
+Shown rounded(std::string text, std::string_view more = "") {
+  const double value = text == report::kMissing ? report::kNone : std::stod(text);
+  text += more;
+  return {std::move(text), value};
+}
+
+Shown spread_cell(const std::optional<Spread>& spread, int decimals, bool marked = false) {
   if (!spread) return missing();
-  std::string shown = report::format_spread(spread->mean, spread->deviation_or_nan());
-  if (best) shown += kBestMark;
-  return {std::move(shown), spread->mean};
+  std::string more;
+  if (spread->deviation) more = fmt::format(" ± {}", report::format_fixed(*spread->deviation, decimals));
+  if (marked) more += kBestMark;
+  return rounded(report::format_fixed(spread->mean, decimals), more);
+}
+
+Shown loss_cell(const RowSummary& row) {
+  return spread_cell(row.loss, kLossDecimals, row.near_best);
 }
 
 Shown mean_cell(const std::optional<Spread>& spread, int digits) {
   if (!spread) return missing();
-  return {report::format_number(spread->mean, digits), spread->mean};
+  return rounded(report::format_number(spread->mean, digits));
 }
 
 /// Names of the other options that some row varies, in the order of their first row.
@@ -100,9 +112,10 @@ report::Table row_table(const Plan& plan, const std::vector<RowSummary>& rows) {
                                lora ? setting_cell(row.options.lora.lora_alpha) : missing(),
                                setting_cell(row.options.learning_rate())};
     for (const std::string& name : varied) line.push_back(varied_cell(row, name));
-    line.insert(line.end(), {Shown(row.trainable_parameters), spread_cell(rows[i].loss, rows[i].best),
-                             spread_cell(rows[i].perplexity), Shown(rows[i].finished), Shown(rows[i].failed),
-                             mean_cell(rows[i].seconds, 3), mean_cell(rows[i].tokens_per_second, 3)});
+    line.insert(line.end(), {Shown(row.trainable_parameters), loss_cell(rows[i]),
+                             spread_cell(rows[i].perplexity, kPerplexityDecimals), Shown(rows[i].finished),
+                             Shown(rows[i].failed), mean_cell(rows[i].seconds, 3),
+                             mean_cell(rows[i].tokens_per_second, 3)});
     table.add_row(std::move(line));
   }
   return table;
@@ -149,15 +162,14 @@ std::optional<report::Table> budget_table(const Plan& plan, const std::vector<Ro
     return is_lora(plan.rows[i]) ? setting_cell(plan.rows[i].options.lora.lora_alpha) : missing();
   });
   line("parameters", [&](std::size_t i) { return Shown(plan.rows[i].trainable_parameters); });
-  line("held-out loss", [&](std::size_t i) { return spread_cell(rows[i].loss, rows[i].best); });
-  line("perplexity", [&](std::size_t i) { return spread_cell(rows[i].perplexity); });
+  line("held-out loss", [&](std::size_t i) { return loss_cell(rows[i]); });
+  line("perplexity", [&](std::size_t i) { return spread_cell(rows[i].perplexity, kPerplexityDecimals); });
   return table;
 }
 
 std::vector<report::Table> rank_tables(const Plan& plan, const std::vector<RowSummary>& rows) {
   if (ranks_of(plan).size() < 2) return {};
-  return {rank_table(plan, "Held-out loss by rank",
-                     [&](std::size_t i) { return spread_cell(rows[i].loss, rows[i].best); }),
+  return {rank_table(plan, "Held-out loss by rank", [&](std::size_t i) { return loss_cell(rows[i]); }),
           rank_table(plan, "Trainable parameters by rank",
                      [&](std::size_t i) { return Shown(plan.rows[i].trainable_parameters); })};
 }

@@ -10,7 +10,10 @@
 namespace lorry::sweep {
 
 /// What stands behind the best figure of a table.
-inline constexpr const char* kBestMark = " *";
+inline constexpr const char* kBestMark = " *";  // RowSummary::near_best
+/// Of what people are shown, on the terminal and in every file but JSON and the cells' CSV.
+inline constexpr int kLossDecimals = 4;
+inline constexpr int kPerplexityDecimals = 2;
 
 /// A number as it was given, such as a learning rate: "0.002".
 report::Cell setting_cell(double value);

@@ -130,7 +130,7 @@ TEST_F(AnalyzeMistakes, FoldersThatAreNoAdapters) {
 
 TEST_F(AnalyzeMistakes, ATunedModelNeedsItsBaseAndNothingElseDoes) {
   expect_error({"spectrum", path("model")}, "found a model, not an adapter; expected its base too (--model)");
-  expect_error({"spectrum", path("good"), "--model", path("model")},
+  expect_usage({"spectrum", path("good"), "--model", path("model")},
                "--model: has no effect where every ADAPTER is an adapter");
   expect_usage({"amplification", path("good")}, "--model: missing; expected --model DIR");
 }
@@ -157,6 +157,12 @@ TEST_F(AnalyzeMistakes, NumbersOutOfRange) {
   expect_usage({"compress", path("good"), "--rank", "1", "--energy", "0.5", "--out", path("out")},
                "--rank, --energy: found both; expected one of them");
   expect_usage({"similarity", path("good"), path("good"), "--seeds", "-1"}, "--seeds: found \"-1\"");
+  expect_usage({"similarity", path("good"), path("good"), "--seeds", "1001"},
+               "--seeds: found \"1001\"; expected an integer from 0 to 1000");
+  expect_usage({"amplification", path("good"), "--model", path("model"), "--seeds", "99999999"},
+               "--seeds: found \"99999999\"; expected an integer from 1 to 1000");
+  expect_usage({"similarity", path("good"), path("good"), "--seeds", "0", "--seed", "5"},
+               "[analyze] --seed: has no effect with --seeds 0; expected one of them");
 }
 
 TEST_F(AnalyzeMistakes, ARankAboveTheDimensionKeepsWhatThereIs) {

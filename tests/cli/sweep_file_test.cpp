@@ -174,6 +174,22 @@ TEST_F(SweepFile, FlagThatNoRowTakesUpIsRefused) {
   EXPECT_EQ(mixed.read("rows: [{method: full, lr: 1}, {lr: 1}]\n").rows.size(), 2U);
 }
 
+TEST_F(SweepFile, WhatTheGridTriesStandsNowhereElse) {
+  EXPECT_EQ(error("rank: 4\ngrid:\n  rank: [1, 2]\n"),
+            "[config] F:3: grid: rank: found beside rank outside the grid; expected one of them");
+  EXPECT_EQ(error("seed: 4\ngrid: {seed: [1, 2]}\n"),
+            "[config] F:2: grid: seed: found beside seed outside the grid; expected one of them");
+  EXPECT_EQ(read("rank: 4\nrows: [{rank: 2}, {lr: 1}]\n").rows.size(), 2U);  // for the rows without one
+}
+
+TEST_F(SweepFile, AnOptionThatNoRowTakesUpIsRefused) {
+  EXPECT_EQ(error("use_dora: true\nrows: [{method: full, lr: 1}]\n"),
+            "[sweep] --use-dora: has no effect where every row has method full; expected it without");
+  EXPECT_EQ(error("method: full\ndropout: 0.1\ngrid: {lr: [1, 2]}\n"),
+            "[sweep] --dropout: has no effect where every row has method full; expected it without");
+  EXPECT_EQ(read("use_dora: true\nrows: [{method: full, lr: 1}, {lr: 1}]\n").rows.size(), 2U);
+}
+
 TEST_F(SweepFile, TextThatIsNotUtf8IsRefusedWithItsLine) {
   const char* expected = "[config] F:2: found text that is not UTF-8; expected a file in UTF-8";
   EXPECT_EQ(error("grid:\n  target_modules: {caf\xE9: q_proj}\n"), expected);

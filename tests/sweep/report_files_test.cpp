@@ -46,7 +46,7 @@ TEST_F(SweepReportFiles, RankTableIsTable6) {
             "\"q_proj,v_proj\",1.5625,1.8125,\n"
             "full,,,2.0625\n");
   const std::string text = tables[0].to_text();
-  EXPECT_NE(text.find("1.062 ± 0.088 *"), std::string::npos) << text;
+  EXPECT_NE(text.find("1.0625 ± 0.0884 *"), std::string::npos) << text;
   EXPECT_EQ(text.find('*'), text.rfind('*'));
   EXPECT_EQ(tables[1].to_csv(),
             "weights,r = 1,r = 4,every weight\n"
@@ -54,6 +54,23 @@ TEST_F(SweepReportFiles, RankTableIsTable6) {
             "\"q_proj,v_proj\",224,896,\n"
             "full,,,35232\n");
   EXPECT_FALSE(budget_table(plan_, rows()).has_value());
+}
+
+TEST_F(SweepReportFiles, AMeasureHasTheSameDigitsEverywhere) {
+  make(Sweep::request({lora("q_proj", 1), lora("q_proj", 4)}, {1, 2, 3}));
+  for (std::size_t i = 0; i < results_.size(); ++i) {
+    results_[i]->held_out.back().loss = 1.0 / 3.0 + static_cast<double>(i * i) / 7;
+    results_[i]->tokens_per_second = 1234.5678;
+  }
+  write_report(folder_.path(), plan_, results_);
+  const std::string csv = io::get(folder_ / "report.csv");
+  EXPECT_NE(csv.find(",0.5714,1.83,"), std::string::npos) << csv;  // mean of 1/3, 1/3 + 1/7, 1/3 + 4/7
+  EXPECT_NE(csv.find(",1235\n"), std::string::npos) << csv;
+  for (const std::string& text :
+       {report_text(plan_, results_), io::get(folder_ / "report.md"), io::get(folder_ / "report.html")}) {
+    EXPECT_NE(text.find("0.5714 ± 0.2974"), std::string::npos) << text;
+    EXPECT_NE(text.find("1.83 ± 0.57"), std::string::npos) << text;
+  }
 }
 
 TEST_F(SweepReportFiles, BudgetTableIsTable5) {
@@ -70,6 +87,14 @@ TEST_F(SweepReportFiles, BudgetTableIsTable5) {
             "parameters,1024,1056,35232\n"
             "held-out loss,1.0625,1.3125,1.5625\n");
   EXPECT_TRUE(rank_tables(plan_, rows()).empty());
+  EXPECT_EQ(rules_text(plan_).substr(0, 94),
+            "The rank of each LoRA row is the whole number that brings it nearest to the budget of 1024 tra");
+  EXPECT_NE(rules_text(plan_).find(": 8, the first rank tried"), std::string::npos) << rules_text(plan_);
+  request.budget =
+      Budget{.parameters = {}, .rank = 3, .target_modules = model::parse_target_modules("q_proj,v_proj")};
+  make(request);
+  EXPECT_NE(rules_text(plan_).find(": 3, the rank that the budget names"), std::string::npos)
+      << rules_text(plan_);
 }
 
 TEST_F(SweepReportFiles, OneSeedHasNoSpreadAndNoNumberIsNan) {

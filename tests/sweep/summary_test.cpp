@@ -79,6 +79,22 @@ TEST(SweepSummary, BestIsTheLowestMeanOfTheRowsThatAreWhole) {
   EXPECT_EQ(best(summarise(plan_of(1), {std::nullopt, std::nullopt})), std::vector<bool>{false});
 }
 
+TEST(Summary, RowsWithinOneDeviationOfTheBestAreNearIt) {
+  const auto near = [](const std::vector<RowSummary>& rows) {
+    std::vector<bool> marks;
+    for (const RowSummary& row : rows) marks.push_back(row.near_best);
+    return marks;
+  };
+  using Marks = std::vector<bool>;
+  // 0.5 ± 0.014; 0.51 ± 0.014; 0.55 ± 0.014; 0.6 ± 0.28, which may well be better.
+  EXPECT_EQ(near(summarise(plan_of(4), {cell(0.49), cell(0.51), cell(0.50), cell(0.52), cell(0.54),
+                                        cell(0.56), cell(0.4), cell(0.8)})),
+            (Marks{true, true, false, true}));
+  // One row is not finished, one cell each says nothing of chance.
+  EXPECT_EQ(near(summarise(plan_of(2), {cell(0.5), cell(0.7), cell(0.5), std::nullopt})),
+            (Marks{true, false}));
+}
+
 TEST(SweepSummary, DivergedCellsCountButHaveNoLoss) {
   const std::vector<RowSummary> rows = summarise(plan_of(1), {cell(0.5), cell(0.7, "diverged")});
   EXPECT_EQ(rows[0].finished, 2);

@@ -136,7 +136,8 @@ Command make_amplification_command() {
       .add("weight-rank", "N", bind_integer(flags->weight_rank, 1),
            "w: how many of W's directions in Figure 8")
       .default_text = "an eighth of the smaller side, at most 64";
-  table.add("seeds", "N", bind_integer(flags->seeds, 1), "random sets of directions");
+  table.add("seeds", "N", bind_integer(flags->seeds, 1, kMostSeeds),
+            "random sets of directions, at most 1000");
   table.add("seed", "N", bind_seed(flags->seed), "fixes them");
   table.group("Computing");
   add_threads_option(table, flags->threads);

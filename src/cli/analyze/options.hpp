@@ -9,6 +9,9 @@
 
 namespace lorry::cli {
 
+/// Of --seeds: enough for any mean, and each costs a decomposition of every shape.
+inline constexpr Index kMostSeeds = 1000;
+
 /// Which updates are looked at.
 struct SubjectFlags {
   std::vector<std::filesystem::path> adapters;  // adapters, or fully tuned models

@@ -12,6 +12,7 @@
 #include "cli/analyze/similarity_page.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
+#include "cli/usage_error.hpp"
 
 namespace lorry::cli {
 
@@ -102,6 +103,9 @@ void warn_once_of_cuts(const std::vector<ComparedPair>& pairs) {
 }
 
 void run(const SimilarityFlags& flags, const OptionTable& table) {
+  if (flags.seeds == 0 && table.source("seed") != Source::kDefault) {
+    throw UsageError("[analyze] --seed: has no effect with --seeds 0; expected one of them");
+  }
   Outputs outputs(flags.outputs);
   const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kBaseOfTuned);
   const std::vector<ComparedPair> pairs = compare_all(subjects, flags);
@@ -136,7 +140,8 @@ Command make_similarity_command() {
       .least = 2;
   add_model_option(table, flags->subjects, "base of the fully tuned models among them");
   add_modules_option(table, flags->subjects);
-  table.add("seeds", "N", bind_integer(flags->seeds, 0), "random matrices for the control; 0: none");
+  table.add("seeds", "N", bind_integer(flags->seeds, 0, kMostSeeds),
+            "random matrices for the control, at most 1000; 0: none");
   table.add("seed", "N", bind_seed(flags->seed), "fixes them");
   table.group("Computing");
   add_threads_option(table, flags->threads);
