@@ -129,6 +129,7 @@ struct StepProbe::State {
   model::Decoder::Workspace workspace = {};
 
   void add_adapter(const RunSize& size, Index blocks_of_model);
+  void add_copies(const RunSize& size, Index blocks_of_model);
 };
 
 /// Updates of the topmost blocks' ranks.
@@ -137,6 +138,7 @@ void StepProbe::State::add_adapter(const RunSize& size, Index blocks_of_model) {
   const Index maps = (std::ssize(linears) - 1) / config.num_hidden_layers;
   const Index skipped = (blocks_of_model - config.num_hidden_layers) * maps;
   model::PeftConfig peft = options.lora;
+  peft.use_dora = size.dora;
   adapter = std::make_unique<model::Adapter>(std::move(peft));
   for (Index i = 0; i < std::ssize(linears); ++i) {
     const Index rank = size.ranks[static_cast<std::size_t>(skipped + i)];
@@ -147,9 +149,46 @@ void StepProbe::State::add_adapter(const RunSize& size, Index blocks_of_model) {
     fill(ops, a);
     fill(ops, b);
     adapter->add(linear.name(), std::move(a), std::move(b), 1.0F);
+    if (!size.dora) continue;
+    Matrix& magnitude = adapter->entries().back()->update.magnitude;
+    magnitude = Matrix(1, linear.outputs());
+    std::fill_n(magnitude.row<float>(0), magnitude.size(), 1.0F);
   }
+  for (const EmbeddingRank& embedding : size.embeddings) {
+    const bool tokens = embedding.module == config.names.root + config.names.embedding;
+    Matrix a((tokens ? decoder->embedding_table() : decoder->position_table()).rows, embedding.rank);
+    Matrix b(embedding.rank, config.hidden_size);
+    fill(ops, a);
+    fill(ops, b);
+    adapter->add_embedding(embedding.module, std::move(a), std::move(b), 1.0F);
+  }
+  add_copies(size, blocks_of_model);
+  static_cast<void>(
+      adapter->parameters());  // makes the gradients: copies train by those they are attached with
   adapter->attach(*decoder);
-  static_cast<void>(adapter->parameters());  // makes the gradients
+}
+
+/// Those of the topmost blocks, and those outside of blocks.
+void StepProbe::State::add_copies(const RunSize& size, Index blocks_of_model) {
+  for (const model::CopySpec& copy : size.copies) {
+    model::CopySpec here = copy;
+    bool left_out = false;
+    for (Index layer = 0; layer < blocks_of_model; ++layer) {
+      const std::string block = config.block_name(layer);
+      if (!copy.tensor.name.starts_with(block)) continue;
+      const Index at = layer - (blocks_of_model - config.num_hidden_layers);
+      left_out = at < 0;
+      if (!left_out) here.tensor.name.replace(0, block.size(), config.block_name(at));
+      break;
+    }
+    if (!left_out) adapter->copies().add_own(std::move(here), *decoder);
+  }
+}
+
+double StepProbe::norm_seconds(int repetitions) {
+  const State& state = *state_;
+  if (state.adapter == nullptr || !state.adapter->config().use_dora) return 0;
+  return best_seconds(repetitions, [&] { state.adapter->renew_norms(*state.decoder); });
 }
 
 StepProbe::StepProbe(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,

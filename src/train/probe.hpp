@@ -34,6 +34,8 @@ class StepProbe {
   ~StepProbe();
 
   double seconds(const ProbeBatch& batch, int repetitions);
+  /// What DoRA computes after an update: the norms of all that is adapted. 0 without DoRA.
+  double norm_seconds(int repetitions);
   /// Of one block's attention alone, forward and backward, once each.
   double attention_seconds(const ProbeBatch& batch, int repetitions);
 

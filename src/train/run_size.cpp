@@ -6,6 +6,7 @@
 #include "model/module_place.hpp"
 #include "model/peft_names.hpp"
 #include "model/tensor_list.hpp"
+#include "train/trainee.hpp"
 
 namespace lorry::train {
 
@@ -66,9 +67,21 @@ void measure_adapter(model::LoadedModel& model, const TrainOptions& options, Gro
   for (const optim::Parameter& parameter : adapter.parameters()) {
     add_tensor(parameter.name, parameter.value.size(), groups, size);
   }
+  size.warnings = warnings_of(adapter, model.config);
   size.dropout = adapter.config().lora_dropout > 0;
+  size.dora = adapter.config().use_dora;
   size.lowest = model.config.num_hidden_layers;
-  if (!adapter.embeddings().empty()) size.lowest = 0;  // block 0 reads what they give
+  // Block 0 reads what embeddings give.
+  for (const auto& entry : adapter.embeddings()) {
+    size.embeddings.push_back({entry->module, entry->update.rank});
+    size.lowest = 0;
+  }
+  for (const model::TrainedCopies::Entry& copy : adapter.copies().entries()) {
+    size.copies.push_back(copy.spec);
+    size.lowest = std::min(size.lowest, copy.spec.tensor.kind == model::TensorKind::kEmbedding
+                                            ? 0
+                                            : block_of(copy.spec.tensor.name, model.config));
+  }
   adapter.attach(decoder);
   for (const nn::Linear* linear : decoder.linears()) {
     Index ranks = 0;

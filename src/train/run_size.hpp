@@ -5,6 +5,7 @@
 
 #include "io/json_file.hpp"
 #include "model/loaded_model.hpp"
+#include "model/trained_copies.hpp"
 #include "train/options.hpp"
 
 namespace lorry::train {
@@ -16,6 +17,11 @@ struct TrainedGroup {
   Index parameters = 0;  // of all of them
 };
 
+struct EmbeddingRank {
+  std::string module;  // "model.embed_tokens"
+  Index rank = 0;
+};
+
 struct RunSize {
   Index trainable = 0;                    // parameters
   Index model = 0;                        // weights of the model
@@ -24,6 +30,10 @@ struct RunSize {
   // Of LoRA; empty and 0 with the full method.
   std::vector<Index> ranks = {};  // as in model::PassShape
   bool dropout = false;
+  bool dora = false;
+  std::vector<model::CopySpec> copies = {};  // of modules_to_save and bias
+  std::vector<EmbeddingRank> embeddings = {};
+  std::vector<std::string> warnings = {};  // as the run gives them
   Index lowest = 0;  // the lowest block that trains; the number of blocks if only the head does
 
   /// Share of the model's weights.

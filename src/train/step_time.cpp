@@ -16,9 +16,15 @@ constexpr double kWholeModelElements = 64e6;
 constexpr Index kRowStep = 32;
 constexpr Index kFewestRows = 128;
 
-/// Passes over the weights of a block: forward, by x, by the weights, and forward again.
-double passes(const TrainOptions& options) {
-  return 2.0 + (options.method == Method::kFull ? 1.0 : 0.0) + (options.grad_checkpoint ? 1.0 : 0.0);
+/// Passes over the weights of a block that trains: forward, by x, by the weights, and forward again. DoRA
+/// goes forward once more for the gradient of the magnitudes, and with dropout has two products for one
+/// everywhere.
+double passes(const TrainOptions& options, const RunSize& size) {
+  const double forward = size.dora && size.dropout ? 2.0 : 1.0;
+  double sum = 2.0 * forward;
+  if (options.grad_checkpoint) sum += forward;
+  if (options.method == Method::kFull || size.dora) sum += 1.0;
+  return sum;
 }
 
 double elements_of_block(const model::ModelConfig& config) {
@@ -28,12 +34,12 @@ double elements_of_block(const model::ModelConfig& config) {
 }
 
 /// Floating point operations of products in one row of a micro-batch.
-double flops_of_row(const model::ModelConfig& config, const TrainOptions& options, Index blocks,
-                    double share) {
+double flops_of_row(const model::ModelConfig& config, const TrainOptions& options, const RunSize& size,
+                    Index blocks, double share) {
   const double head = static_cast<double>(config.hidden_size * config.vocab_size) * share;
   const double head_passes = options.method == Method::kFull ? 3.0 : 2.0;
-  return 2.0 *
-         (passes(options) * elements_of_block(config) * static_cast<double>(blocks) + head_passes * head);
+  return 2.0 * (passes(options, size) * elements_of_block(config) * static_cast<double>(blocks) +
+                head_passes * head);
 }
 
 /// What batches are like: as long as they get, of documents of the length that a token meets on average.
@@ -58,10 +64,16 @@ ProbeBatch usual_batch(const TrainOptions& options, const model::ModelConfig& co
   return batch;
 }
 
+/// Of one micro-batch, and of what follows an update.
+struct StepParts {
+  double micro_step = 0;
+  double norms = 0;
+};
+
 /// Time of all blocks and the ends from that of one and of two blocks, with fewer rows.
-double extrapolate(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
-                   const ProbeBatch& whole, StepTime& time) {
-  const double row_flops = flops_of_row(model.config, options, 2, whole.share);
+StepParts extrapolate(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
+                      const ProbeBatch& whole, StepTime& time) {
+  const double row_flops = flops_of_row(model.config, options, size, 2, whole.share);
   const double affordable = kPartStepSeconds * time.rates.flops / row_flops;
   const Index most = static_cast<Index>(affordable) / kRowStep * kRowStep;
   ProbeBatch part = whole;
@@ -88,10 +100,13 @@ double extrapolate(const model::LoadedModel& model, const RunSize& size, const T
   }
   const auto blocks = static_cast<double>(model.config.num_hidden_layers);
   const auto below = static_cast<double>(size.lowest);  // only forward
-  const double trained = blocks - below + below / passes(options);
+  const double trained = blocks - below + below / passes(options, size);
+  const double norms = one.norm_seconds(kRepetitions);
+  const double norms_of_block = std::max(two.norm_seconds(kRepetitions) - norms, 0.0);
   time.probe_blocks = 2;
   time.probe_rows = part.rows;
-  return times * (ends + trained * block) + trained * std::max(attention, 0.0);
+  return {.micro_step = times * (ends + trained * block) + trained * std::max(attention, 0.0),
+          .norms = norms + std::max(blocks - below - 1, 0.0) * norms_of_block};
 }
 
 }  // namespace
@@ -103,18 +118,20 @@ StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size,
   StepTime time{.rates = measure_rates(model, options)};
   const ProbeBatch batch = usual_batch(options, config, data);
   const auto accumulated = static_cast<double>(options.grad_accumulation_steps);
-  const double flops = flops_of_row(config, options, config.num_hidden_layers, batch.share);
+  const double flops = flops_of_row(config, options, size, config.num_hidden_layers, batch.share);
   const bool whole = flops * static_cast<double>(batch.rows) / time.rates.flops < kWholeStepSeconds &&
                      static_cast<double>(size.model) < kWholeModelElements && size.lowest == 0;
-  double micro_step = 0;
+  StepParts parts;
   if (whole) {
-    micro_step = StepProbe(model, size, options, config.num_hidden_layers).seconds(batch, 2 * kRepetitions);
+    StepProbe probe(model, size, options, config.num_hidden_layers);
+    parts = {.micro_step = probe.seconds(batch, 2 * kRepetitions), .norms = probe.norm_seconds(kRepetitions)};
     time.probe_blocks = config.num_hidden_layers;
     time.probe_rows = batch.rows;
   } else {
-    micro_step = extrapolate(model, size, options, batch, time);
+    parts = extrapolate(model, size, options, batch, time);
   }
-  time.seconds = accumulated * micro_step + time.rates.update_seconds * static_cast<double>(size.trainable);
+  time.seconds = accumulated * parts.micro_step + parts.norms +
+                 time.rates.update_seconds * static_cast<double>(size.trainable);
   time.tokens = batch.rows * options.grad_accumulation_steps;
   time.probe_seconds = watch.seconds();
   return time;

@@ -62,15 +62,18 @@ Index Trainee::count_parameters() const {
 }
 
 std::vector<std::string> Trainee::warnings() const {
-  if (full_) return {};
+  return full_ ? std::vector<std::string>() : warnings_of(*adapter_, inputs_.model.config);
+}
+
+std::vector<std::string> warnings_of(const model::Adapter& adapter, const model::ModelConfig& config) {
   std::vector<std::string> warnings;
-  const std::vector<std::string> oversized = adapter_->oversized();
+  const std::vector<std::string> oversized = adapter.oversized();
   if (!oversized.empty()) {
     warnings.push_back(
         fmt::format("the rank is above the smaller side of {} layers ({}, ...): the rest of it is idle",
                     oversized.size(), oversized.front()));
   }
-  const std::vector<std::string> untied = adapter_->untied(inputs_.model.config);
+  const std::vector<std::string> untied = adapter.untied(config);
   if (!untied.empty()) {
     warnings.push_back(
         fmt::format("{}: trained apart from what this model ties it to, as PEFT does; merge will refuse",

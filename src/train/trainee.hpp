@@ -10,6 +10,9 @@
 
 namespace lorry::train {
 
+/// Remarks on what an adapter trains, for people.
+std::vector<std::string> warnings_of(const model::Adapter& adapter, const model::ModelConfig& config);
+
 /// Made on the inputs of a run and gone before the next one: an adapter sits beside their decoder for as long
 /// as this lives, the full method has a decoder of its own and never touches theirs.
 class Trainee {

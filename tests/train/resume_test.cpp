@@ -82,6 +82,25 @@ TEST_F(Resume, GivesTheSameBitsAndLogOfDora) {
   expect_same_wherever_it_stops();
 }
 
+TEST_F(Resume, GivesTheSameBitsAndLogOfUpdatesOfEmbeddings) {
+  options_.lora.target_modules = model::parse_target_modules("embed_tokens,q_proj");
+  options_.max_seq_length = 32;  // five sequences an epoch: stops are within the first and the second
+  options_.grad_accumulation_steps = 2;
+  options_.lr = 0.02;
+  expect_same_wherever_it_stops();
+}
+
+TEST_F(Resume, GivesTheSameBitsAndLogOfEmbeddingsThatTrainInFull) {
+  options_.lora.lora_dropout = 0.2;
+  options_.lora.target_modules = model::parse_target_modules("q_proj");
+  options_.lora.modules_to_save = {"embed_tokens"};
+  options_.max_seq_length = 32;
+  options_.grad_accumulation_steps = 2;
+  options_.lr = 0.02;
+  options_.neftune_noise_alpha = 5;
+  expect_same_wherever_it_stops();
+}
+
 TEST_F(Resume, SavesEverySoManyStepsAndLosesNoLineOfTheLogOrWritesItTwice) {
   options_.save_steps = 2;
   train(5);
