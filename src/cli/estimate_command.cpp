@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "cli/command.hpp"
+#include "cli/observation.hpp"
 #include "cli/output.hpp"
 #include "cli/plan_report.hpp"
 #include "cli/shared_options.hpp"
@@ -14,8 +15,8 @@ namespace lorry::cli {
 namespace {
 
 constexpr const char* kEstimateNotes =
-    R"(Takes the options of lorry train, so that its command line or config can be given as it is; nothing is written, and
---out has no effect. Without --data, batches are taken to be full, of documents as long as --max-seq-length, and every
+    R"(Takes the options of lorry train, so that its command line or config can be given as it is; nothing is written.
+What does not bear on memory and time, such as --out, --seed and what is observed, has no effect. Without --data, batches are taken to be full, of documents as long as --max-seq-length, and every
 token to be learnt. Weights are not read: memory follows from config.json and the headers of the safetensors, time from
 a few seconds of measurements on made-up weights of the same shapes.
 
@@ -26,6 +27,8 @@ Examples:
 
 struct EstimateFlags {
   train::TrainOptions train;
+  ObservationFlags observation;
+  bool dry_run = false;
   bool memory_only = false;
   bool json = false;
 };
@@ -41,6 +44,7 @@ void run(const OptionTable& table, EstimateFlags& flags) {
   train::TrainOptions& options = flags.train;
   choose_duration(table, options);
   check_lora_options(table, options);
+  check_observation(table, flags.observation, options);
   use_base_model(options.model, options.adapter);
   train::RunInputs inputs = open(options);
   train::check_run(inputs, options);
@@ -49,18 +53,21 @@ void run(const OptionTable& table, EstimateFlags& flags) {
   Index steps = options.steps.value_or(0);
   train::RunSize size;
   train::MemoryParts memory;
+  std::vector<std::string> warnings;
   if (has_data) {
     const train::DryRun plan = train::plan_run(inputs, options);
     size = plan.size;
     memory = plan.memory;
     steps = plan.steps;
+    warnings = plan.warnings;
   } else {
     size = train::measure_run(inputs.model, options);
     memory = train::predict_memory(inputs, size, options);
+    warnings = size.warnings;
+    const auto warning = train::memory_warning(memory, options.method, available);
+    if (warning) warnings.push_back(*warning);
   }
-  if (const auto warning = train::memory_warning(memory, options.method, available)) {
-    print_note("warning: " + *warning);
-  }
+  for (const std::string& warning : warnings) print_note("warning: " + warning);
   io::OrderedJson json = {{"memory", train::to_json(memory)}, {"trainable_parameters", size.trainable}};
   if (available) json["available_memory"] = *available;
   std::string text = memory_text(memory, available);
@@ -89,7 +96,10 @@ Command make_estimate_command() {
   add_train_options(table, flags->train, "as for lorry train; nothing is written");
   for (const char* name : {"data", "out"}) table.find(name)->required = false;
   add_checkpoint_options(table, flags->train);
+  add_observation_options(table, flags->observation, flags->train);
   table.group("Estimate");
+  table.add("dry-run", "", bind_switch(flags->dry_run), "of lorry train's command line; nothing runs anyway")
+      .in_config = false;
   table.add("memory-only", "", bind_switch(flags->memory_only), "measures nothing, and says nothing of time")
       .in_config = false;
   add_json_option(table, flags->json, "the result as one JSON object on standard output");

@@ -4,6 +4,20 @@
 
 namespace lorry::cli {
 
+namespace {
+
+/// What DoRA changes is of full rank: there are no few directions to look at.
+void refuse_xray_of_dora(const train::TrainOptions& options) {
+  if (options.xray_steps == 0 || options.method == train::Method::kFull) return;
+  const bool dora =
+      options.adapter.empty() ? options.lora.use_dora : model::load_peft_config(options.adapter).use_dora;
+  if (!dora) return;
+  throw UsageError(
+      "[train] --xray-steps: has no meaning with DoRA, whose change has full rank; expected it without");
+}
+
+}  // namespace
+
 void add_observation_options(OptionTable& table, ObservationFlags& flags, train::TrainOptions& options) {
   constexpr Index kMostTokens = Index{1} << 30;
   table.group("Observation");
@@ -39,6 +53,7 @@ void check_observation(const OptionTable& table, const ObservationFlags& flags,
         "the "
         "tuned model when it is done)");
   }
+  refuse_xray_of_dora(options);
   if (!flags.tensorboard && !flags.logging_dir.empty()) {
     throw UsageError("[train] --logging-dir: has no effect with --report-to none; expected one of them");
   }

@@ -69,14 +69,15 @@ io::OrderedJson time_json(const train::StepTime& time, Index steps) {
   return json;
 }
 
-std::string dry_run_text(const train::TrainOptions& options, const train::DryRun& plan) {
+std::string dry_run_text(const train::TrainOptions& options, const train::DryRun& plan,
+                         const train::StepTime& time) {
   std::string text = groups_text(plan.size) + "\n";
   text += fmt::format("{} steps of {} x {} sequences of up to {} tokens: {:.3g} epochs, {} tokens\n",
                       plan.steps, options.grad_accumulation_steps, options.batch_size, plan.max_seq_length,
                       plan.epochs, plan.tokens);
   text += fmt::format("{}: {}\n\n", options.method == train::Method::kLora ? "adapter" : "model",
                       format_bytes(plan.result_bytes));
-  return text + memory_text(plan.memory, plan.available);
+  return text + memory_text(plan.memory, plan.available) + "\n" + time_text(time, plan.steps);
 }
 
 io::OrderedJson options_json(const OptionTable& table, const std::function<bool(const Option&)>& include) {
@@ -95,7 +96,7 @@ io::OrderedJson options_json(const OptionTable& table, const std::function<bool(
   return json;
 }
 
-io::OrderedJson dry_run_json(io::OrderedJson config, const train::DryRun& plan) {
+io::OrderedJson dry_run_json(io::OrderedJson config, const train::DryRun& plan, const train::StepTime& time) {
   io::OrderedJson json = {{"config", std::move(config)},
                           {"trainable_parameters", plan.size.trainable},
                           {"model_parameters", plan.size.model},
@@ -107,6 +108,7 @@ io::OrderedJson dry_run_json(io::OrderedJson config, const train::DryRun& plan) 
                           {"result_bytes", plan.result_bytes},
                           {"memory", train::to_json(plan.memory)}};
   if (plan.available) json["available_memory"] = *plan.available;
+  json.update(time_json(time, plan.steps));
   json["warnings"] = plan.warnings;
   return json;
 }

@@ -16,10 +16,11 @@ std::string memory_text(const train::MemoryParts& parts, const std::optional<Ind
 std::string time_text(const train::StepTime& time, Index steps);
 io::OrderedJson time_json(const train::StepTime& time, Index steps);
 
-/// Trained parameters by module, steps and tokens, memory, the result's size.
-std::string dry_run_text(const train::TrainOptions& options, const train::DryRun& plan);
+/// Trained parameters by module, steps and tokens, the result's size, memory, time.
+std::string dry_run_text(const train::TrainOptions& options, const train::DryRun& plan,
+                         const train::StepTime& time);
 /// The same, with the config that repeats the run (options_json).
-io::OrderedJson dry_run_json(io::OrderedJson config, const train::DryRun& plan);
+io::OrderedJson dry_run_json(io::OrderedJson config, const train::DryRun& plan, const train::StepTime& time);
 
 /// Every option of a config that has a value, by its YAML key: numbers and switches as such.
 io::OrderedJson options_json(const OptionTable& table, const std::function<bool(const Option&)>& include);

@@ -20,6 +20,7 @@
 #include "io/text_file.hpp"
 #include "train/check_run.hpp"
 #include "train/diverged.hpp"
+#include "train/output_folder.hpp"
 
 namespace lorry::cli {
 
@@ -46,16 +47,6 @@ struct TrainFlags {
   bool dry_run = false;
   bool json = false;
 };
-
-/// What DoRA changes is of full rank: there are no few directions to look at.
-void refuse_xray_of_dora(const train::TrainOptions& options) {
-  if (options.xray_steps == 0 || options.method == train::Method::kFull) return;
-  const bool dora =
-      options.adapter.empty() ? options.lora.use_dora : model::load_peft_config(options.adapter).use_dora;
-  if (!dora) return;
-  throw UsageError(
-      "[train] --xray-steps: has no meaning with DoRA, whose change has full rank; expected it without");
-}
 
 /// Which options repeat this run.
 std::function<bool(const Option&)> repeating(const TrainFlags& flags) {
@@ -106,17 +97,25 @@ train::RunResult train_and_report(const OptionTable& table, const train::TrainOp
   }
 }
 
-/// What the run would be, without it.
+/// What the run would be, without it; refuses and warns as it does.
 void print_plan(const OptionTable& table, TrainFlags& flags) {
   train::TrainOptions& options = flags.train;
   train::check_options(options);
+  const bool finished = train::check_output_folder(options);
   train::RunInputs inputs = train::open_inputs(options);
   const train::DryRun plan = train::plan_run(inputs, options);
+  const Index done = train::check_earlier_start(inputs, options, finished);
+  train::check_event_folder(options.out, flags.observation.logging_dir);
   options.dtype = inputs.model.decoder->compute();
   options.max_seq_length = inputs.max_seq_length;
   for (const std::string& warning : plan.warnings) print_note("warning: " + warning);
-  if (flags.json) return print_json(dry_run_json(options_json(table, repeating(flags)), plan));
-  print_out(to_yaml(table, repeating(flags)) + "\n" + dry_run_text(options, plan));
+  if (done > 0) {
+    print_note(fmt::format("note: {} of {} steps are done already{}", done, plan.steps,
+                           finished ? ": the run is finished, and would do nothing" : ""));
+  }
+  const train::StepTime time = train::predict_step_time(inputs.model, plan.size, options, &inputs.data);
+  if (flags.json) return print_json(dry_run_json(options_json(table, repeating(flags)), plan, time));
+  print_out(to_yaml(table, repeating(flags)) + "\n" + dry_run_text(options, plan, time));
 }
 
 void warn_of_memory(train::RunInputs& inputs, const train::TrainOptions& options) {
@@ -131,12 +130,11 @@ void run(const OptionTable& table, TrainFlags& flags) {
   choose_duration(table, options);
   check_lora_options(table, options);
   check_observation(table, flags.observation, options);
-  refuse_xray_of_dora(options);
   use_base_model(options.model, options.adapter);
   options.lr = options.learning_rate();
-  if (flags.dry_run) return print_plan(table, flags);
   TrainReport report(options);
   Observation observation(flags.observation, options, report);
+  if (flags.dry_run) return print_plan(table, flags);
   RunStory story{.started = std::time(nullptr)};
   train::RunObserver observer;
   observer.on_open = [&](train::RunInputs& inputs) { warn_of_memory(inputs, options); };
@@ -180,7 +178,7 @@ Command make_train_command() {
   table.group("Plan");
   table
       .add("dry-run", "", bind_switch(flags->dry_run),
-           "prints the options as resolved, what trains, steps, tokens and memory; writes nothing")
+           "prints the options as resolved, what trains, steps, tokens, memory and time; writes nothing")
       .in_config = false;
   add_json_option(table, flags->json, "the result as one JSON object on standard output");
   command.run = [flags](OptionTable& options) { run(options, *flags); };

@@ -64,7 +64,7 @@ void TrainReport::start(const train::RunPlan& plan) {
   line("computing", computing_);
   setup_.emplace_back("schedule", schedule_line(options_, plan));
   line("schedule", setup_.back().second);
-  for (const std::string& warning : plan.warnings) line("warning", warning);
+  for (const std::string& warning : plan.warnings) print_note("warning: " + warning);
   if (first_step_ > 0) line("resuming", fmt::format("after step {} of {}", first_step_, total_steps_));
   // Else when the first held-out loss is there.
   if (!plan.eval_data || first_step_ > 0) start_progress();

@@ -82,6 +82,11 @@ std::string as_code(std::string_view text) {
   return out + '\n';
 }
 
+/// The format wants UTF-8, which a path need not be.
+std::string writer_of(const fs::path& out) {
+  return fmt::format("lorry train --out {}", report::printable(fs::weakly_canonical(out).string()));
+}
+
 void remove_file(const fs::path& path) {
   std::error_code failure;
   fs::remove(path, failure);
@@ -89,6 +94,22 @@ void remove_file(const fs::path& path) {
 }
 
 }  // namespace
+
+void check_event_folder(const fs::path& out, const fs::path& folder) {
+  std::error_code failure;
+  if (folder.empty() || !fs::exists(folder, failure)) return;
+  if (!fs::is_directory(folder, failure)) {
+    throw Error("[train] --logging-dir {}: cannot make the folder: Not a directory", folder.string());
+  }
+  const std::string writer = writer_of(out);
+  for (const fs::path& path : event_files(folder)) {
+    if (look_at(path, 0).writer == writer) continue;
+    throw Error(
+        "[train] --logging-dir {}: found {} of another run; expected a folder without events (TensorBoard "
+        "shows several runs from folders side by side)",
+        folder.string(), path.filename().string());
+  }
+}
 
 EventWriter::EventWriter(const fs::path& out, fs::path folder, Index first_step)
     : folder_(std::move(folder)) {
@@ -99,24 +120,15 @@ EventWriter::EventWriter(const fs::path& out, fs::path folder, Index first_step)
   if (failure) {
     throw Error("[train] --logging-dir {}: cannot make the folder: {}", folder_.string(), failure.message());
   }
-  // The format wants UTF-8, which a path need not be.
-  const std::string writer =
-      fmt::format("lorry train --out {}", report::printable(fs::weakly_canonical(out).string()));
-  cut_earlier(writer, own_folder, first_step);
+  if (!own_folder) check_event_folder(out, folder_);
+  const std::string writer = writer_of(out);
+  cut_earlier(first_step);
   open_file(writer);
   if (first_step > 0) file_->append(io::record_frame(restart_event(now(), first_step + 1)));
 }
 
-void EventWriter::cut_earlier(const std::string& writer, bool own_folder, Index first_step) const {
-  const std::vector<fs::path> files = event_files(folder_);
-  for (const fs::path& path : files) {
-    if (own_folder || look_at(path, 0).writer == writer) continue;
-    throw Error(
-        "[train] --logging-dir {}: found {} of another run; expected a folder without events (TensorBoard "
-        "shows several runs from folders side by side)",
-        folder_.string(), path.filename().string());
-  }
-  for (const fs::path& path : files) {
+void EventWriter::cut_earlier(Index first_step) const {
+  for (const fs::path& path : event_files(folder_)) {
     const EarlierFile found = look_at(path, first_step);
     if (first_step == 0 || !found.has_events) {
       remove_file(path);

@@ -12,6 +12,10 @@ namespace lorry::train {
 
 inline constexpr std::string_view kEventFolder = "runs";  // in the output folder
 
+/// Throws Error where `folder` cannot be one or holds events of another run than that of `out`, with whose
+/// curves those would be mixed. Empty: the run's own, always good. Writes nothing.
+void check_event_folder(const std::filesystem::path& out, const std::filesystem::path& folder);
+
 /// Every start of a run writes a file of its own, and first takes from those of earlier starts what lies
 /// behind the step from which the run goes on: together they hold every step once, wherever the run was
 /// killed. Readers that look on meanwhile are told.
@@ -19,8 +23,7 @@ class EventWriter {
  public:
   /// `out`: of the run. `folder`: where the files go; empty: OUT/runs. `first_step`: steps done already, of
   /// which nothing is written again; 0: the run starts afresh, and what was there of it goes. Throws Error
-  /// where it cannot write, or where `folder` holds events of another run, whose curves would be mixed with
-  /// these.
+  /// where it cannot write, and as check_event_folder does.
   EventWriter(const std::filesystem::path& out, std::filesystem::path folder, Index first_step);
 
   /// A line of log.jsonl: its curves (train/log_scalars.hpp), and its samples as text. Lines with nothing of
@@ -32,7 +35,7 @@ class EventWriter {
   void sync() { file_->sync(); }
 
  private:
-  void cut_earlier(const std::string& writer, bool own_folder, Index first_step) const;
+  void cut_earlier(Index first_step) const;
   void open_file(const std::string& writer);
   void add_text(Index step, std::string_view tag, std::string_view text);
 

@@ -85,6 +85,7 @@ DryRun plan_run(RunInputs& inputs, const TrainOptions& options) {
   plan.memory = predict_memory(inputs, plan.size, options);
   plan.available = available_memory();
   plan.warnings = inputs.warnings;
+  plan.warnings.insert(plan.warnings.end(), plan.size.warnings.begin(), plan.size.warnings.end());
   if (const auto warning = memory_warning(plan.memory, options.method, plan.available)) {
     plan.warnings.push_back(*warning);
   }

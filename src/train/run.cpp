@@ -78,6 +78,13 @@ std::optional<RunRecord> find_start(const TrainOptions& options, const RunRecord
   return then;
 }
 
+/// Of a run that its folder holds the result of.
+RunRecord read_finished(const TrainOptions& options, const RunRecord& now) {
+  RunRecord then = read_run_record(options.out);
+  check_same_run(options.out, then, now);
+  return then;
+}
+
 RunResult make_result(const RunState& state, RunEnd end) {
   return {.end = end,
           .steps = state.step,
@@ -200,11 +207,7 @@ RunResult run_training(const TrainOptions& options, const RunObserver& observer)
   const OutputFolder held(options);
   RunInputs inputs = open_inputs(options);
   RunRecord record = make_record(inputs, options);
-  if (held.finished()) {
-    const RunRecord then = read_run_record(options.out);
-    check_same_run(options.out, then, record);
-    return make_result(then.state, RunEnd::kFinishedEarlier);
-  }
+  if (held.finished()) return make_result(read_finished(options, record).state, RunEnd::kFinishedEarlier);
   remove_unfinished_checkpoints(options.out);
   return run_held(inputs, options, observer, &record);
 }
@@ -214,6 +217,14 @@ RunResult run_on(RunInputs& inputs, const TrainOptions& options, const RunObserv
   check_options(options);
   const OutputFolder held(options);
   return run_held(inputs, options, observer, nullptr);
+}
+
+Index check_earlier_start(const RunInputs& inputs, const TrainOptions& options, bool finished) {
+  if (!options.resume) return 0;
+  const RunRecord now = make_record(inputs, options);
+  if (finished) return read_finished(options, now).state.step;
+  const std::optional<RunRecord> start = find_start(options, now);
+  return start ? start->state.step : 0;
 }
 
 }  // namespace lorry::train

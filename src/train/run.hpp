@@ -91,9 +91,13 @@ struct RunResult {
 /// before any work where the folder cannot be written or already holds weights.
 RunResult run_training(const TrainOptions& options, const RunObserver& observer);
 
-/// The same on inputs that are open already: of `options`, those that open_inputs reads have no effect here.
-/// The inputs are afterwards as they were, also after an Error, and the result is bit for bit that of
-/// run_training. Such a run keeps no checkpoints and no record of its state.
+/// What run_training would refuse of an earlier start of the run in options.out; writes nothing. `finished`:
+/// as check_output_folder gives it. The steps that are done already. Throws Error.
+Index check_earlier_start(const RunInputs& inputs, const TrainOptions& options, bool finished);
+
+/// The same as run_training on inputs that are open already: of `options`, those that open_inputs reads have
+/// no effect here. The inputs are afterwards as they were, also after an Error, and the result is bit for bit
+/// that of run_training. Such a run keeps no checkpoints and no record of its state.
 RunResult run_on(RunInputs& inputs, const TrainOptions& options, const RunObserver& observer);
 
 }  // namespace lorry::train

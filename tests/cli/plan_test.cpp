@@ -1,7 +1,10 @@
 // lorry train --dry-run and lorry estimate: what a run will be, without one.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 
 #include "cli/program.hpp"
+#include "io/file_descriptor.hpp"
 #include "io/io_support.hpp"
 #include "io/json_file.hpp"
 #include "train/plan.hpp"
@@ -69,6 +72,86 @@ TEST_F(Plan, DryRunTellsWhatTheRunThenDoes) {
   EXPECT_EQ(plan["memory"]["optimizer"].get<Index>(), 8 * plan["trainable_parameters"].get<Index>());
 }
 
+TEST_F(Plan, DryRunPredictsTheTimeAsEstimateDoes) {
+  const Outcome dry = run_lorry(options({"train"}, {"--steps", "3", "--dry-run"}));
+  ASSERT_EQ(dry.code, 0) << dry.err;
+  for (const char* words : {"peak memory", "time per step: ", "\n3 steps: ", "measurements"}) {
+    EXPECT_NE(dry.out.find(words), std::string::npos) << dry.out << "  lacks: " << words;
+  }
+  const io::Json json = parse(run_lorry(options({"train"}, {"--steps", "3", "--dry-run", "--json"})));
+  EXPECT_GT(json["seconds_per_step"].get<double>(), 0);
+  EXPECT_DOUBLE_EQ(json["seconds"].get<double>(), 3 * json["seconds_per_step"].get<double>());
+}
+
+TEST_F(Plan, DryRunRefusesAndLeavesTheFolderAsTheRunWould) {
+  const auto refused = [&](const std::string& out, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"train",     "--model", path("model"), "--data", path("data.jsonl"),
+                                          "--threads", "1",       "--steps",     "2",      "--max-seq-length",
+                                          "64",        "--out",   path(out)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome run = run_lorry(arguments);
+    arguments.emplace_back("--dry-run");
+    const Outcome dry = run_lorry(arguments);
+    EXPECT_NE(run.code, 0) << out;
+    EXPECT_EQ(dry.code, run.code) << dry.err;
+    EXPECT_EQ(dry.err, run.err);
+    return run.err;
+  };
+  io::put(scratch_ / "file", "");
+  EXPECT_NE(refused("file", {}).find("cannot make the folder"), std::string::npos);
+  EXPECT_NE(refused("file/below", {}).find("cannot make the folder"), std::string::npos);
+  EXPECT_NE(refused("model", {}).find("is what the run starts from"), std::string::npos);
+  ASSERT_EQ(run_lorry(options({"train"}, {"--steps", "2"})).code, 0);
+  EXPECT_NE(refused("out", {}).find("already holds adapter_model.safetensors"), std::string::npos);
+  EXPECT_NE(refused("out", {"--resume", "--rank", "3"}).find("rank: 8, now 3"), std::string::npos);
+  EXPECT_NE(refused("new", {"--logging-dir", path("out") + "/runs"}).find("of another run"),
+            std::string::npos);
+  EXPECT_NE(refused("new", {"--sample-prompts", path("none.jsonl")}).find("none.jsonl"), std::string::npos);
+  std::filesystem::create_directory(scratch_ / "held");
+  const io::FileDescriptor held(::open(path("held").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  ASSERT_EQ(::flock(held.get(), LOCK_EX), 0);
+  EXPECT_NE(refused("held", {}).find("another run is writing there"), std::string::npos);
+  const Outcome again = run_lorry(options({"train"}, {"--steps", "2", "--resume", "--dry-run"}));
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_NE(again.err.find("note: 2 of 2 steps are done already: the run is finished"), std::string::npos)
+      << again.err;
+}
+
+TEST_F(Plan, DryRunAndEstimateWarnOfTiedWeightsAsTheRunDoes) {
+  std::string config = io::get(scratch_ / "parts/config.json");
+  const std::string untied = "\"tie_word_embeddings\": false";
+  ASSERT_NE(config.find(untied), std::string::npos);
+  config.replace(config.find(untied), untied.size(), "\"tie_word_embeddings\": true");
+  io::put(scratch_ / "tied.json", config);
+  const Outcome made = run_lorry({"init", "--config", path("tied.json"), "--tokenizer",
+                                  path("parts/tokenizer.json"), "--out", path("tied"), "--dtype", "f32"});
+  ASSERT_EQ(made.code, 0) << made.err;
+  const std::vector<std::string> more = {"--model",
+                                         path("tied"),
+                                         "--data",
+                                         path("data.jsonl"),
+                                         "--out",
+                                         path("out"),
+                                         "--threads",
+                                         "1",
+                                         "--max-seq-length",
+                                         "64",
+                                         "--steps",
+                                         "1",
+                                         "--modules-to-save",
+                                         "embed_tokens"};
+  for (const std::vector<std::string>& first : std::vector<std::vector<std::string>>{
+           {"train", "--dry-run"}, {"estimate", "--memory-only"}, {"train"}}) {
+    std::vector<std::string> arguments = first;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Outcome outcome = run_lorry(arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_NE(outcome.err.find("model.embed_tokens: trained apart from what this model ties it to"),
+              std::string::npos)
+        << first[0] << outcome.err;
+  }
+}
+
 TEST_F(Plan, DryRunPrintsAConfigThatRepeatsTheRun) {
   const Outcome outcome = run_lorry(options({"train"}, {"--rank", "4", "--steps", "3", "--dry-run"}));
   ASSERT_EQ(outcome.code, 0) << outcome.err;
@@ -98,6 +181,22 @@ TEST_F(Plan, EstimateNeedsNoDataAndWritesNothing) {
   const io::Json memory = parse(run_lorry(options({"estimate"}, {"--memory-only", "--json"})));
   EXPECT_FALSE(memory.contains("seconds_per_step"));
   EXPECT_FALSE(std::filesystem::exists(scratch_ / "out"));
+}
+
+TEST_F(Plan, EstimateTakesTheConfigAndTheCommandLineOfARun) {
+  const Outcome run = run_lorry(options(
+      {"train"}, {"--steps", "2", "--xray-steps", "1", "--sample-prompts", "say", "--sample-tokens", "2"}));
+  ASSERT_EQ(run.code, 0) << run.err;
+  const io::Json json =
+      parse(run_lorry({"estimate", "--config", path("out/train.yaml"), "--memory-only", "--json"}));
+  EXPECT_GT(json["memory"]["total"].get<Index>(), 0);
+  parse(run_lorry(options({"estimate"}, {"--memory-only", "--json", "--dry-run", "--report-to", "none",
+                                         "--resume", "--save-steps", "1", "--xray-steps", "1"})));
+  io::put(scratch_ / "wrong.yaml", "model: " + path("model") + "\nxray_step: 3\n");
+  const Outcome wrong = run_lorry({"estimate", "--config", path("wrong.yaml"), "--memory-only"});
+  EXPECT_NE(wrong.code, 0);
+  EXPECT_NE(wrong.err.find("unknown key \"xray_step\"; did you mean \"xray-steps\""), std::string::npos)
+      << wrong.err;
 }
 
 TEST(MemoryWarning, ComesWhereTheRunDoesNotFit) {
