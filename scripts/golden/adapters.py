@@ -50,7 +50,6 @@ ACCEPTED = {
 
 # case: (field that the error must name, arguments)
 REFUSED = {
-    "trainable_token_indices": ("trainable_token_indices", dict(trainable_token_indices=[5])),
     "layer_replication": ("layer_replication", dict(layer_replication=[[0, 2], [1, 2]])),
     "target_parameters": ("target_parameters", dict(target_parameters=["mlp.experts.down_proj"])),
     "alora": ("alora_invocation_tokens", dict(alora_invocation_tokens=[7, 8])),

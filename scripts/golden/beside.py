@@ -22,6 +22,9 @@ from support import loss_sum, make_deterministic, provenance, save_adapter, save
 
 SEED, TIME, STEPS = 71, 23, 6
 QV = ["q_proj", "v_proj"]
+TOKENS, HEAD = [35, 60, 82, 31, 7], [60, 5]
+BOTH = {"embed_tokens": TOKENS, "lm_head": HEAD}
+GPT2 = ["c_attn", "wpe"]
 
 # case: (family, arguments)
 CASES = {
@@ -46,8 +49,19 @@ CASES = {
     "embed_alone_tied": ("llama3", dict(target_modules=["embed_tokens"])),
     "embed_gpt2": ("gpt2", dict(target_modules=["wte", "wpe", "c_attn"], modules_to_save=["ln_f"], bias="lora_only")),
     "embed_positions": ("gpt2", dict(target_modules=["wpe"])),
+    # Each document has some of the tokens, in another order.
+    "tokens": ("llama", dict(target_modules=QV, trainable_token_indices=TOKENS)),
+    "tokens_both": ("llama", dict(target_modules=QV, trainable_token_indices=BOTH)),
+    "tokens_head": ("llama", dict(target_modules=["lm_head"], trainable_token_indices={"embed_tokens": TOKENS})),
+    "tokens_head_alone": ("qwen2", dict(target_modules=["o_proj"], trainable_token_indices={"lm_head": HEAD})),
+    "tokens_tied": ("llama3", dict(target_modules=QV, trainable_token_indices=TOKENS)),
+    "tokens_tied_named": ("qwen3", dict(target_modules=QV, trainable_token_indices=BOTH | {"lm_head": TOKENS})),
+    "tokens_tied_apart": ("qwen3", dict(target_modules=QV, trainable_token_indices=BOTH)),
+    "tokens_tied_head": ("llama3", dict(target_modules=["q_proj", "lm_head"], trainable_token_indices=TOKENS)),
+    "tokens_gpt2": ("gpt2", dict(target_modules=GPT2, modules_to_save=["ln_f"], trainable_token_indices=TOKENS)),
 }
 NO_MERGE = ("embed_alone_tied", "embed_gpt2", "lora_bias_llama", "saved_tied_head", "saved_tied_both")
+NO_MERGE += ("tokens_tied_apart", "tokens_tied_head")
 
 
 def file_name(name):

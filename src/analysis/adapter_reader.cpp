@@ -124,6 +124,7 @@ class AdapterUpdates : public UpdateSource {
     // full; they are no part of ΔW.
     if (model::base_module_of(tensor.name) || model::module_of(tensor.name, model::kLoraBBias)) return;
     if (model::embedding_module_of(tensor.name)) return;  // no map of inputs to outputs
+    if (model::module_of(tensor.name, model::kTokenRows)) return;
     if (!a && !b) {
       throw Error("[load] {}: tensor {}: found no lora_A or lora_B of a linear layer; expected names like {}",
                   path(), io::in_quotes(tensor.name),

@@ -24,7 +24,7 @@ struct Binding {
   /// For Option::repeated where one text cannot hold all: the texts that read would take. A YAML config has
   /// them as a list, or if they are pairs as a mapping.
   std::function<std::vector<std::string>()> items = {};
-  bool is_pairs = false;  // each text is "KEY=VALUE"
+  bool is_pairs = false;  // each text is "KEY=VALUE", or none is
 };
 
 /// Numbers from `low` to `high`; ends that are open are left out themselves.

@@ -35,7 +35,9 @@ struct EstimateFlags {
 
 train::RunInputs open(const train::TrainOptions& options) {
   if (!options.data.empty()) return train::open_inputs(options);
-  train::RunInputs inputs{.model = model::open_model(options.model, {}, options.dtype, options.threads)};
+  const model::VocabularyChange vocabulary = {.adapter = options.adapter, .added_tokens = options.add_tokens};
+  train::RunInputs inputs{.model =
+                              model::open_base(options.model, vocabulary, options.dtype, options.threads)};
   inputs.max_seq_length = options.sequence_length(inputs.model.config.max_position_embeddings);
   return inputs;
 }

@@ -143,6 +143,10 @@ std::string adapter_text(const std::filesystem::path& path, const model::Adapter
     text += line("embeddings", fmt::format("{} adapted", summary.embedding_halves / 2));
   }
   if (config.lora_bias) text += line("lora bias", "a trained bias beside every B");
+  if (summary.token_rows > 0) {
+    text += line("beside them", fmt::format("{} rows of the embedding or the head (trainable_token_indices)",
+                                            summary.token_rows));
+  }
   if (summary.copies > 0) {
     text += line("beside them",
                  fmt::format("{} tensors of the base model, trained in full (modules_to_save: {}; bias: {})",
@@ -188,6 +192,7 @@ io::OrderedJson adapter_json(const std::filesystem::path& path, const model::Ada
           {"use_dora", config.use_dora},
           {"target_modules", targets_json(config.target_modules)},
           {"modules_to_save", config.modules_to_save},
+          {"trainable_token_indices", model::to_json(config.trainable_token_indices)},
           {"bias", word_of(config.bias)},
           {"lora_bias", config.lora_bias},
           {"exclude_modules", targets_json(config.filter.exclude_modules)},
@@ -197,6 +202,7 @@ io::OrderedJson adapter_json(const std::filesystem::path& path, const model::Ada
           {"bytes", summary.bytes},
           {"base_weights", summary.base_weights},
           {"trained_copies", summary.copies},
+          {"trained_token_rows", summary.token_rows},
           {"adapted_embeddings", summary.embedding_halves / 2},
           {"modules", std::move(modules)}};
 }

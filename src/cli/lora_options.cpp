@@ -1,6 +1,6 @@
 #include "cli/lora_options.hpp"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <limits>
@@ -49,7 +49,68 @@ Binding bind_layers(std::vector<Index>& to) {
   return binding;
 }
 
+/// "embed_tokens=5,17", or "5,17" for the input embedding.
+std::string indices_text(const model::TokenIndices& named) {
+  const std::string ids = fmt::format("{}", fmt::join(named.ids, ","));
+  return named.module.empty() ? ids : fmt::format("{}={}", named.module, ids);
+}
+
 }  // namespace
+
+Binding bind_token_indices(std::vector<model::TokenIndices>& to) {
+  const auto read = [&to](const std::string& text) {
+    const std::size_t split = text.rfind('=');
+    const std::string name = split == std::string::npos ? "" : text.substr(0, split);
+    std::vector<Index> ids;
+    if (split == 0 || !bind_integers(ids, 0).read(split == std::string::npos ? text : text.substr(split + 1)))
+      return false;
+    const auto same =
+        std::find_if(to.begin(), to.end(), [&](const auto& before) { return before.module == name; });
+    if (same != to.end()) {
+      same->ids.insert(same->ids.end(), ids.begin(), ids.end());
+      return true;
+    }
+    if (!to.empty() && (name.empty() || to.front().module.empty())) return false;
+    to.push_back({name, std::move(ids)});
+    return true;
+  };
+  const auto items = [&to] {
+    std::vector<std::string> texts;
+    if (to.size() == 1 && to.front().module.empty()) {  // a list of its own, as in PEFT
+      texts.reserve(to.front().ids.size());
+      for (const Index id : to.front().ids) texts.push_back(fmt::format("{}", id));
+      return texts;
+    }
+    texts.reserve(to.size());
+    for (const model::TokenIndices& named : to) texts.push_back(indices_text(named));
+    return texts;
+  };
+  return {.read = read,
+          .show =
+              [&to] {
+                std::string text;
+                for (const model::TokenIndices& named : to) {
+                  if (!text.empty()) text += ' ';
+                  text += indices_text(named);
+                }
+                return text;
+              },
+          .expected = "token ids separated by commas, or NAME=IDS for each table",
+          .items = items,
+          .is_pairs = true};
+}
+
+Binding bind_new_tokens(std::vector<std::string>& to) {
+  Binding binding = bind_texts(to);
+  binding.read = [&to](const std::string& text) {
+    const std::vector<std::string> tokens = model::split_names(text);
+    if (tokens.empty()) return false;
+    to.insert(to.end(), tokens.begin(), tokens.end());
+    return true;
+  };
+  binding.expected = "tokens separated by commas";
+  return binding;
+}
 
 std::string_view method_name(const model::PeftConfig& lora) {
   if (lora.use_dora) return lora.use_rslora ? "DoRA with rsLoRA's scale" : "DoRA";

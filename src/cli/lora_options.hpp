@@ -11,6 +11,12 @@ void add_start_option(OptionTable& table, model::PeftConfig& lora);
 /// exclude-modules, layers-to-transform, layers-pattern, rank-pattern, alpha-pattern. Borrows the config.
 void add_selection_options(OptionTable& table, model::PeftConfig& lora);
 
+/// Token ids separated by commas, or NAME=IDS for a table of that name; for Option::repeated.
+Binding bind_token_indices(std::vector<model::TokenIndices>& to);
+
+/// Texts separated by commas; for Option::repeated.
+Binding bind_new_tokens(std::vector<std::string>& to);
+
 /// "LoRA", "rsLoRA", "DoRA", "DoRA with rsLoRA's scale".
 std::string_view method_name(const model::PeftConfig& lora);
 

@@ -21,7 +21,8 @@ std::string replaced(std::string_view text, char from, char to) {
 
 void emit_items(const Binding& binding, YAML::Emitter& emitter) {
   const std::vector<std::string> items = binding.items();
-  if (!binding.is_pairs) {
+  const bool pairs = binding.is_pairs && !items.empty() && items.front().find('=') != std::string::npos;
+  if (!pairs) {
     emitter << items;
     return;
   }

@@ -63,7 +63,8 @@ void add_lora_options(OptionTable& table, train::TrainOptions& options) {
 }
 
 /// What trains beside A and B.
-void add_beside_options(OptionTable& table, model::PeftConfig& lora) {
+void add_beside_options(OptionTable& table, train::TrainOptions& options) {
+  model::PeftConfig& lora = options.lora;
   table.add("modules-to-save", "NAMES", bind_names(lora.modules_to_save),
             "modules that train in full and are saved with the adapter, by the ends of their names: "
             "lm_head,embed_tokens");
@@ -72,6 +73,16 @@ void add_beside_options(OptionTable& table, model::PeftConfig& lora) {
       bind_choice<model::BiasTraining>(lora.bias, {model::kBiasWords.begin(), model::kBiasWords.end()}),
       "the model's own biases that train and are saved with the adapter: none, all, or lora_only: those "
       "of the adapted layers");
+  table
+      .add("trainable-token-indices", "[NAME=]IDS", bind_token_indices(lora.trainable_token_indices),
+           "tokens whose rows of the embedding train and are saved with the adapter: 5,17; a tied head "
+           "follows; lm_head=5,17: rows of the head")
+      .repeated = true;
+  table
+      .add("add-tokens", "TOKENS", bind_new_tokens(options.add_tokens),
+           "special tokens that are new to the tokenizer, separated by commas: their rows of embedding and "
+           "head train, and the adapter's folder has the tokenizer that knows them")
+      .repeated = true;
   table.add("lora-bias", "", bind_switch(lora.lora_bias), "a trained bias beside every B");
 }
 
@@ -181,7 +192,7 @@ void add_train_options(OptionTable& table, train::TrainOptions& options, std::st
   add_data_options(table, options, std::move(out_help));
   add_reading_options(table, options.reading);
   add_lora_options(table, options);
-  add_beside_options(table, options.lora);
+  add_beside_options(table, options);
   add_optimizer_options(table, options);
   add_schedule_options(table, options);
   add_duration_options(table, options);

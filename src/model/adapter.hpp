@@ -1,4 +1,5 @@
-// model/adapter.hpp: the low-rank updates of one model: made, attached, trained, taken off.
+// model/adapter.hpp: the low-rank updates of one model, and what trains beside them: made, attached, trained,
+// taken off.
 #pragma once
 #include <memory>
 #include <optional>
@@ -7,16 +8,18 @@
 #include <vector>
 
 #include "core/rng.hpp"
+#include "io/safetensors.hpp"
 #include "model/decoder.hpp"
 #include "model/fused_parts.hpp"
 #include "model/peft_config.hpp"
+#include "model/token_indices.hpp"
 #include "model/trained_copies.hpp"
 #include "optim/parameter.hpp"
 
 namespace lorry::model {
 
 /// Owns A and B of every adapted map, or part of a fused map, in model order, and the copies of the model's
-/// own tensors that train with them. While attached, the decoder borrows them.
+/// own tensors and the rows of its tables that train with them. While attached, the decoder borrows them.
 class Adapter {
  public:
   struct Entry {
@@ -44,6 +47,13 @@ class Adapter {
   struct EmbeddingEntry {
     std::string module;  // "model.embed_tokens"
     nn::EmbeddingUpdate update;
+  };
+
+  /// Rows of a table that stand in place of its own.
+  struct TokenEntry {
+    std::string module;         // "model.embed_tokens"
+    bool head_follows = false;  // so do those of the tied head
+    nn::TokenRows rows;
   };
 
   /// A fresh adapter: A and B by config.init_lora_weights from `seed` (of embeddings A zero, B ~ N(0, 1));
@@ -75,6 +85,19 @@ class Adapter {
   [[nodiscard]] const std::vector<std::unique_ptr<EmbeddingEntry>>& embeddings() const noexcept {
     return embeddings_;
   }
+  /// A table of the model with another number of tokens than its folder's, as the adapter's file has it:
+  /// written again with the adapter, unless the adapter trains it.
+  struct Table {
+    std::string name;  // in that file
+    io::SafetensorsFile file;
+  };
+  [[nodiscard]] std::vector<Table>& tables() noexcept { return tables_; }
+  [[nodiscard]] const std::vector<Table>& tables() const noexcept { return tables_; }
+
+  /// Rows of `target`'s table; value [tokens,D].
+  void add_tokens(const TokenTarget& target, Matrix value);
+  [[nodiscard]] std::vector<std::unique_ptr<TokenEntry>>& tokens() noexcept { return tokens_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<TokenEntry>>& tokens() const noexcept { return tokens_; }
   [[nodiscard]] TrainedCopies& copies() noexcept { return copies_; }
   [[nodiscard]] const TrainedCopies& copies() const noexcept { return copies_; }
   /// The embeddings and linear maps that have updates, of all their outputs or of parts.
@@ -115,7 +138,9 @@ class Adapter {
   PeftConfig config_;
   std::vector<std::unique_ptr<Entry>> entries_;  // stable addresses: maps point to the updates
   std::vector<std::unique_ptr<EmbeddingEntry>> embeddings_;
+  std::vector<std::unique_ptr<TokenEntry>> tokens_;
   TrainedCopies copies_;
+  std::vector<Table> tables_;
 };
 
 /// Names of all linear maps of the decoder.

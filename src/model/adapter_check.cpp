@@ -103,6 +103,17 @@ void check_embedding_half(const io::SafetensorsFile& file, const io::TensorView&
               fmt::join(tensor.shape, ","), kAdapterConfigFile, rank);
 }
 
+/// Of rows that trained.
+void check_token_rows(const PeftConfig& config, const io::SafetensorsFile& file,
+                      const io::TensorView& tensor) {
+  if (config.trainable_token_indices.empty()) {
+    throw_denied(file, tensor, "trainable_token_indices", "null", "its tokens there");
+  }
+  if (tensor.shape.size() == 2 && tensor.elements() > 0) return;
+  throw Error("[load] {}: tensor {} is [{}]; expected a matrix", path_of(file), io::in_quotes(tensor.name),
+              fmt::join(tensor.shape, ","));
+}
+
 /// Modules with a low-rank update, in the order of the file.
 struct Updated {
   std::vector<std::string> linears;
@@ -181,20 +192,17 @@ bool is_saved_module(const PeftConfig& config, const std::string& module) {
   return std::any_of(config.modules_to_save.begin(), config.modules_to_save.end(), around_ends_with);
 }
 
-bool is_stray_bias(std::string_view name) {
-  return name.ends_with(".bias") && (name.find(".original_module.") != std::string_view::npos ||
-                                     name.find(".modules_to_save.") != std::string_view::npos);
-}
-
 void check_beside_tensors(const PeftConfig& config, const io::SafetensorsFile& file, std::string_view where) {
   const ModuleRanks ranks(config, where);
   for (const io::TensorView& tensor : file.tensors()) {
-    if (is_stray_bias(tensor.name)) continue;
+    if (is_stray_copy(tensor.name)) continue;
     if (const auto update = module_of(tensor.name, kLoraBBias)) {
       if (!config.lora_bias) throw_denied(file, tensor, "lora_bias", "false", "true");
       check_outputs(file, tensor, *update);
     } else if (const auto embedding = embedding_module_of(tensor.name)) {
       check_embedding_half(file, tensor, *embedding, ranks.rank(*embedding));
+    } else if (module_of(tensor.name, kTokenRows)) {
+      check_token_rows(config, file, tensor);
     } else if (const auto base = base_module_of(tensor.name)) {
       check_base_tensor(config, file, tensor, *base);
       check_copy(file, tensor);
@@ -237,7 +245,7 @@ void check_selection(const PeftConfig& config, const io::SafetensorsFile& file, 
 void check_beside_values(const io::SafetensorsFile& file) {
   for (const io::TensorView& tensor : file.tensors()) {
     const bool half = module_of(tensor.name, kLoraA) || module_of(tensor.name, kLoraB);
-    if (!half && !is_stray_bias(tensor.name) && is_float_tensor(tensor)) check_numbers(file, tensor);
+    if (!half && !is_stray_copy(tensor.name) && is_float_tensor(tensor)) check_numbers(file, tensor);
   }
 }
 
@@ -245,11 +253,13 @@ BesideParts beside_parts(const PeftConfig& config, const io::SafetensorsFile& fi
   std::set<std::string> trained;
   std::set<std::string> repeated;
   for (const io::TensorView& tensor : file.tensors()) {
-    if (is_stray_bias(tensor.name)) continue;
+    if (is_stray_copy(tensor.name)) continue;
     if (module_of(tensor.name, kLoraBBias)) {
       trained.insert("lora_bias");
     } else if (embedding_module_of(tensor.name)) {
       trained.insert("lora_embedding");
+    } else if (module_of(tensor.name, kTokenRows)) {
+      trained.insert("trainable_token_indices");
     } else if (const auto base = base_module_of(tensor.name)) {
       if (is_saved_module(config, *base)) {
         trained.insert("modules_to_save");
@@ -261,7 +271,8 @@ BesideParts beside_parts(const PeftConfig& config, const io::SafetensorsFile& fi
     }
   }
   BesideParts parts{.repeated = {repeated.begin(), repeated.end()}};
-  for (const char* field : {"modules_to_save", "bias", "lora_bias", "lora_embedding"}) {
+  for (const char* field :
+       {"modules_to_save", "trainable_token_indices", "bias", "lora_bias", "lora_embedding"}) {
     if (trained.contains(field)) parts.trained.emplace_back(field);
   }
   return parts;

@@ -14,10 +14,6 @@ namespace lorry::model {
 /// full name ends in it, dot or no dot.
 bool is_saved_module(const PeftConfig& config, const std::string& module);
 
-/// With `bias` all, PEFT writes the biases inside a module of modules_to_save twice more, under names of its
-/// wrapper that it does not read back.
-bool is_stray_bias(std::string_view name);
-
 /// Throws Error, naming the tensor and the field, for biases, saved modules and updates' biases that the
 /// config denies, and for such tensors and halves of embeddings' updates that are no floats or whose shape
 /// cannot be. Copies of embeddings and head, which PEFT repeats beside an adapted head, pass. `where` names
@@ -33,7 +29,8 @@ void check_beside_values(const io::SafetensorsFile& file);
 
 /// What an adapter holds beside lora_A and lora_B of linear layers.
 struct BesideParts {
-  std::vector<std::string> trained = {};   // fields: "modules_to_save", "bias", "lora_bias", "lora_embedding"
+  /// Fields: "modules_to_save", "trainable_token_indices", "bias", "lora_bias", "lora_embedding".
+  std::vector<std::string> trained = {};
   std::vector<std::string> repeated = {};  // modules of which the base's own weight is repeated
 };
 BesideParts beside_parts(const PeftConfig& config, const io::SafetensorsFile& file);

@@ -53,13 +53,25 @@ ConstMatrixView repeated_weight(const std::string& name, Decoder& decoder) {
   return *module == names.head ? decoder.find_linear(names.head)->weights().matrix : ConstMatrixView{};
 }
 
+/// Of a tied head that follows the embedding's trained rows, PEFT writes these twice where it writes tables.
+bool repeats_rows(const io::SafetensorsFile& file, const io::TensorView& tensor, const ModelConfig& model) {
+  if (module_of(tensor.name, kTokenRows) != model.names.head || !model.tie_word_embeddings) return false;
+  const io::TensorView* rows = file.find(peft_name(model.names.root + model.names.embedding, kTokenRows));
+  return rows != nullptr && rows->shape == tensor.shape &&
+         std::equal(rows->bytes.begin(), rows->bytes.end(), tensor.bytes.begin(), tensor.bytes.end());
+}
+
 /// Modules that the file holds halves of. Throws Error for any tensor that would change the model in another
-/// way. `read`: tensors of other kinds that the config asks for.
+/// way. `read`: tensors of other kinds that the config asks for. Tables of another vocabulary go to
+/// `adapter`.
 std::set<std::string> modules_in(const io::SafetensorsFile& file, const std::set<std::string>& read,
-                                 Decoder& decoder) {
+                                 Decoder& decoder, Adapter& adapter) {
   std::set<std::string> modules;
   for (const io::TensorView& tensor : file.tensors()) {
-    if (read.contains(tensor.name) || is_stray_bias(tensor.name)) continue;
+    if (read.contains(tensor.name) || is_stray_copy(tensor.name) ||
+        repeats_rows(file, tensor, decoder.config())) {
+      continue;
+    }
     std::optional<std::string> module = module_of(tensor.name, kLoraA);
     if (!module) module = module_of(tensor.name, kLoraB);
     if (module) {
@@ -76,6 +88,7 @@ std::set<std::string> modules_in(const io::SafetensorsFile& file, const std::set
       throw Error("[load] {}: tensor \"{}\" differs from the model's own; expected an adapter that keeps it",
                   path, tensor.name);
     }
+    if (decoder.config().other_vocabulary) adapter.tables().push_back({tensor.name, file});
   }
   return modules;
 }
@@ -174,9 +187,18 @@ void save_plain(const std::filesystem::path& folder, const Adapter& adapter, con
     add(kLoraEmbeddingA, update.a_transposed);
     add(kLoraEmbeddingB, update.b_transposed);
   }
+  for (const auto& entry : all.tokens()) {
+    const Matrix& rows = entry->rows.value;
+    specs.push_back({peft_name(entry->module, kTokenRows), DType::kF32, {rows.rows(), rows.cols()}});
+    vectors_and_copies.emplace(specs.back().name, &rows);
+  }
   for (const TrainedCopies::Entry& copy : all.copies().entries()) {
     specs.push_back({copy.spec.file_name, DType::kF32, copy.spec.tensor.shape});
     vectors_and_copies.emplace(copy.spec.file_name, &copy.value);
+  }
+  for (const Adapter::Table& table : all.tables()) {
+    const io::TensorView& tensor = table.file.at(table.name);
+    specs.push_back({tensor.name, tensor.dtype, tensor.shape});
   }
   std::map<std::string, std::string> metadata = {{"format", "pt"}};
   if (!parts.empty()) metadata[kPartsKey] = write_part_records(parts);
@@ -191,6 +213,7 @@ void save_plain(const std::filesystem::path& folder, const Adapter& adapter, con
   }
   for (const auto& [key, matrix] : matrices) write(key, matrix);
   for (const auto& [key, matrix] : vectors_and_copies) write(key, *matrix);
+  for (const Adapter::Table& table : all.tables()) writer.write(table.name, table.file.at(table.name).bytes);
   writer.finish();
 }
 
@@ -207,13 +230,15 @@ void read_embedding(const io::SafetensorsFile& file, const std::string& module, 
 /// Names of what the file holds beside A and B of `modules`.
 std::set<std::string> other_tensors(const PeftConfig& config, const std::vector<std::string>& modules,
                                     const std::vector<std::string>& embeddings,
-                                    const std::vector<CopySpec>& copies) {
+                                    const std::vector<CopySpec>& copies,
+                                    const std::vector<TokenTarget>& tokens) {
   std::set<std::string> names;
   for (const std::string& module : embeddings) {
     names.insert(peft_name(module, kLoraEmbeddingA));
     names.insert(peft_name(module, kLoraEmbeddingB));
   }
   for (const CopySpec& spec : copies) names.insert(spec.file_name);
+  for (const TokenTarget& target : tokens) names.insert(peft_name(target.module, kTokenRows));
   for (const std::string& module : modules) {
     if (config.lora_bias) names.insert(peft_name(module, kLoraBBias));
     if (config.use_dora) names.insert(peft_name(module, kMagnitude));
@@ -245,8 +270,9 @@ Adapter load_stacked(const std::filesystem::path& folder, const io::SafetensorsF
   const ModuleRanks ranks(config, where);
   const std::vector<CopySpec> copies =
       list_copies(config, decoder.config(), adapted, where, UnmatchedName::kIgnore);
+  const std::vector<TokenTarget> tokens = token_targets(config, decoder.config(), adapted, copies, where);
   std::set<std::string> in_file =
-      modules_in(file, other_tensors(config, chosen, embeddings, copies), decoder);
+      modules_in(file, other_tensors(config, chosen, embeddings, copies, tokens), decoder, adapter);
   for (const std::string& module : chosen) {
     if (in_file.erase(module) == 0) {
       throw Error("[load] {}: tensor \"{}\" is missing; adapter for another model?", file.path().string(),
@@ -264,6 +290,10 @@ Adapter load_stacked(const std::filesystem::path& folder, const io::SafetensorsF
         read_tensor(file, peft_name(module, kMagnitude), {linear.outputs()});
   }
   for (const std::string& module : embeddings) read_embedding(file, module, ranks, decoder, adapter);
+  for (const TokenTarget& target : tokens) {
+    const std::vector<Index> shape = {std::ssize(target.ids), decoder.config().hidden_size};
+    adapter.add_tokens(target, read_tensor(file, peft_name(target.module, kTokenRows), shape));
+  }
   for (const CopySpec& spec : copies) {
     adapter.copies().add(spec, read_tensor(file, spec.file_name, spec.tensor.shape));
   }

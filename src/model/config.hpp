@@ -53,6 +53,9 @@ struct ModelConfig {
   bool tie_word_embeddings = false;
   std::vector<std::int32_t> bos_token_ids;
   std::vector<std::int32_t> eos_token_ids;
+  bool other_vocabulary = false;  // vocab_size is not the folder's; see model/vocabulary.hpp
+  std::vector<std::int32_t>
+      added_tokens;  // that the folder's vocabulary lacks; fresh adapters train their rows
   ModuleNames names;
 
   [[nodiscard]] Index q_width() const noexcept { return num_attention_heads * head_dim; }

@@ -120,10 +120,15 @@ void Decoder::set_embedding_updates(nn::EmbeddingUpdate* tokens, nn::EmbeddingUp
   position_update_ = positions;
 }
 
+void Decoder::set_token_rows(nn::TokenRows* embedding, nn::TokenRows* head) {
+  token_rows_ = embedding;
+  head_.linear().set_token_rows(head);
+}
+
 bool Decoder::embeddings_train() const {
   const auto trains = [](const nn::EmbeddingUpdate* update) { return update != nullptr && update->trains(); };
   return !embedding_gradient_.empty() || !position_gradient_.empty() || trains(embedding_update_) ||
-         trains(position_update_);
+         trains(position_update_) || (token_rows_ != nullptr && token_rows_->trains());
 }
 
 void Decoder::embedding_backward(const data::Batch& batch, ConstMatrixView d_x) {
@@ -132,6 +137,7 @@ void Decoder::embedding_backward(const data::Batch& batch, ConstMatrixView d_x) 
   if (embedding_update_ != nullptr && embedding_update_->trains()) {
     embedding_update_->backward(ops_, batch.ids, d_x);
   }
+  if (token_rows_ != nullptr && token_rows_->trains()) token_rows_->embed_backward(batch.ids, d_x);
   if (position_update_ != nullptr && position_update_->trains()) {
     position_update_->backward(ops_, batch.positions, d_x);
   }
@@ -169,6 +175,7 @@ void Decoder::prepare_positions(Index positions) {
 void Decoder::embed(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions,
                     MatrixView x) const {
   ops_.embedding(embedding_, ids, x);
+  if (token_rows_ != nullptr) token_rows_->embed(ids, x);
   if (embedding_update_ != nullptr) embedding_update_->forward(ops_, ids, x);
   if (position_embedding_.empty()) return;
   Matrix learned(x.rows, x.cols);

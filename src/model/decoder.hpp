@@ -13,6 +13,7 @@
 #include "model/weights.hpp"
 #include "nn/embedding_update.hpp"
 #include "nn/head.hpp"
+#include "nn/token_rows.hpp"
 
 namespace lorry::model {
 
@@ -102,6 +103,9 @@ class Decoder {
   void set_embedding_copies(ConstMatrixView tokens, ConstMatrixView positions);
   /// Puts borrowed updates beside the tables; null: none.
   void set_embedding_updates(nn::EmbeddingUpdate* tokens, nn::EmbeddingUpdate* positions);
+  /// Embeds these tokens by borrowed rows of their own, and has the head compute with others; null: neither.
+  /// A tied head that shall follow is given the same.
+  void set_token_rows(nn::TokenRows* embedding, nn::TokenRows* head);
 
  private:
   [[nodiscard]] nn::Linear make_linear(const Weights& weights, const std::string& name, bool bias);
@@ -137,6 +141,7 @@ class Decoder {
   MatrixView position_gradient_;
   nn::EmbeddingUpdate* embedding_update_ = nullptr;
   nn::EmbeddingUpdate* position_update_ = nullptr;
+  nn::TokenRows* token_rows_ = nullptr;
   std::vector<Block> blocks_;
   nn::Norm final_norm_;
   nn::LossHead head_;

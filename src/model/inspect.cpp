@@ -84,6 +84,14 @@ bool is_trained_copy(const std::string& name, const std::string& module, const P
   return is_saved_module(config, module);
 }
 
+/// Whether the file holds the same trained rows under another module's name, which comes before.
+bool repeats_an_earlier(const io::TensorView& tensor, const io::SafetensorsFile& file) {
+  return std::any_of(file.tensors().begin(), file.tensors().end(), [&](const io::TensorView& other) {
+    return other.bytes.data() < tensor.bytes.data() && module_of(other.name, kTokenRows) &&
+           std::equal(other.bytes.begin(), other.bytes.end(), tensor.bytes.begin(), tensor.bytes.end());
+  });
+}
+
 /// Takes lora_A or lora_B into its module.
 void add_half(const io::TensorView& tensor, const io::SafetensorsFile& file,
               std::map<std::string, AdapterModule>& modules) {
@@ -155,10 +163,17 @@ AdapterSummary inspect_adapter(const std::filesystem::path& folder) {
   std::map<std::string, AdapterModule> modules;
   for (const io::TensorView& tensor : file.tensors()) {
     summary.bytes += static_cast<Index>(tensor.bytes.size());
+    if (is_stray_copy(tensor.name)) continue;
     if (const std::optional<std::string> module = base_module_of(tensor.name)) {
       const bool trained = is_trained_copy(tensor.name, *module, summary.config);
       ++(trained ? summary.copies : summary.base_weights);
       if (trained) summary.parameters += tensor.elements();
+      continue;
+    }
+    if (module_of(tensor.name, kTokenRows)) {
+      if (repeats_an_earlier(tensor, file)) continue;  // a tied head's
+      if (tensor.shape.size() == 2) summary.token_rows += tensor.shape[0];
+      summary.parameters += tensor.elements();
       continue;
     }
     if (module_of(tensor.name, kLoraBBias) || embedding_module_of(tensor.name)) {

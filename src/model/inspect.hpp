@@ -57,6 +57,7 @@ struct AdapterSummary {
   Index parameters = 0;        // of all that was trained, without the zeros between parts
   Index base_weights = 0;      // tensors that repeat a weight of the base model: PEFT adds an adapted head's
   Index embedding_halves = 0;  // lora_embedding_A and lora_embedding_B
+  Index token_rows = 0;        // rows of embedding and head that were trained: trainable_token_indices
   Index copies = 0;            // tensors of the base model that were trained in full: modules_to_save, bias
   std::vector<AdapterModule> modules = {};  // by name
 };

@@ -9,30 +9,42 @@
 
 namespace lorry::model {
 
-LoadedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
-                       std::optional<DType> dtype, Index threads) {
+LoadedModel open_base(const std::filesystem::path& folder, const VocabularyChange& vocabulary,
+                      std::optional<DType> dtype, Index threads) {
   LoadedModel model;
   if (!std::filesystem::is_directory(folder)) {
     throw Error("[load] {}: not a folder; expected a Hugging Face model folder with config.json",
                 folder.string());
   }
   model.folder = folder;
-  model.adapter_folder = adapter;
   model.config = load_model_config(folder);
   model.weights = load_weights(folder, model.config);
-  model.tokenizer = std::make_shared<const text::Tokenizer>(text::Tokenizer::load(folder));
+  TokenizerFiles& files = model.tokenizer_files;
+  files = open_tokenizer(folder, vocabulary.adapter);
+  if (!vocabulary.adapter.empty()) {
+    const Index tokens = files.of_adapter ? files.tokenizer->vocab_size() : 0;
+    fit_vocabulary(vocabulary.adapter, tokens, model.config, model.weights);
+  }
+  add_tokens(vocabulary.added_tokens, files, model.config, model.weights);
+  model.tokenizer = files.tokenizer;
   if (model.tokenizer->vocab_size() > model.config.vocab_size) {
     throw Error(
         "[load] {}: the tokenizer has {} tokens; config.json says vocab_size {}; tokenizer of another model?",
-        folder.string(), model.tokenizer->vocab_size(), model.config.vocab_size);
+        files.folder.string(), model.tokenizer->vocab_size(), model.config.vocab_size);
   }
   model.ops = ops::make_cpu_ops(threads);
   const DType compute = dtype.value_or(model.ops->fast_bf16() ? DType::kBF16 : DType::kF32);
   model.decoder = std::make_unique<Decoder>(*model.ops, model.config, model.weights, compute);
-  if (!adapter.empty()) {
-    model.adapter = std::make_unique<Adapter>(load_adapter(adapter, *model.decoder));
-    model.adapter->attach(*model.decoder);
-  }
+  return model;
+}
+
+LoadedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
+                       std::optional<DType> dtype, Index threads) {
+  LoadedModel model = open_base(folder, {.adapter = adapter}, dtype, threads);
+  if (adapter.empty()) return model;
+  model.adapter_folder = adapter;
+  model.adapter = std::make_unique<Adapter>(load_adapter(adapter, *model.decoder));
+  model.adapter->attach(*model.decoder);
   return model;
 }
 

@@ -9,7 +9,7 @@
 #include "model/adapter.hpp"
 #include "model/decoder.hpp"
 #include "model/model_text.hpp"
-#include "text/tokenizer.hpp"
+#include "model/vocabulary.hpp"
 
 namespace lorry::model {
 
@@ -22,13 +22,24 @@ struct LoadedModel {
   Weights weights;
   std::unique_ptr<Decoder> decoder;
   std::unique_ptr<Adapter> adapter;  // attached; null without one
-  std::shared_ptr<const text::Tokenizer> tokenizer;
+  TokenizerFiles tokenizer_files;
+  std::shared_ptr<const text::Tokenizer> tokenizer;  // that of the files
+};
+
+/// What a model has another vocabulary by.
+struct VocabularyChange {
+  std::filesystem::path adapter = {};          // that was trained so; empty: none
+  std::vector<std::string> added_tokens = {};  // special tokens, new to the tokenizer
 };
 
 /// Maps a Hugging Face folder. dtype empty: BF16 where the CPU multiplies it fast, else F32. `adapter` empty:
 /// none. threads 0: all. Throws Error, also where the tokenizer has more tokens than the model.
 LoadedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
                        std::optional<DType> dtype, Index threads);
+
+/// The same without its adapter, but with the vocabulary that this goes with.
+LoadedModel open_base(const std::filesystem::path& folder, const VocabularyChange& vocabulary,
+                      std::optional<DType> dtype, Index threads);
 
 /// What of it deals with text. Throws Error if config.json names a token outside the vocabulary.
 ModelText text_of(const LoadedModel& model);

@@ -3,16 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
 #include "core/error.hpp"
 #include "io/atomic_folder.hpp"
+#include "io/json_file.hpp"
 #include "io/safetensors_writer.hpp"
 #include "io/tensor_folder.hpp"
 #include "io/text_file.hpp"
 #include "model/adapter_files.hpp"
 #include "model/model_folder.hpp"
+#include "model/vocabulary.hpp"
 #include "ops/ops.hpp"
 
 namespace lorry::model {
@@ -89,11 +92,53 @@ void add_embeddings(const Decoder& decoder, const Adapter& adapter, const io::Te
   }
 }
 
+/// The model's table with the rows in their places.
+Target merged_tokens(const nn::TokenRows& rows, ConstMatrixView table, ops::Ops& ops) {
+  Target target{.owned = Matrix(table.rows, table.cols)};
+  ops.copy(table, target.owned);
+  for (std::size_t i = 0; i < rows.ids().size(); ++i) {
+    const float* const from = rows.value.row<float>(static_cast<Index>(i));
+    std::copy_n(from, table.cols, target.owned.row<float>(rows.ids()[i]));
+  }
+  target.values = target.owned.view();
+  return target;
+}
+
+void add_tokens(Decoder& decoder, const Adapter& adapter, const io::TensorFolder& folder, Targets& targets) {
+  const ModelConfig& config = decoder.config();
+  for (const auto& entry : adapter.tokens()) {
+    if (!entry->head_follows) check_untied(config, entry->module, folder);
+    const io::TensorView* tensor = find_tensor(folder, config, entry->module + ".weight");
+    LORRY_CHECK(tensor != nullptr);
+    const bool head = entry->module == config.names.head;
+    targets[tensor->name] = merged_tokens(
+        entry->rows, head ? decoder.find_linear(entry->module)->weights().matrix : decoder.embedding_table(),
+        decoder.ops());
+  }
+}
+
+/// Tables with another number of tokens, as far as nothing else changes them.
+void add_tables(Decoder& decoder, const io::TensorFolder& folder, Targets& targets) {
+  const ModelConfig& config = decoder.config();
+  if (!config.other_vocabulary) return;
+  const auto add = [&](const std::string& module, ConstMatrixView table) {
+    const io::TensorView* tensor = find_tensor(folder, config, module + ".weight");
+    LORRY_CHECK(tensor != nullptr);
+    targets[tensor->name] = {.values = table};
+  };
+  add(config.names.root + config.names.embedding, decoder.embedding_table());
+  if (!config.tie_word_embeddings) {
+    add(config.names.head, decoder.find_linear(config.names.head)->weights().matrix);
+  }
+}
+
 Targets find_targets(Decoder& decoder, const Adapter& adapter, const io::TensorFolder& folder) {
   const ModelConfig& config = decoder.config();
   Targets targets;
+  add_tables(decoder, folder, targets);
   add_copies(config, adapter, folder, targets);
   add_embeddings(decoder, adapter, folder, targets);
+  add_tokens(decoder, adapter, folder, targets);
   for (const auto& entry : adapter.entries()) {
     check_untied(config, entry->module, folder);
     const nn::Linear* linear = decoder.find_linear(entry->module);
@@ -207,8 +252,13 @@ void write_sum(const Target& target, const std::string& file, const std::string&
 void write_file(const io::SafetensorsFile& file, const Targets& targets, const std::filesystem::path& to,
                 Output& output) {
   std::vector<io::TensorSpec> specs;
-  for (const io::TensorView& tensor : file.tensors())
+  for (const io::TensorView& tensor : file.tensors()) {
     specs.push_back({tensor.name, tensor.dtype, tensor.shape});
+    const auto target = targets.find(tensor.name);
+    if (target == targets.end() || tensor.shape.size() != 2) continue;
+    const ConstMatrixView values = target->second.values;
+    specs.back().shape[0] = values.empty() ? target->second.weight.rows : values.rows;
+  }
   auto metadata = file.metadata();
   metadata.emplace("format", "pt");
   io::SafetensorsWriter writer(to, std::move(specs), metadata);
@@ -233,8 +283,11 @@ void write_file(const io::SafetensorsFile& file, const Targets& targets, const s
 void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std::filesystem::path& adapter,
                    const std::filesystem::path& out, const std::function<void(Index, Index)>& progress) {
   io::AtomicFolder result(out);
-  const ModelConfig config = load_model_config(model);
-  const Weights weights = load_weights(model, config);
+  ModelConfig config = load_model_config(model);
+  Weights weights = load_weights(model, config);
+  std::optional<TokenizerFiles> tokenizer;  // of the adapter
+  if (std::filesystem::exists(adapter / kTokenizerFile)) tokenizer = open_tokenizer(model, adapter);
+  fit_vocabulary(adapter, tokenizer ? tokenizer->tokenizer->vocab_size() : 0, config, weights);
   Decoder decoder(ops, config, weights, DType::kF32);
   Adapter updates = load_adapter(adapter, decoder, PartsAs::kStacked);
   if (updates.config().use_dora) {  // attached, it finds the norms
@@ -250,6 +303,12 @@ void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std:
     write_file(file, targets, result.path() / file.path().filename(), output);
   }
   copy_side_files(model, result.path());
+  if (tokenizer) save_tokenizer(*tokenizer, result.path());
+  if (config.other_vocabulary) {
+    io::OrderedJson json = io::read_ordered_json_file(model / "config.json");
+    json["vocab_size"] = config.vocab_size;
+    io::write_json_file(result.path() / "config.json", json);
+  }
   const std::filesystem::path index = model / io::kModelIndexFile;
   if (tensors.files().size() > 1 || !std::filesystem::exists(model / io::kModelFile)) {
     io::write_text_file(result.path() / io::kModelIndexFile, io::read_text_file(index));

@@ -6,6 +6,7 @@
 #include "core/option_error.hpp"
 #include "io/message_text.hpp"
 #include "io/text_file.hpp"
+#include "model/vocabulary.hpp"
 
 namespace lorry::model {
 
@@ -49,7 +50,7 @@ Carried carried_template(const ModelText& model) {
 }  // namespace
 
 ModelText open_text(const fs::path& folder, const fs::path& adapter) {
-  auto tokenizer = std::make_shared<const text::Tokenizer>(text::Tokenizer::load(folder));
+  std::shared_ptr<const text::Tokenizer> tokenizer = open_tokenizer(folder, adapter).tokenizer;
   if (fs::exists(folder / "config.json")) {
     return make_text(folder, adapter, std::move(tokenizer), load_model_config(folder));
   }

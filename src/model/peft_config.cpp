@@ -40,6 +40,7 @@ const std::set<std::string_view> kUnderstood = {
     "bias",
     "lora_bias",
     "modules_to_save",
+    "trainable_token_indices",
     "task_type",
     "inference_mode",
     "auto_mapping",
@@ -331,6 +332,7 @@ PeftConfig load_peft_config(const std::filesystem::path& folder) {
   config.use_rslora = io::find_bool(json, "use_rslora", file).value_or(false);
   config.target_modules = parse_targets(json, file);
   config.modules_to_save = find_names(json, "modules_to_save", file);
+  config.trainable_token_indices = parse_token_indices(json, file);
   config.bias = parse_bias(json, file);
   config.lora_bias = io::find_bool(json, "lora_bias", file).value_or(false);
   config.filter = parse_filter(json, file);
@@ -356,6 +358,8 @@ void save_peft_config(const std::filesystem::path& folder, const PeftConfig& con
       {"task_type", "CAUSAL_LM"},
   };
   if (!config.modules_to_save.empty()) json["modules_to_save"] = config.modules_to_save;
+  if (!config.trainable_token_indices.empty())
+    json["trainable_token_indices"] = to_json(config.trainable_token_indices);
   if (config.lora_bias) json["lora_bias"] = true;
   if (config.init_lora_weights == LoraInit::kRandom) {
     json["init_lora_weights"] = false;

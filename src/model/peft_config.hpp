@@ -10,6 +10,7 @@
 
 #include "model/module_filter.hpp"
 #include "model/target_modules.hpp"
+#include "model/token_indices.hpp"
 #include "tensor/matrix.hpp"
 
 namespace lorry::model {
@@ -57,6 +58,7 @@ struct PeftConfig {
   LoraInit init_lora_weights = LoraInit::kKaimingUniform;
   Index pissa_niter = 0;                     // N of kPissaNiter
   std::vector<std::string> modules_to_save;  // trained and saved in full; see model/trained_copies.hpp
+  std::vector<TokenIndices> trainable_token_indices;  // rows that train and are saved with the adapter
   BiasTraining bias = BiasTraining::kNone;
   bool lora_bias = false;       // a bias beside every B
   bool fan_in_fan_out = false;  // written for models with Conv1D; the layout itself comes from the model

@@ -14,6 +14,7 @@ inline constexpr std::string_view kLoraEmbeddingA = ".lora_embedding_A";  // [ra
 inline constexpr std::string_view kLoraEmbeddingB = ".lora_embedding_B";  // [width, rank]
 inline constexpr std::string_view kLoraBBias = ".lora_B.bias";            // [outputs]
 inline constexpr std::string_view kMagnitude = ".lora_magnitude_vector";  // [outputs], of DoRA
+inline constexpr std::string_view kTokenRows = ".token_adapter.trainable_tokens_delta";  // [tokens, width]
 
 inline std::string peft_name(std::string_view module, std::string_view suffix) {
   return std::string(kPeftPrefix).append(module).append(suffix);
@@ -35,10 +36,19 @@ inline std::optional<std::string> embedding_module_of(std::string_view name) {
 /// trained (modules_to_save, bias). Nothing for a tensor of another kind.
 inline std::optional<std::string> base_module_of(std::string_view name) {
   if (module_of(name, kLoraA) || module_of(name, kLoraB) || module_of(name, kLoraBBias)) return std::nullopt;
-  for (const std::string_view suffix : {".base_layer.weight", ".base_layer.bias", ".weight", ".bias"}) {
+  for (const std::string_view suffix :
+       {".token_adapter.base_layer.weight", ".base_layer.weight", ".base_layer.bias", ".weight", ".bias"}) {
     if (std::optional<std::string> module = module_of(name, suffix)) return module;
   }
   return std::nullopt;
+}
+
+/// With `bias` all, or a resized vocabulary, PEFT writes what a module of modules_to_save holds twice more,
+/// under names of its wrapper that it does not read back.
+inline bool is_stray_copy(std::string_view name) {
+  return (name.ends_with(".bias") || name.ends_with(".weight")) &&
+         (name.find(".original_module.") != std::string_view::npos ||
+          name.find(".modules_to_save.") != std::string_view::npos);
 }
 
 }  // namespace lorry::model

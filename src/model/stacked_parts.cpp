@@ -180,6 +180,8 @@ Adapter separate_parts(Adapter stacked, const PartRecords& records, const std::v
   Adapter separate(stacked.config());
   separate.copies() = std::move(stacked.copies());
   separate.embeddings() = std::move(stacked.embeddings());
+  separate.tokens() = std::move(stacked.tokens());
+  separate.tables() = std::move(stacked.tables());
   for (auto& entry : stacked.entries()) {
     const auto found = records.find(entry->module);
     if (found == records.end()) {

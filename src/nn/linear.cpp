@@ -22,7 +22,8 @@ bool Linear::trains() const noexcept {
   const bool update_trains = std::any_of(updates_.begin(), updates_.end(), [](const PlacedUpdate& placed) {
     return !placed.update->a_gradient.empty();
   });
-  return update_trains || !gradients_.matrix.empty() || !gradients_.bias.empty();
+  const bool rows_train = token_rows_ != nullptr && token_rows_->trains();
+  return update_trains || rows_train || !gradients_.matrix.empty() || !gradients_.bias.empty();
 }
 
 void Linear::set_copies(ConstMatrixView matrix, ConstMatrixView bias) {
@@ -35,6 +36,14 @@ void Linear::set_copies(ConstMatrixView matrix, ConstMatrixView bias) {
     LORRY_CHECK_EQ(bias.cols, own_.bias.cols);
     weights_.bias = bias;
   }
+}
+
+void Linear::set_token_rows(TokenRows* rows) {
+  if (rows != nullptr) {
+    LORRY_CHECK(!weights_.inputs_by_outputs && weights_.bias.empty());
+    LORRY_CHECK_EQ(rows->value.cols(), inputs());
+  }
+  token_rows_ = rows;
 }
 
 void Linear::set_update(LowRankUpdate* update) {
@@ -83,10 +92,15 @@ ConstMatrixView Linear::update_input(const Context& context, const LowRankUpdate
 
 void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache,
                      Scratch& scratch, MatrixView y) const {
+  LORRY_CHECK(token_rows_ == nullptr || !is_dora());
   if (is_dora()) return forward_dora(context, x, accumulate, cache, scratch, y);
   ops::Ops& ops = context.ops;
   ops.matmul(x, weights_.matrix, y, {.transpose_b = !weights_.inputs_by_outputs, .accumulate = accumulate});
   if (!weights_.bias.empty()) ops.add_bias(weights_.bias, y);
+  if (token_rows_ != nullptr) {
+    LORRY_CHECK(!accumulate);
+    token_rows_->project(ops, x, y);
+  }
   if (updates_.empty()) return;
   cache.h.reshape(x.rows, total_rank(), DType::kF32);
   Index rank = 0;
@@ -115,6 +129,7 @@ void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView
     ops.matmul(dy, weights_.matrix, dx,
                {.transpose_b = weights_.inputs_by_outputs, .accumulate = accumulate});
   }
+  if (token_rows_ != nullptr) token_rows_->project_backward(ops, x, dy, weights_.matrix, dx);
   if (!gradients_.bias.empty()) ops.add_bias_backward(dy, gradients_.bias);
   if (!gradients_.matrix.empty()) {
     const bool swap = weights_.inputs_by_outputs;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nn/context.hpp"
+#include "nn/token_rows.hpp"
 
 namespace lorry::nn {
 
@@ -95,6 +96,9 @@ class Linear {
   void set_gradients(Gradients gradients) { gradients_ = gradients; }
   /// Computes with these instead, which the caller owns; what is empty stays the map's own. {}: undone.
   void set_copies(ConstMatrixView matrix, ConstMatrixView bias);
+  /// Of a head whose y is F32: computes with these borrowed rows of W [O,I] instead, below updates without
+  /// DoRA; null: with its own.
+  void set_token_rows(TokenRows* rows);
 
   /// y = or += the map of x. x has the compute type; y that or F32.
   void forward(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache, Scratch& scratch,
@@ -134,6 +138,7 @@ class Linear {
   Weights weights_;  // that the map computes with
   Gradients gradients_;
   std::vector<PlacedUpdate> updates_;
+  TokenRows* token_rows_ = nullptr;
 };
 
 }  // namespace lorry::nn

@@ -6,6 +6,7 @@
 #include "text/added_tokens.hpp"
 #include "text/bpe.hpp"
 #include "text/decoder.hpp"
+#include "text/new_tokens.hpp"
 #include "text/normalizer.hpp"
 #include "text/post_processor.hpp"
 #include "text/pre_tokenizer.hpp"
@@ -60,6 +61,14 @@ struct Tokenizer::Parts {
         decoder(optional_field(root, "decoder")),
         config(std::move(settings)) {
     fill_entries();
+  }
+
+  static std::unique_ptr<const Parts> of_document(const nlohmann::json& document,
+                                                  const std::filesystem::path& path) {
+    const std::string file = path.string();
+    const JsonField root(document, file);
+    if (root.string_or("version", "1.0") != "1.0") root.at("version").fail("\"1.0\"");
+    return std::make_unique<const Parts>(root, read_tokenizer_config(path.parent_path()));
   }
 
   /// One more than the largest id.
@@ -136,11 +145,17 @@ Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::load(const std::filesystem::path& file_or_folder) {
   const std::filesystem::path path = find_file(file_or_folder);
-  const nlohmann::json document = read_json_file(path);
-  const std::string file = path.string();
-  const JsonField root(document, file);
-  if (root.string_or("version", "1.0") != "1.0") root.at("version").fail("\"1.0\"");
-  return Tokenizer(std::make_unique<const Parts>(root, read_tokenizer_config(path.parent_path())));
+  return Tokenizer(Parts::of_document(read_json_file(path), path));
+}
+
+Tokenizer::Extended Tokenizer::load_with(const std::filesystem::path& file_or_folder,
+                                         const std::vector<std::string>& tokens) {
+  const std::filesystem::path path = find_file(file_or_folder);
+  nlohmann::json document = read_json_file(path);
+  std::vector<std::int32_t> ids = append_tokens(tokens, path.string(), document);
+  return {.tokenizer = Tokenizer(Parts::of_document(document, path)),
+          .ids = std::move(ids),
+          .json = document.dump(2)};
 }
 
 std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {

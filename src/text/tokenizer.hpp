@@ -31,6 +31,11 @@ class Tokenizer {
   /// chat template. tokenizer.model (sentencepiece) is not read. Throws Error.
   static Tokenizer load(const std::filesystem::path& file_or_folder);
 
+  /// The same with more special tokens (text/new_tokens.hpp).
+  struct Extended;
+  static Extended load_with(const std::filesystem::path& file_or_folder,
+                            const std::vector<std::string>& tokens);
+
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
   ~Tokenizer();
@@ -74,6 +79,12 @@ class Tokenizer {
   [[nodiscard]] const std::string* decoder_token(std::int32_t id, bool skip_special_tokens) const;
 
   std::unique_ptr<const Parts> parts_;
+};
+
+struct Tokenizer::Extended {
+  Tokenizer tokenizer;
+  std::vector<std::int32_t> ids;  // of the new tokens
+  std::string json;               // the tokenizer.json that has them
 };
 
 }  // namespace lorry::text

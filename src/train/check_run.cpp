@@ -14,6 +14,9 @@ void check_options(const TrainOptions& options) {
     throw OptionError("[train] --adapter {}: found with --method full; merge the adapter first (lorry merge)",
                       options.adapter.string());
   }
+  if (options.method == Method::kFull && !options.add_tokens.empty()) {
+    throw OptionError("[train] --add-tokens: has no effect with --method full; expected it without");
+  }
   check_optimizer_options(options);
   if (options.batch_size < 1 || options.batch_size > kMostSequences) {
     throw OptionError("[train] --batch-size: found {}; expected 1 to {}", options.batch_size, kMostSequences);

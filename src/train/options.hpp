@@ -39,6 +39,7 @@ struct TrainOptions {
 
   Method method = Method::kLora;
   model::PeftConfig lora = default_lora();
+  std::vector<std::string> add_tokens;  // special tokens that tokenizer and model are given first
 
   std::optional<double> lr;  // default: 2e-4 for LoRA, 2e-5 for full
   optim::ScheduleKind lr_scheduler = optim::ScheduleKind::kLinear;

@@ -38,7 +38,8 @@ void warn_of_tools(const data::Dataset& data, std::string_view name, std::vector
 }  // namespace
 
 RunInputs open_inputs(const TrainOptions& options) {
-  RunInputs inputs{.model = model::open_model(options.model, {}, options.dtype, options.threads)};
+  const model::VocabularyChange vocabulary = {.adapter = options.adapter, .added_tokens = options.add_tokens};
+  RunInputs inputs{.model = model::open_base(options.model, vocabulary, options.dtype, options.threads)};
   inputs.max_seq_length = options.sequence_length(inputs.model.config.max_position_embeddings);
   if (options.max_seq_length && inputs.max_seq_length < *options.max_seq_length) {
     inputs.warnings.push_back(fmt::format("max_seq_length {} is above the model's positions; using {}",

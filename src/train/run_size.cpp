@@ -21,7 +21,7 @@ struct ModuleName {
 ModuleName module_name(const std::string& tensor) {
   std::string name = tensor;
   if (name.starts_with(model::kPeftPrefix)) name.erase(0, model::kPeftPrefix.size());
-  const std::size_t update = name.find(".lora_");
+  const std::size_t update = std::min(name.find(".lora_"), name.find(".token_adapter."));
   name.erase(update == std::string::npos ? name.rfind('.') : update);
   return {.group = model::place_of(name).type, .module = name};
 }
@@ -82,12 +82,20 @@ void measure_adapter(model::LoadedModel& model, const TrainOptions& options, Gro
                                             ? 0
                                             : block_of(copy.spec.tensor.name, model.config));
   }
+  for (const auto& entry : adapter.tokens()) {
+    if (entry->module != model.config.names.head) size.lowest = 0;
+  }
   adapter.attach(decoder);
   for (const nn::Linear* linear : decoder.linears()) {
     Index ranks = 0;
     for (const nn::Linear::PlacedUpdate& placed : linear->updates()) ranks += placed.update->rank;
     size.ranks.push_back(ranks);
     if (ranks > 0) size.lowest = std::min(size.lowest, block_of(linear->name(), model.config));
+  }
+  // Rows of the head make as many columns of products as an update of that rank.
+  for (const auto& entry : adapter.tokens()) {
+    if (entry->head_follows || entry->module == model.config.names.head)
+      size.ranks.back() += std::ssize(entry->rows.ids());
   }
   model::Adapter::detach(decoder);
 }

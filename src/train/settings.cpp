@@ -43,6 +43,8 @@ std::string dump(const io::OrderedJson& value) {
 void add_beside(const model::PeftConfig& lora, io::OrderedJson& json) {
   if (!lora.modules_to_save.empty())
     json["modules_to_save"] = fmt::format("{}", fmt::join(lora.modules_to_save, ","));
+  if (!lora.trainable_token_indices.empty())
+    json["trainable_token_indices"] = model::to_json(lora.trainable_token_indices);
   if (lora.bias != model::BiasTraining::kNone) json["bias"] = model::word_of(lora.bias);
   if (lora.lora_bias) json["lora_bias"] = true;
 }
@@ -59,6 +61,7 @@ io::OrderedJson settings_of(const TrainOptions& options) {
     json["dropout"] = options.lora.lora_dropout;
     add_lora_settings(options.lora, json);
     add_beside(options.lora, json);
+    if (!options.add_tokens.empty()) json["add_tokens"] = options.add_tokens;
   }
   json["lr"] = options.learning_rate();
   json["lr_scheduler"] = optim::name_of(options.lr_scheduler);

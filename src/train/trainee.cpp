@@ -108,6 +108,7 @@ void Trainee::save(const std::filesystem::path& out) const {
   if (full_) {
     full_->save(out / io::kModelFile, stored_dtype_);
   } else {
+    model::save_tokenizer(inputs_.model.tokenizer_files, out);
     model::save_adapter(out, *adapter_);
   }
 }
@@ -118,6 +119,7 @@ void Trainee::save_checkpoint(const std::filesystem::path& folder) const {
     model::copy_side_files(inputs_.model.folder, folder);
     full_->save(folder / io::kModelFile, DType::kF32);
   } else {
+    model::save_tokenizer(inputs_.model.tokenizer_files, folder);
     model::save_adapter(folder, *adapter_);
   }
 }

@@ -1,0 +1,174 @@
+#include "model/vocabulary.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "core/error.hpp"
+#include "io/text_file.hpp"
+#include "model/model_text.hpp"
+#include "model/peft_config.hpp"
+#include "model/peft_names.hpp"
+#include "model/tensor_values.hpp"
+
+namespace lorry::model {
+
+namespace {
+
+template <class Use>
+void with_type(DType dtype, Use use) {
+  if (dtype == DType::kF32) use([](float value) { return value; });
+  if (dtype == DType::kF16) use([](float value) { return to_f16(value); });
+  if (dtype == DType::kBF16) use([](float value) { return to_bf16(value); });
+}
+
+/// The mean of the first `rows`, rounded to the table's type.
+Matrix mean_row(ConstMatrixView table, Index rows) {
+  std::vector<double> sums(static_cast<std::size_t>(table.cols));
+  Matrix mean(1, table.cols, table.dtype);
+  with_type(table.dtype, [&](auto rounded) {
+    using T = decltype(rounded(0.0F));
+    for (Index i = 0; i < rows; ++i) {
+      const T* const row = table.row<T>(i);
+      std::transform(sums.begin(), sums.end(), row, sums.begin(),
+                     [](double sum, T value) { return sum + static_cast<double>(to_float(value)); });
+    }
+    std::transform(sums.begin(), sums.end(), mean.row<T>(0), [&](double sum) {
+      return rounded(static_cast<float>(sum / static_cast<double>(std::max<Index>(rows, 1))));
+    });
+  });
+  return mean;
+}
+
+std::byte* bytes_of_row(Matrix& matrix, Index row) {
+  return matrix.view().row_range(row, 1).data;
+}
+
+/// A copy with `rows` rows, of which those from `first` to `last` are the mean of those before.
+Matrix resized(ConstMatrixView table, Index rows, Index first, Index last) {
+  Matrix result(rows, table.cols, table.dtype);
+  const auto row_bytes = static_cast<std::size_t>(table.cols * size_of(table.dtype));
+  for (Index i = 0; i < std::min(rows, table.rows); ++i) {
+    std::memcpy(bytes_of_row(result, i), table.row_range(i, 1).data, row_bytes);
+  }
+  if (first >= last) return result;
+  Matrix mean = mean_row(table, first);
+  for (Index i = first; i < last; ++i) std::memcpy(bytes_of_row(result, i), bytes_of_row(mean, 0), row_bytes);
+  return result;
+}
+
+/// Names of the tensors that have a row for every token.
+std::vector<std::string> token_tables(const ModelConfig& config) {
+  std::vector<std::string> modules = {config.names.root + config.names.embedding};
+  if (!config.tie_word_embeddings) modules.push_back(config.names.head);
+  return modules;
+}
+
+void put_table(const std::string& module, Matrix table, Weights& weights) {
+  weights.add(module + ".weight", table.view());
+  weights.keep(std::move(table));
+}
+
+/// The whole table as the adapter's file has it: of a module that is adapted, or as it is.
+const io::TensorView* stored_table(const io::SafetensorsFile& file, const std::string& module, Index width) {
+  constexpr std::array<const char*, 3> kEndings = {".token_adapter.base_layer.weight", ".base_layer.weight",
+                                                   ".weight"};
+  for (const char* ending : kEndings) {
+    const io::TensorView* tensor = file.find(peft_name(module, ending));
+    if (tensor != nullptr && tensor->shape.size() == 2 && tensor->shape[1] == width &&
+        is_float_tensor(*tensor)) {
+      return tensor;
+    }
+  }
+  return nullptr;
+}
+
+/// What stands for `module` in the file; of a tied pair what is not trained in full.
+const io::TensorView* stored_table(const io::SafetensorsFile& file, const std::string& module,
+                                   const ModelConfig& config) {
+  const io::TensorView* own = stored_table(file, module, config.hidden_size);
+  if (!config.tie_word_embeddings || (own != nullptr && own->name.find("base_layer") != std::string::npos)) {
+    return own;
+  }
+  const io::TensorView* head = stored_table(file, config.names.head, config.hidden_size);
+  return head != nullptr ? head : own;
+}
+
+Matrix copy_table(const io::TensorView& tensor) {
+  Matrix copy(tensor.shape[0], tensor.shape[1], tensor.dtype);
+  std::memcpy(copy.view().data, tensor.bytes.data(), tensor.bytes.size());
+  return copy;
+}
+
+}  // namespace
+
+TokenizerFiles open_tokenizer(const std::filesystem::path& model, const std::filesystem::path& adapter) {
+  std::error_code ignored;
+  const bool own = !adapter.empty() && std::filesystem::exists(adapter / kTokenizerFile, ignored);
+  const std::filesystem::path& folder = own ? adapter : model;
+  return {.folder = folder,
+          .tokenizer = std::make_shared<const text::Tokenizer>(text::Tokenizer::load(folder)),
+          .of_adapter = own};
+}
+
+void add_tokens(const std::vector<std::string>& tokens, TokenizerFiles& files, ModelConfig& config,
+                Weights& weights) {
+  if (tokens.empty()) return;
+  const std::filesystem::path file = files.folder / kTokenizerFile;
+  text::Tokenizer::Extended extended = text::Tokenizer::load_with(file, tokens);
+  files.tokenizer = std::make_shared<const text::Tokenizer>(std::move(extended.tokenizer));
+  files.changed_json = std::move(extended.json);
+  files.of_adapter = true;
+  config.added_tokens = std::move(extended.ids);
+  const Index first = config.added_tokens.front();
+  const Index last = config.added_tokens.back() + 1;
+  if (first > config.vocab_size) return;  // refused by whoever looks at the tokenizer's size
+  const Index rows = std::max(config.vocab_size, last);
+  for (const std::string& module : token_tables(config)) {
+    put_table(module, resized(weights.at(module + ".weight"), rows, first, last), weights);
+  }
+  config.other_vocabulary = config.other_vocabulary || rows != config.vocab_size;
+  config.vocab_size = rows;
+}
+
+void fit_vocabulary(const std::filesystem::path& adapter, Index tokens, ModelConfig& config,
+                    Weights& weights) {
+  const std::filesystem::path path = adapter / kAdapterWeightsFile;
+  if (!std::filesystem::exists(path)) return;  // told by whoever loads the adapter
+  const io::SafetensorsFile file(path);
+  Index rows = std::max(config.vocab_size, tokens);
+  const std::vector<std::string> modules = token_tables(config);
+  if (const io::TensorView* table = stored_table(file, modules.front(), config)) rows = table->shape[0];
+  if (rows == config.vocab_size || rows == 0) return;
+  for (const std::string& module : modules) {
+    const io::TensorView* table = stored_table(file, module, config);
+    if (table != nullptr && table->shape == std::vector<Index>{rows, config.hidden_size}) {
+      put_table(module, copy_table(*table), weights);
+      continue;
+    }
+    const ConstMatrixView own = weights.at(module + ".weight");
+    put_table(module, resized(own, rows, own.rows, rows), weights);
+  }
+  config.vocab_size = rows;
+  config.other_vocabulary = true;
+}
+
+void save_tokenizer(const TokenizerFiles& files, const std::filesystem::path& to) {
+  if (!files.of_adapter) return;
+  constexpr std::array<const char*, 2> kSettings = {"tokenizer_config.json", "special_tokens_map.json"};
+  for (const char* name : kSettings) {
+    if (!std::filesystem::exists(files.folder / name)) continue;
+    io::write_text_file(to / name, io::read_text_file(files.folder / name));
+  }
+  // A template that is there is the one that was trained with.
+  if (std::filesystem::exists(files.folder / kChatTemplateFile) &&
+      !std::filesystem::exists(to / kChatTemplateFile)) {
+    io::write_text_file(to / kChatTemplateFile, io::read_text_file(files.folder / kChatTemplateFile));
+  }
+  io::write_text_file(to / kTokenizerFile, files.changed_json.empty()
+                                               ? io::read_text_file(files.folder / kTokenizerFile)
+                                               : files.changed_json);
+}
+
+}  // namespace lorry::model
