@@ -49,6 +49,22 @@ void run(int argc, char** argv) {
   }
 }
 
+/// Which help says what the command that was meant can take.
+std::string help_hint(int argc, char** argv) {
+  const std::vector<lorry::cli::Command> commands = lorry::cli::make_commands();
+  const std::vector<lorry::cli::Command>* known = &commands;
+  std::string name = "lorry";
+  for (int i = 1; i < argc; ++i) {
+    const auto found = std::find_if(known->begin(), known->end(), [&](const lorry::cli::Command& command) {
+      return command.name == argv[i];
+    });
+    if (found == known->end()) break;
+    name += fmt::format(" {}", found->name);
+    known = &found->commands;
+  }
+  return known == &commands ? " (lorry --help, lorry COMMAND --help)" : fmt::format(" ({} --help)", name);
+}
+
 /// A closed standard stream would lend its number to the next file, and messages would end up in a model.
 void hold_standard_streams() {
   for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
@@ -74,7 +90,7 @@ int main(int argc, char** argv) {
   } catch (const lorry::cli::Interrupted& interrupted) {
     return 128 + interrupted.signal;
   } catch (const lorry::OptionError& error) {
-    return fail(2, std::string(error.what()) + " (lorry --help, lorry COMMAND --help)");
+    return fail(2, std::string(error.what()) + help_hint(argc, argv));
   } catch (const std::bad_alloc&) {
     return fail(
         1,

@@ -206,6 +206,9 @@ TEST_F(AnalyzeMistakes, CommandsAndFlagsThatDoNotExist) {
   expect_usage({"spectrum", path("good"), "--target-modules", "q_proj"},
                R"(unknown flag --target-modules; did you mean "modules"?)");
   expect_usage({"compress", path("good"), path("good")}, "unexpected argument");
+  expect_usage({"compress", path("good"), "--rank", "0", "--out", path("out")},
+               " (lorry analyze compress --help)\n");
+  expect_usage({"spectra", path("good")}, " (lorry analyze --help)\n");
   const Outcome british = run_lorry({"analyse", "spectrum"});
   EXPECT_EQ(british.code, 2);
   EXPECT_NE(british.err.find(R"(unknown command "analyse"; did you mean "analyze"?)"), std::string::npos);

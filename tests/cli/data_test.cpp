@@ -123,8 +123,7 @@ TEST_F(Data, OfConversationsNeedATemplateThatIsKnown) {
             "error: [data] records of messages need a chat template, and " + path("model") +
                 " has none; expected --chat-template NAME, one of " + names + "\n");
   EXPECT_EQ(error_of(data("chats.jsonl") + Arguments{"--chat-template", "chatlm"}, 2),
-            "error: --chat-template: found \"chatlm\"; expected one of " + names +
-                " (lorry --help, lorry COMMAND --help)\n");
+            "error: --chat-template: found \"chatlm\"; expected one of " + names + " (lorry data --help)\n");
   std::filesystem::copy(path("model"), path("odd"), std::filesystem::copy_options::recursive);
   io::put(path("odd") + "/chat_template.jinja", "{{ messages }}<|im_start|><|im_end|>");
   EXPECT_EQ(error_of({"data", "--model", path("odd"), "--data", path("chats.jsonl")}),
@@ -154,11 +153,10 @@ TEST_F(Data, MistakesNameFileAndLine) {
                 ":1: found \"messages\"; expected \"text\", \"prompt\" and \"completion\", \"x\", "
                 "\"conversations\", "
                 "or \"instruction\" and \"output\"\n");
-  EXPECT_EQ(
-      error_of({"data", "--model", path("model"), "--data", path("pairs.jsonl") + ":0"}, 2),
-      "error: --data: found \"" + path("pairs.jsonl") +
-          ":0\"; expected paths, each with an optional weight above 0 and at most 1000 (a.jsonl:2) (lorry "
-          "--help, lorry COMMAND --help)\n");
+  EXPECT_EQ(error_of({"data", "--model", path("model"), "--data", path("pairs.jsonl") + ":0"}, 2),
+            "error: --data: found \"" + path("pairs.jsonl") +
+                ":0\"; expected paths, each with an optional weight above 0 and at most 1000 (a.jsonl:2) "
+                "(lorry data --help)\n");
 }
 
 TEST_F(Data, TrainingRefusesToStartWhereEveryLabelIsMasked) {
