@@ -5,15 +5,13 @@
 namespace lorry::optim {
 namespace {
 
-constexpr Index kFewestElements = 4096;
-
 class AdamW8bit final : public UpdateRule {
  public:
   explicit AdamW8bit(const OptimizerConfig& config) : config_(config), exact_(make_adamw(config)) {}
 
   [[nodiscard]] std::vector<StatePart> start(const Parameter& parameter) const override {
     const Index size = parameter.value.size();
-    if (size < kFewestElements) return exact_->start(parameter);
+    if (size < kFewest8BitElements) return exact_->start(parameter);
     const Index blocks = (size + ops::kQuantBlock - 1) / ops::kQuantBlock;
     // All of absmax 0: every code then means 0.
     std::vector<StatePart> state;
@@ -26,7 +24,7 @@ class AdamW8bit final : public UpdateRule {
 
   void apply(ops::Ops& ops, const Parameter& parameter, const Update& update,
              std::span<StatePart> state) const override {
-    if (parameter.value.size() < kFewestElements) return exact_->apply(ops, parameter, update, state);
+    if (parameter.value.size() < kFewest8BitElements) return exact_->apply(ops, parameter, update, state);
     ops.adamw_8bit(parameter.gradient, adamw_options(config_, update), parameter.value,
                    {state[0].value, state[1].value}, {state[2].value, state[3].value});
   }

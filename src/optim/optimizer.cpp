@@ -32,12 +32,11 @@ std::unique_ptr<UpdateRule> make_rule(const OptimizerConfig& config) {
 
 Index state_bytes(const OptimizerConfig& config, Index elements) {
   constexpr Index kF32Bytes = 4;
-  constexpr Index kFewestElements = 4096;  // below, the 8-bit state is in float32
   switch (config.kind) {
     case OptimizerKind::kAdamW:
       return 2 * kF32Bytes * elements;
     case OptimizerKind::kAdamW8bit:
-      if (elements < kFewestElements) return 2 * kF32Bytes * elements;
+      if (elements < kFewest8BitElements) return 2 * kF32Bytes * elements;
       return 2 * (elements + kF32Bytes * ((elements + ops::kQuantBlock - 1) / ops::kQuantBlock));
     case OptimizerKind::kSgd:
       return config.momentum.value_or(0) > 0 ? kF32Bytes * elements : 0;
