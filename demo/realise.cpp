@@ -25,7 +25,7 @@ std::string joined(const std::vector<std::string>& parts) {
 class Writer {
  public:
   Writer(const Grammar& grammar, const Record& record, Rng& rng)
-      : grammar_(grammar), record_(record), rng_(rng), expansion_(grammar, rng) {
+      : grammar_(grammar), record_(record), expansion_(grammar, rng) {
     for (const auto& [slot, value] : record) expansion_.bind(slot, {{"name", value}});
   }
 
@@ -106,7 +106,6 @@ class Writer {
 
   const Grammar& grammar_;
   const Record& record_;
-  Rng& rng_;
   Expansion expansion_;
   std::vector<std::string> left_;
   std::string text_;
