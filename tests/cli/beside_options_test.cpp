@@ -66,9 +66,10 @@ TEST_F(BesideOptions, TrainBesideTheUpdatesAndTheConfigRepeatsThem) {
   EXPECT_EQ(io::Json::parse(inspected.out).at("modules_to_save"), (io::Json{"norm", "lm_head"}));
   const Outcome spectrum = run_lorry({"analyze", "spectrum", path("first")});
   EXPECT_EQ(spectrum.code, 0) << spectrum.err;
-  EXPECT_NE(spectrum.err.find("what modules_to_save trained is left out"), std::string::npos) << spectrum.err;
+  EXPECT_NE(spectrum.err.find("what modules_to_save and lora_bias trained is left out"), std::string::npos)
+      << spectrum.err;
   expect_error(run_lorry({"analyze", "compress", path("first"), "--rank", "1", "--out", path("small")}),
-               "field \"modules_to_save\": found in use; compress keeps A and B alone");
+               "fields \"modules_to_save\", \"lora_bias\": found in use; compress keeps A and B alone");
 }
 
 TEST_F(BesideOptions, ResumedRunsEndWithTheSameBits) {
