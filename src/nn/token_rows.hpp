@@ -14,8 +14,8 @@ namespace lorry::nn {
 class TokenRows {
  public:
   TokenRows() = default;
-  /// ids: distinct, below V; value [n,D] F32.
-  TokenRows(std::vector<std::int32_t> ids, Matrix value);
+  /// ids: distinct, below V; rows [n,D] F32.
+  TokenRows(std::vector<std::int32_t> ids, Matrix rows);
 
   [[nodiscard]] std::span<const std::int32_t> ids() const noexcept { return ids_; }
   [[nodiscard]] bool trains() const noexcept { return !gradient.empty(); }
