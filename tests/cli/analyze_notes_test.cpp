@@ -22,14 +22,7 @@ std::string module_at(Index layer, const std::string& name) {
 
 /// Singular values 1, 1/2, 1/4, ... of width 32.
 SmallFactors factors(const std::string& module, Index rank) {
-  SmallFactors made{.module = module, .a = {}, .b = {}};
-  std::vector<Index> columns;
-  for (Index k = 0; k < rank; ++k) {
-    made.a.push_back(unit_row(32, k, 1.0F / static_cast<float>(1 << k)));
-    columns.push_back(k + 3);
-  }
-  made.b = unit_columns(32, columns, std::vector<float>(static_cast<std::size_t>(rank), 1.0F));
-  return made;
+  return halving_update(module, 32, rank, 0, 3, 1.0F);
 }
 
 class AnalyzeNotes : public testing::Test {

@@ -23,14 +23,7 @@ constexpr const char* kDown = "model.layers.1.mlp.down_proj";      // [32,64]
 
 /// ΔW with singular values 2, 1, 0.5 from inputs `in` to outputs `out`, the first `rank` of them.
 SmallFactors known_update(const std::string& module, Index inputs, Index rank, Index in, Index out) {
-  SmallFactors factors{.module = module, .a = {}, .b = {}};
-  std::vector<Index> columns;
-  for (Index k = 0; k < rank; ++k) {
-    factors.a.push_back(unit_row(inputs, in + k, 2.0F / static_cast<float>(1 << k)));
-    columns.push_back(out + k);
-  }
-  factors.b = unit_columns(32, columns, std::vector<float>(static_cast<std::size_t>(rank), 1.0F));
-  return factors;
+  return halving_update(module, inputs, rank, in, out, 2.0F);
 }
 
 /// Adapters on both modules: "one" is the top direction of "three"; "other" shares nothing with it; "zero"

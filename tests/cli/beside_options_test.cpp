@@ -88,9 +88,7 @@ TEST_F(BesideOptions, ResumedRunsEndWithTheSameBits) {
                              "--modules-to-save",
                              "norm,lm_head"};
   ASSERT_EQ(train("whole", options).code, 0);
-  std::filesystem::create_directory(path("parts-of-it"));
-  std::filesystem::copy(path("whole") + "/checkpoint-2", path("parts-of-it") + "/checkpoint-2");
-  std::filesystem::copy(path("whole") + "/log.jsonl", path("parts-of-it") + "/log.jsonl");
+  cut_short("whole", "parts-of-it");
   Arguments resumed = options;
   resumed.emplace_back("--resume");
   const Outcome outcome = train("parts-of-it", resumed);

@@ -34,6 +34,18 @@ std::vector<std::vector<float>> unit_columns(Index height, const std::vector<Ind
   return rows;
 }
 
+SmallFactors halving_update(const std::string& module, Index inputs, Index rank, Index in, Index out,
+                            float largest) {
+  SmallFactors factors{.module = module, .a = {}, .b = {}};
+  std::vector<Index> columns;
+  for (Index k = 0; k < rank; ++k) {
+    factors.a.push_back(unit_row(inputs, in + k, largest / static_cast<float>(1 << k)));
+    columns.push_back(out + k);
+  }
+  factors.b = unit_columns(32, columns, std::vector<float>(static_cast<std::size_t>(rank), 1.0F));
+  return factors;
+}
+
 void write_small_adapter(const std::filesystem::path& folder, const std::vector<SmallFactors>& modules) {
   std::filesystem::create_directories(folder);
   model::PeftConfig config;

@@ -22,6 +22,11 @@ std::vector<float> unit_row(Index width, Index at, float scale = 1.0F);
 std::vector<std::vector<float>> unit_columns(Index height, const std::vector<Index>& at,
                                              const std::vector<float>& scale);
 
+/// ΔW [32, inputs] with singular values `largest`, a half of it, a quarter, ..., `rank` of them, from inputs
+/// `in` to outputs `out` and those that follow.
+SmallFactors halving_update(const std::string& module, Index inputs, Index rank, Index in, Index out,
+                            float largest);
+
 /// A PEFT adapter folder of these modules, all of one rank.
 void write_small_adapter(const std::filesystem::path& folder, const std::vector<SmallFactors>& modules);
 

@@ -100,9 +100,7 @@ TEST_F(TokenOptions, EveryCommandTakesTheAdapter) {
 TEST_F(TokenOptions, ResumedRunsEndWithTheSameBits) {
   const Arguments options = {"--trainable-token-indices", "117,99", "--save-steps", "2"};
   ASSERT_EQ(train_tokens("whole", options).code, 0);
-  std::filesystem::create_directory(path("parts-of-it"));
-  std::filesystem::copy(path("whole") + "/checkpoint-2", path("parts-of-it") + "/checkpoint-2");
-  std::filesystem::copy(path("whole") + "/log.jsonl", path("parts-of-it") + "/log.jsonl");
+  cut_short("whole", "parts-of-it");
   Arguments resumed = options;
   resumed.emplace_back("--resume");
   const Outcome outcome = train_tokens("parts-of-it", resumed);
@@ -245,9 +243,7 @@ TEST_F(AddedTokens, AdaptersCarryThemToEveryCommand) {
 TEST_F(AddedTokens, ResumedRunsEndWithTheSameBits) {
   const Arguments options = {"--model", path("model"), "--add-tokens", kNew, "--save-steps", "2"};
   ASSERT_EQ(train_new("whole-added", options).code, 0);
-  std::filesystem::create_directory(path("part-added"));
-  std::filesystem::copy(path("whole-added") + "/checkpoint-2", path("part-added") + "/checkpoint-2");
-  std::filesystem::copy(path("whole-added") + "/log.jsonl", path("part-added") + "/log.jsonl");
+  cut_short("whole-added", "part-added");
   Arguments resumed = options;
   resumed.emplace_back("--resume");
   ASSERT_EQ(train_new("part-added", resumed).code, 0);

@@ -43,24 +43,10 @@ class Beside : public ::testing::TestWithParam<std::string> {
 
   [[nodiscard]] static std::filesystem::path folder() { return beside() / GetParam(); }
   [[nodiscard]] Adapter adapter() { return load_adapter(folder() / "adapter", golden_.decoder()); }
-  [[nodiscard]] data::Batch batch() const {
-    GoldenDocument document{.ids = golden_.ids("input_ids"), .targets = {}};
-    const std::vector<std::int32_t> labels = golden_.ids("labels");
-    for (std::size_t t = 0; t < labels.size(); ++t) {
-      document.targets.push_back(t + 1 < labels.size() ? std::max(labels[t + 1], -1) : -1);
-    }
-    return pack({document});
-  }
-  [[nodiscard]] Matrix logits(Decoder& decoder) const {
-    const data::Batch rows = batch();
-    Matrix result(rows.rows(), decoder.config().vocab_size);
-    Decoder::Workspace workspace;
-    decoder.logits(rows, workspace, result);
-    return result;
-  }
+  [[nodiscard]] Matrix logits(Decoder& decoder) const { return logits_of(decoder, golden_.labelled()); }
   /// The mean loss; adds its gradient.
   double loss_and_gradient(bool grad_checkpoint = false) {
-    const data::Batch rows = batch();
+    const data::Batch rows = golden_.labelled();
     const auto targets = static_cast<double>(rows.target_count);
     const PassOptions options = {.gradient_scale = static_cast<float>(1.0 / targets),
                                  .grad_checkpoint = grad_checkpoint};
@@ -137,7 +123,7 @@ TEST_P(Beside, GradientsMatchFiniteDifferences) {
   const std::vector<optim::Parameter> parameters = adapted.parameters();
   adapted.attach(golden_.decoder());
   loss_and_gradient();
-  const data::Batch rows = batch();
+  const data::Batch rows = golden_.labelled();
   const auto loss_at = [&](const optim::Parameter& parameter, const Matrix& start, double step) {
     const MatrixView to = parameter.value;
     for (Index i = 0; i < to.rows; ++i) {

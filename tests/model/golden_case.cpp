@@ -50,6 +50,10 @@ GoldenCase::GoldenCase(const std::string& name, DType compute, const std::string
   reference_ = std::make_unique<io::SafetensorsFile>(folder_ / "reference.safetensors");
 }
 
+data::Batch GoldenCase::labelled() const {
+  return pack({make_document(ids("input_ids"), ids("labels"))});
+}
+
 Matrix GoldenCase::tensor(const std::string& name) const {
   const io::TensorView& view = reference_->at(name);
   LORRY_CHECK(view.dtype == DType::kF32);
@@ -81,6 +85,13 @@ std::vector<GoldenDocument> GoldenCase::training_documents(Index step) const {
     documents.push_back(make_document(slice(all_ids, first, shape[2]), slice(all_labels, first, shape[2])));
   }
   return documents;
+}
+
+Matrix logits_of(Decoder& decoder, const data::Batch& batch) {
+  Matrix logits(batch.rows(), decoder.config().vocab_size);
+  Decoder::Workspace workspace;
+  decoder.logits(batch, workspace, logits);
+  return logits;
 }
 
 double relative_difference(ConstMatrixView a, ConstMatrixView b) {

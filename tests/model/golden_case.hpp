@@ -49,6 +49,8 @@ class GoldenCase {
     return static_cast<double>(tensor(name).row<float>(0)[0]);
   }
   [[nodiscard]] std::vector<std::int32_t> ids(const std::string& name) const;
+  /// input_ids with labels, of a reference that holds one document.
+  [[nodiscard]] data::Batch labelled() const;
   [[nodiscard]] GoldenDocument document(Index i) const;
   [[nodiscard]] std::vector<GoldenDocument> documents() const {
     return {document(0), document(1), document(2)};
@@ -64,6 +66,8 @@ class GoldenCase {
   std::unique_ptr<io::SafetensorsFile> reference_;
 };
 
+/// [rows, vocab_size] F32.
+Matrix logits_of(Decoder& decoder, const data::Batch& batch);
 /// ‖a - b‖ / ‖b‖ over all elements.
 double relative_difference(ConstMatrixView a, ConstMatrixView b);
 /// Cosine of the angle between a and b as vectors.

@@ -35,21 +35,7 @@ class Resized : public ::testing::TestWithParam<const char*> {
   [[nodiscard]] static std::filesystem::path folder() { return resized_goldens() / GetParam(); }
   [[nodiscard]] std::filesystem::path model() const { return golden_->folder() / "model"; }
   [[nodiscard]] Index tokens() const { return case_.at("tokens").get<Index>(); }
-  [[nodiscard]] data::Batch batch() const {
-    GoldenDocument document{.ids = golden_->ids("input_ids"), .targets = {}};
-    const std::vector<std::int32_t> labels = golden_->ids("labels");
-    for (std::size_t t = 0; t < labels.size(); ++t) {
-      document.targets.push_back(t + 1 < labels.size() ? std::max(labels[t + 1], -1) : -1);
-    }
-    return pack({document});
-  }
-  [[nodiscard]] Matrix logits(Decoder& decoder) const {
-    const data::Batch rows = batch();
-    Matrix result(rows.rows(), decoder.config().vocab_size);
-    Decoder::Workspace workspace;
-    decoder.logits(rows, workspace, result);
-    return result;
-  }
+  [[nodiscard]] Matrix logits(Decoder& decoder) const { return logits_of(decoder, golden_->labelled()); }
 
   io::Json case_;
   std::unique_ptr<GoldenCase> golden_;
@@ -64,7 +50,7 @@ TEST_P(Resized, LogitsLossAndGradientsMatchPeft) {
   const std::vector<optim::Parameter> parameters = adapter.parameters();
   adapter.attach(*decoder_);
   EXPECT_LE(relative_difference(logits(*decoder_), golden_->tensor("logits")), kResizedLogits);
-  const data::Batch rows = batch();
+  const data::Batch rows = golden_->labelled();
   const auto targets = static_cast<float>(rows.target_count);
   Decoder::Workspace workspace;
   const double loss = decoder_->loss_and_gradient(rows, {.gradient_scale = 1.0F / targets}, workspace);
