@@ -63,8 +63,7 @@ model::PeftConfig plain_config(const std::filesystem::path& folder) {
   if (!config.use_dora) return config;
   throw Error(
       "[load] {}: field \"use_dora\": found true; expected an adapter whose change has low rank: what DoRA "
-      "changes "
-      "depends on the base (lorry merge makes a model of it, which can be analysed beside its base)",
+      "changes depends on the base (lorry merge makes a model of it, which can be analysed beside its base)",
       (folder / model::kAdapterConfigFile).string());
 }
 

@@ -152,8 +152,7 @@ Targets find_targets(Decoder& decoder, const Adapter& adapter, const io::TensorF
     if (bias == nullptr) {
       throw Error(
           "[merge] {}: the adapter adds a bias to {} (lora_bias), which has none; expected an adapter "
-          "without "
-          "one, since the merged model would have no place for it",
+          "without one, since the merged model would have no place for it",
           folder.path().string(), entry->module);
     }
     const auto copy = targets.find(bias->name);

@@ -145,8 +145,7 @@ void train_added_tokens(const ModelConfig& model, PeftConfig& config) {
   if (model.tie_word_embeddings && (saves_embedding || saves_head)) {
     throw Error(
         "[lora] \"modules_to_save\": found {} with --add-tokens on a model whose head is tied to its "
-        "embedding; "
-        "expected one of them",
+        "embedding; expected one of them",
         saves_embedding ? embedding : head);
   }
   std::vector<TokenIndices>& indices = config.trainable_token_indices;

@@ -20,11 +20,9 @@ using Facts = std::vector<std::pair<std::string, std::string>>;
 
 constexpr const char* kLegend =
     "Held-out loss in nats per token and perplexity, after the last step: mean over seeds ± standard "
-    "deviation "
-    "(of the sample, n - 1). * marks the lowest mean of the rows that are complete, and those above it by no "
-    "more "
-    "than one standard deviation (the larger of the two), which chance may have parted from it; of one seed "
-    "nothing is known of chance.";
+    "deviation (of the sample, n - 1). * marks the lowest mean of the rows that are complete, and those "
+    "above it by no more than one standard deviation (the larger of the two), which chance may have parted "
+    "from it; of one seed nothing is known of chance.";
 
 Index count_finished(const Results& results) {
   return std::count_if(results.begin(), results.end(), [](const auto& result) { return result.has_value(); });

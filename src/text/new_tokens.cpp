@@ -56,9 +56,8 @@ std::vector<std::int32_t> append_tokens(const std::vector<std::string>& tokens, 
     }
     if (!is_new) {
       throw Error(
-          "--add-tokens: found {}, which {} has as {}; expected new ones (rows of those that are there train "
-          "by "
-          "--trainable-token-indices)",
+          "--add-tokens: found {}, which {} has as {}; expected new ones (rows of those that are there "
+          "train by --trainable-token-indices)",
           quoted(token), file, before->second);
     }
     list.push_back({{"id", next},

@@ -37,8 +37,7 @@ std::string shared_start(const Subject& first, const Subject& second) {
   if (!seed || seed != seed_of(second)) return {};
   return fmt::format(
       "{} and {} were both trained from seed {}: the rows of A that they have in common started alike, so "
-      "they "
-      "share directions that nothing has learnt, of which the random control knows nothing.",
+      "they share directions that nothing has learnt, of which the random control knows nothing.",
       first.name, second.name, *seed);
 }
 

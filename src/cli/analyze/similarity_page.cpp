@@ -100,12 +100,10 @@ void add_figures_3(report::Content& content, const ComparedPair& pair, const Mea
                    PageBudget& budget) {
   content.paragraph(
       "Row i, column j: how much of the i leading directions of one lies in the j leading directions of the "
-      "other, 1 "
-      "for all of it and 0 for nothing. A bright first column in the triangle means that the strongest "
-      "direction is "
-      "shared and the rest is not. Per module type, the module in the middle of the model: the whole grid, "
-      "its "
-      "lower-left triangle (j ≤ i), and the same for random matrices of these shapes.");
+      "other, 1 for all of it and 0 for nothing. A bright first column in the triangle means that the "
+      "strongest direction is shared and the rest is not. Per module type, the module in the middle of the "
+      "model: the whole grid, its lower-left triangle (j ≤ i), and the same for random matrices of these "
+      "shapes.");
   const std::vector<std::string> middles = middle_modules(figures);
   std::vector<std::string> left_out;
   for (const analysis::ModuleSimilarity& module : pair.report.modules) {

@@ -135,8 +135,7 @@ std::string rank_verdict(const MeasuredSpectra& spectra) {
   if (open > 0) {
     return fmt::format(
         "{} and needs rank {} for {:g} % of its update; {} of {} modules need more than the {} directions "
-        "that "
-        "were computed.",
+        "that were computed.",
         used, in_words(sufficient, 0), share, open, spectra.modules.size(), computed);
   }
   return fmt::format("{}, and rank {:g} holds {:g} % of its update; rank {:g} does so in every module.", used,
