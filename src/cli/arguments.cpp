@@ -10,7 +10,7 @@
 #include "cli/config_file.hpp"
 #include "cli/help.hpp"
 #include "cli/suggestion.hpp"
-#include "cli/usage_error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::cli {
 
@@ -64,12 +64,12 @@ Parsed declare(CLI::App& parent, const Command& command) {
 /// Says which option an unknown flag may have meant.
 [[noreturn]] void throw_unknown(const Parsed& parsed, const Command& command) {
   for (const std::string& argument : parsed.app->remaining()) {
-    if (!argument.starts_with("-")) throw UsageError("unexpected argument \"{}\"", argument);
+    if (!argument.starts_with("-")) throw OptionError("unexpected argument \"{}\"", argument);
     std::string name = argument.substr(0, argument.find('='));
     name.erase(0, name.find_first_not_of('-'));
-    throw UsageError("unknown flag {}{}", argument, suggest_option(name, command.options));
+    throw OptionError("unknown flag {}{}", argument, suggest_option(name, command.options));
   }
-  throw UsageError("unexpected arguments");
+  throw OptionError("unexpected arguments");
 }
 
 std::vector<std::string_view> names_of(std::span<const Command> commands) {
@@ -82,23 +82,23 @@ std::vector<std::string_view> names_of(std::span<const Command> commands) {
 [[noreturn]] void throw_unknown_command(const std::string& argument, const std::string& holder,
                                         std::span<const Command> commands) {
   const std::vector<std::string_view> names = names_of(commands);
-  if (argument.starts_with("-")) throw UsageError("unknown flag {}; expected a command first", argument);
+  if (argument.starts_with("-")) throw OptionError("unknown flag {}; expected a command first", argument);
   const std::string suggestion = suggest_name(argument, names);
-  if (holder.empty()) throw UsageError("unknown command \"{}\"{}", argument, suggestion);
+  if (holder.empty()) throw OptionError("unknown command \"{}\"{}", argument, suggestion);
   if (suggestion.ends_with('?')) {
-    throw UsageError("unknown command \"{}\" of lorry {}{} (it has {})", argument, holder, suggestion,
-                     fmt::join(names, ", "));
+    throw OptionError("unknown command \"{}\" of lorry {}{} (it has {})", argument, holder, suggestion,
+                      fmt::join(names, ", "));
   }
   // Easily forgotten: lorry analyze my-adapter.
-  throw UsageError("unknown command \"{}\" of lorry {}{}, in its place or before it", argument, holder,
-                   suggestion);
+  throw OptionError("unknown command \"{}\" of lorry {}{}, in its place or before it", argument, holder,
+                    suggestion);
 }
 
 /// `what` is the parser's: the flag, a colon, and how many values it wanted and received.
 [[noreturn]] void throw_mismatch(std::string_view what) {
   const bool several = what.find("received") != std::string_view::npos;
-  throw UsageError("{}: {}", what.substr(0, what.find(':')),
-                   several ? "found more than once; expected once" : "no value; expected one");
+  throw OptionError("{}: {}", what.substr(0, what.find(':')),
+                    several ? "found more than once; expected once" : "no value; expected one");
 }
 
 /// Flags of other trainers' names. One that comes beside another name of the same option is a mistake.
@@ -110,11 +110,11 @@ void take_over_aliases(const Parsed& parsed, OptionTable& table) {
     Option* option = table.find(alias->option);
     const auto [before, first] = given.emplace(alias->option, where);
     if (!first || option->source == Source::kFlag) {
-      throw UsageError("{}: found beside {}, which says the same; expected one of them", where,
-                       first ? "--" + option->name : before->second);
+      throw OptionError("{}: found beside {}, which says the same; expected one of them", where,
+                        first ? "--" + option->name : before->second);
     }
     for (const std::string& text : flag->results()) {
-      table.set(*option, translate<UsageError>(*alias, text, where), Source::kFlag, where);
+      table.set(*option, translate<OptionError>(*alias, text, where), Source::kFlag, where);
     }
   }
 }
@@ -169,13 +169,13 @@ Request parse_arguments(int argc, const char* const* argv, std::span<Command> co
   } catch (const CLI::ArgumentMismatch& error) {
     throw_mismatch(error.what());
   } catch (const CLI::ParseError& error) {
-    throw UsageError("{}", error.what());
+    throw OptionError("{}", error.what());
   }
   if (version->count() > 0) return {.wants_version = true};
   for (std::size_t i = 0; i < commands.size(); ++i) {
     if (parsed[i].app->parsed()) return resolve(parsed[i], commands[i], commands[i].name);
   }
-  if (help->count() == 0 && argc > 1) throw UsageError("no command");
+  if (help->count() == 0 && argc > 1) throw OptionError("no command");
   return {.text = program_help(commands)};
 }
 

@@ -14,7 +14,7 @@ struct Request {
   std::string text = {};  // else: the help page to print
 };
 
-/// Reads flags, then the YAML file they name, and checks what is required. Throws UsageError and Error.
+/// Reads flags, then the YAML file they name, and checks what is required. Throws OptionError and Error.
 Request parse_arguments(int argc, const char* const* argv, std::span<Command> commands);
 
 }  // namespace lorry::cli

@@ -8,8 +8,8 @@
 
 #include "cli/aliases.hpp"
 #include "cli/suggestion.hpp"
-#include "cli/usage_error.hpp"
 #include "cli/yaml_text.hpp"
+#include "core/option_error.hpp"
 #include "io/message_text.hpp"
 
 namespace lorry::cli {
@@ -64,7 +64,7 @@ class ConfigReader {
     Option* option = table_.find(alias != nullptr ? alias->option : std::string_view(name));
     if (option == nullptr) throw_unknown(name, where);
     if (!option->in_config) {
-      throw UsageError("{}: unknown key {}; expected on the command line", where, io::in_quotes(name));
+      throw OptionError("{}: unknown key {}; expected on the command line", where, io::in_quotes(name));
     }
     if (value.IsNull()) return;
     take({.option = option,
@@ -80,8 +80,8 @@ class ConfigReader {
     if (value.IsMap()) return read_mapping(value, name + ".");
     for (const YAML::Node& item : value) {
       if (!item.IsMap()) {
-        throw UsageError("{}: {}: found a list of mappings and others; expected one kind",
-                         yaml_place(file_, item), name);
+        throw OptionError("{}: {}: found a list of mappings and others; expected one kind",
+                          yaml_place(file_, item), name);
       }
       read_mapping(item, name + ".");
     }
@@ -101,14 +101,15 @@ class ConfigReader {
       if (rest.substr(0, end) == text) return;
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
-    throw UsageError("{}: found {}; expected {}: {}", field, io::in_quotes(text), expected, settled.reason);
+    throw OptionError("{}: found {}; expected {}: {}", field, io::in_quotes(text), expected, settled.reason);
   }
 
   [[noreturn]] void throw_unknown(const std::string& name, const std::string& where) {
     std::vector<std::string_view> extra;
     extra.reserve(sections_.size());
     for (const ConfigSection& section : sections_) extra.push_back(section.name);
-    throw UsageError("{}: unknown key {}{}", where, io::in_quotes(name), suggest_option(name, table_, extra));
+    throw OptionError("{}: unknown key {}{}", where, io::in_quotes(name),
+                      suggest_option(name, table_, extra));
   }
 
   void take(Given given, const YAML::Node& value) {
@@ -117,7 +118,7 @@ class ConfigReader {
                                      : given.option->binding.expected;
     const auto add = [&](const YAML::Node& item) {
       const std::string text = yaml_text(item, expected, given.field);
-      given.texts.push_back(given.alias != nullptr ? translate<UsageError>(*given.alias, text, given.field)
+      given.texts.push_back(given.alias != nullptr ? translate<OptionError>(*given.alias, text, given.field)
                                                    : text);
     };
     if (given.option->binding.is_pairs && value.IsMap()) {
@@ -141,12 +142,12 @@ class ConfigReader {
       for (const Given& before : *list) {
         if (before.option != now.option || (joins(before) && joins(now))) continue;
         if (before.name != now.name) {
-          throw UsageError("{}: found beside {}, which says the same; expected one of them", now.field,
-                           before.name);
+          throw OptionError("{}: found beside {}, which says the same; expected one of them", now.field,
+                            before.name);
         }
         if (!now.option->repeated && before.texts != now.texts) {
-          throw UsageError("{}: found {} and {}; expected one value for all", now.field,
-                           io::in_quotes(before.texts.front()), io::in_quotes(now.texts.front()));
+          throw OptionError("{}: found {} and {}; expected one value for all", now.field,
+                            io::in_quotes(before.texts.front()), io::in_quotes(now.texts.front()));
         }
       }
     }
@@ -164,7 +165,7 @@ class ConfigReader {
       const std::string& more = given.texts.front();
       std::string& all = first->texts.front();
       if (!more.empty() && !all.empty() && (more == "all-linear" || all == "all-linear")) {
-        throw UsageError("{}: found beside {}; expected one of them", given.field, first->name);
+        throw OptionError("{}: found beside {}; expected one of them", given.field, first->name);
       }
       if (!more.empty()) all += (all.empty() ? "" : ",") + more;
       given.option = nullptr;
@@ -191,7 +192,7 @@ class ConfigReader {
     double scale = 0;
     double times = 0;
     if (rank == nullptr || !number(text, scale) || !number(rank->binding.show(), times)) {
-      throw UsageError("{}: found {}; expected a number above 0", given.field, io::in_quotes(text));
+      throw OptionError("{}: found {}; expected a number above 0", given.field, io::in_quotes(text));
     }
     const Option* root = table_.find("use-rslora");
     if (root != nullptr && root->binding.show() == "true") times = std::sqrt(times);
@@ -212,7 +213,7 @@ void read_config(const std::filesystem::path& file, OptionTable& table,
   const YAML::Node root = parse_yaml(file);
   if (root.IsNull()) return;
   if (!root.IsMap()) {
-    throw UsageError("{}: found no mapping; expected lines of `key: value`", yaml_place(file, root));
+    throw OptionError("{}: found no mapping; expected lines of `key: value`", yaml_place(file, root));
   }
   ConfigReader(file, table, sections).read(root);
 }

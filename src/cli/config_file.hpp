@@ -20,7 +20,7 @@ struct ConfigSection {
 };
 
 /// Sets every option that the file names, but those that a flag has set. Lists become comma-separated text;
-/// null leaves the default. Throws Error with file and line for malformed YAML, UsageError for unknown or
+/// null leaves the default. Throws Error with file and line for malformed YAML, OptionError for unknown or
 /// repeated keys (with the nearest known one), an option under two names, and values of the wrong kind.
 void read_config(const std::filesystem::path& file, OptionTable& table,
                  const std::vector<ConfigSection>& sections = {});

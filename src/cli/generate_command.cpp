@@ -8,7 +8,7 @@
 #include "cli/sampling_options.hpp"
 #include "cli/shared_options.hpp"
 #include "cli/standard_input.hpp"
-#include "cli/usage_error.hpp"
+#include "core/option_error.hpp"
 #include "core/progress.hpp"
 #include "data/prompts.hpp"
 #include "generate/beam_search.hpp"
@@ -203,11 +203,11 @@ void run_data(const model::LoadedModel& model, const GenerateFlags& flags) {
 void check_options(const OptionTable& table, const GenerateFlags& flags) {
   const bool has_prompt = table.source("prompt") != Source::kDefault;
   if (has_prompt == !flags.data.empty()) {
-    throw UsageError("[generate] --prompt, --data: found {}; expected one of them",
-                     has_prompt ? "both" : "neither");
+    throw OptionError("[generate] --prompt, --data: found {}; expected one of them",
+                      has_prompt ? "both" : "neither");
   }
   if (!flags.data.empty() && flags.json) {
-    throw UsageError(
+    throw OptionError(
         "[generate] --json: has no effect with --data, which gives one object per line anyway; "
         "expected it without");
   }
@@ -215,8 +215,8 @@ void check_options(const OptionTable& table, const GenerateFlags& flags) {
   const bool beams = flags.beams.num_beams > 1;
   if (beams) generate::check_options(flags.beams, flags.sampling.generation.sampler);
   if (beams && !flags.sampling.stop.empty()) {
-    throw UsageError("[generate] --stop: found with --num-beams {}; expected it with one beam only",
-                     flags.beams.num_beams);
+    throw OptionError("[generate] --stop: found with --num-beams {}; expected it with one beam only",
+                      flags.beams.num_beams);
   }
   const auto tell = [&](const char* name, bool ignored, const char* why) {
     if (!ignored || table.source(name) == Source::kDefault) return;

@@ -5,8 +5,8 @@
 #include "cli/command.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
-#include "cli/usage_error.hpp"
 #include "core/error.hpp"
+#include "core/option_error.hpp"
 #include "io/atomic_folder.hpp"
 #include "io/json_fields.hpp"
 #include "io/tensor_folder.hpp"
@@ -53,8 +53,8 @@ struct Plan {
 
 io::Json read_config_json(const InitFlags& flags) {
   if (flags.config.empty() == flags.shape.empty()) {
-    throw UsageError("[init] --config, --shape: found {}; expected one of them",
-                     flags.shape.empty() ? "neither" : "both");
+    throw OptionError("[init] --config, --shape: found {}; expected one of them",
+                      flags.shape.empty() ? "neither" : "both");
   }
   if (!flags.shape.empty()) return model::shape_config(flags.shape);
   const bool folder = std::filesystem::is_directory(flags.config);

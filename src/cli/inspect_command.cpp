@@ -8,7 +8,7 @@
 #include "cli/inspect_report.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
-#include "cli/usage_error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::cli {
 
@@ -63,7 +63,7 @@ Report report_path(const std::filesystem::path& path) {
 void run(const InspectFlags& flags) {
   const int given =
       (flags.path.empty() ? 0 : 1) + (flags.model.empty() ? 0 : 1) + (flags.adapter.empty() ? 0 : 1);
-  if (given != 1) throw UsageError("[inspect] PATH: found {} paths; expected one", given);
+  if (given != 1) throw OptionError("[inspect] PATH: found {} paths; expected one", given);
   const Report report = !flags.model.empty()     ? report_model(flags.model)
                         : !flags.adapter.empty() ? report_adapter(flags.adapter)
                                                  : report_path(flags.path);

@@ -1,5 +1,5 @@
 // The program: reads the command line, runs one command, turns every failure into one line and an exit code:
-// 2 for what is wrong with the options (OptionError; cli/usage_error.hpp), 128 + N for work that signal N
+// 2 for what is wrong with the options (OptionError), 128 + N for work that signal N
 // asked to stop, 1 for every other error.
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 #include "cli/observation.hpp"
 
-#include "cli/usage_error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::cli {
 
@@ -12,7 +12,7 @@ void refuse_xray_of_dora(const train::TrainOptions& options) {
   const bool dora =
       options.adapter.empty() ? options.lora.use_dora : model::load_peft_config(options.adapter).use_dora;
   if (!dora) return;
-  throw UsageError(
+  throw OptionError(
       "[train] --xray-steps: has no meaning with DoRA, whose change has full rank; expected it without");
 }
 
@@ -48,18 +48,17 @@ void add_observation_options(OptionTable& table, ObservationFlags& flags, train:
 void check_observation(const OptionTable& table, const ObservationFlags& flags,
                        const train::TrainOptions& options) {
   if (options.xray_steps > 0 && options.method == train::Method::kFull) {
-    throw UsageError(
+    throw OptionError(
         "[train] --xray-steps: has no effect with --method full; expected it without (lorry analyze takes "
-        "the "
-        "tuned model when it is done)");
+        "the tuned model when it is done)");
   }
   refuse_xray_of_dora(options);
   if (!flags.tensorboard && !flags.logging_dir.empty()) {
-    throw UsageError("[train] --logging-dir: has no effect with --report-to none; expected one of them");
+    throw OptionError("[train] --logging-dir: has no effect with --report-to none; expected one of them");
   }
   for (const char* name : {"sample-steps", "sample-tokens"}) {
     if (!flags.sample_prompts.empty() || table.source(name) == Source::kDefault) continue;
-    throw UsageError("[train] --{}: has no effect without --sample-prompts; expected both", name);
+    throw OptionError("[train] --{}: has no effect without --sample-prompts; expected both", name);
   }
 }
 

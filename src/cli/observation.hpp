@@ -25,7 +25,7 @@ struct ObservationFlags {
 /// Adds these and --xray-steps. Borrows both.
 void add_observation_options(OptionTable& table, ObservationFlags& flags, train::TrainOptions& options);
 
-/// Throws UsageError for what would have no effect.
+/// Throws OptionError for what would have no effect.
 void check_observation(const OptionTable& table, const ObservationFlags& flags,
                        const train::TrainOptions& options);
 

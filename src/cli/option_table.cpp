@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "cli/usage_error.hpp"
 #include "core/check.hpp"
+#include "core/option_error.hpp"
 #include "io/message_text.hpp"
 
 namespace lorry::cli {
@@ -67,7 +67,7 @@ Source OptionTable::source(std::string_view name) const {
 
 void OptionTable::set(Option& option, const std::string& text, Source source, const std::string& where) {
   if (!option.binding.read(text)) {
-    throw UsageError("{}: found {}; expected {}", where, io::in_quotes(text), option.binding.expected);
+    throw OptionError("{}: found {}; expected {}", where, io::in_quotes(text), option.binding.expected);
   }
   option.source = source;
   option.texts.push_back(text);
@@ -78,12 +78,12 @@ void OptionTable::check_required() const {
     if (!option.required || std::ssize(option.texts) >= option.least) continue;
     if (!option.instead.empty() && source(option.instead) != Source::kDefault) continue;
     if (option.positional) {
-      throw UsageError("{}: found {}; expected {}{}", option.placeholder,
-                       option.texts.empty() ? "none" : fmt::format("{}", option.texts.size()),
-                       option.least == 1 ? "one" : fmt::format("{}", option.least),
-                       option.repeated ? " or more" : "");
+      throw OptionError("{}: found {}; expected {}{}", option.placeholder,
+                        option.texts.empty() ? "none" : fmt::format("{}", option.texts.size()),
+                        option.least == 1 ? "one" : fmt::format("{}", option.least),
+                        option.repeated ? " or more" : "");
     }
-    throw UsageError("--{}: missing; expected --{} {}", option.name, option.name, option.placeholder);
+    throw OptionError("--{}: missing; expected --{} {}", option.name, option.name, option.placeholder);
   }
 }
 

@@ -49,9 +49,9 @@ class OptionTable {
   [[nodiscard]] Source source(std::string_view name) const;
 
   /// Reads `text` into the option; a repeated one takes it in addition. `where` starts the message ("--rank",
-  /// "train.yaml:3: rank"). Throws UsageError.
+  /// "train.yaml:3: rank"). Throws OptionError.
   void set(Option& option, const std::string& text, Source source, const std::string& where);
-  /// Throws UsageError naming the first required option that has no value, or too few.
+  /// Throws OptionError naming the first required option that has no value, or too few.
   void check_required() const;
 
  private:

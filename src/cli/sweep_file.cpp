@@ -6,8 +6,8 @@
 #include "cli/config_file.hpp"
 #include "cli/suggestion.hpp"
 #include "cli/train_options.hpp"
-#include "cli/usage_error.hpp"
 #include "cli/yaml_text.hpp"
+#include "core/option_error.hpp"
 #include "io/message_text.hpp"
 
 namespace lorry::cli {
@@ -74,16 +74,16 @@ Option& SweepReader::find(const std::string& key, const std::string& section, co
   Option* option = table_.find(key);
   if (option != nullptr && varies(*option)) return *option;
   if (option != nullptr) {
-    throw UsageError("{}: {}: found {}; expected it outside, since all cells share it", where, section,
-                     io::in_quotes(key));
+    throw OptionError("{}: {}: found {}; expected it outside, since all cells share it", where, section,
+                      io::in_quotes(key));
   }
   std::vector<std::string_view> names;
   for (const Option& known : table_.options()) {
     if (varies(known)) names.push_back(known.name);
   }
   if (section == "rows") names.push_back("name");
-  throw UsageError("{}: {}: unknown key {}{}", where, section, io::in_quotes(key),
-                   suggest_option(key, names));
+  throw OptionError("{}: {}: unknown key {}{}", where, section, io::in_quotes(key),
+                    suggest_option(key, names));
 }
 
 /// Whether a flag holds for every row instead of what the file says. Of steps and epochs only one counts, so
@@ -102,15 +102,15 @@ void SweepReader::check_flags() const {
   if (any_lora) return;
   for (const Option& option : table_.options()) {
     if (option.group != kLoraGroup || option.source == Source::kDefault) continue;
-    throw UsageError("[sweep] --{}: has no effect where every row has method full; expected it without",
-                     option.name);
+    throw OptionError("[sweep] --{}: has no effect where every row has method full; expected it without",
+                      option.name);
   }
 }
 
 /// Of steps and epochs one decides, so a row cannot have both.
 void check_duration(const std::string& section, bool steps, bool epochs, const std::string& where) {
   if (!steps || !epochs) return;
-  throw UsageError("{}: {}: found both steps and epochs; expected one of them", where, section);
+  throw OptionError("{}: {}: found both steps and epochs; expected one of them", where, section);
 }
 
 void SweepReader::add_value(Axis& axis, Option& option, const YAML::Node& value, const std::string& name,
@@ -120,7 +120,7 @@ void SweepReader::add_value(Axis& axis, Option& option, const YAML::Node& value,
   const bool good = option.binding.read(text);
   options_ = before;
   if (!good)
-    throw UsageError("{}: found {}; expected {}", where, io::in_quotes(text), option.binding.expected);
+    throw OptionError("{}: found {}; expected {}", where, io::in_quotes(text), option.binding.expected);
   axis.push_back({&option, text, name, where});
 }
 
@@ -133,27 +133,27 @@ Axis SweepReader::read_axis(Option& option, const YAML::Node& values, const std:
   } else if (values.IsSequence()) {
     for (const YAML::Node& value : values) add_value(axis, option, value, "", where);
   } else {
-    throw UsageError("{}: found no list; expected the values to try, such as [1, 2]", where);
+    throw OptionError("{}: found no list; expected the values to try, such as [1, 2]", where);
   }
-  if (axis.empty()) throw UsageError("{}: found an empty list; expected the values to try", where);
+  if (axis.empty()) throw OptionError("{}: found an empty list; expected the values to try", where);
   return axis;
 }
 
 void SweepReader::read_grid(const YAML::Node& grid, const std::string& where) {
   if (grid.IsNull() || !grid.IsDefined()) return;
   if (!grid.IsMap())
-    throw UsageError("{}: grid: found no mapping; expected lists such as `rank: [1, 2]`", where);
+    throw OptionError("{}: grid: found no mapping; expected lists such as `rank: [1, 2]`", where);
   bool steps = false;
   bool epochs = false;
   for_each_key(file_, grid, [&](const std::string& key, const YAML::Node& values, const std::string& at) {
     Option& option = find(key, "grid", at);
     const std::string field = fmt::format("{}: grid: {}", at, key);
     if (option.name == "method") {
-      throw UsageError("{}: found in the grid; expected under rows, since full fine-tuning has no rank",
-                       field);
+      throw OptionError("{}: found in the grid; expected under rows, since full fine-tuning has no rank",
+                        field);
     }
     if (option.source == Source::kConfig) {
-      throw UsageError("{}: found beside {} outside the grid; expected one of them", field, key);
+      throw OptionError("{}: found beside {} outside the grid; expected one of them", field, key);
     }
     const Axis axis = read_axis(option, values, field);
     steps = steps || option.name == "steps";
@@ -180,7 +180,7 @@ void SweepReader::read_budget(const YAML::Node& budget, const std::string& where
   const auto read = [](const Binding& binding, const YAML::Node& value, const std::string& field) {
     const std::string text = yaml_text(value, binding.expected, field);
     if (!binding.read(text)) {
-      throw UsageError("{}: found {}; expected {}", field, io::in_quotes(text), binding.expected);
+      throw OptionError("{}: found {}; expected {}", field, io::in_quotes(text), binding.expected);
     }
   };
   if (!budget.IsMap()) {
@@ -195,12 +195,12 @@ void SweepReader::read_budget(const YAML::Node& budget, const std::string& where
         wanted.target_modules = model::parse_target_modules(
             yaml_text(value, "all-linear, module names or a regular expression", field));
       } else {
-        throw UsageError("{}: budget: unknown key {}{}", at, io::in_quotes(key),
-                         suggest_option(key, std::vector<std::string_view>{"rank", "target-modules"}));
+        throw OptionError("{}: budget: unknown key {}{}", at, io::in_quotes(key),
+                          suggest_option(key, std::vector<std::string_view>{"rank", "target-modules"}));
       }
     });
     if (rank == 0 || wanted.target_modules == model::TargetModules()) {
-      throw UsageError(
+      throw OptionError(
           "{}: budget: found a mapping; expected both rank and target_modules in it, or a number of "
           "parameters",
           where);
@@ -213,8 +213,8 @@ void SweepReader::read_budget(const YAML::Node& budget, const std::string& where
 void SweepReader::read_row(const YAML::Node& row) {
   const std::string where = yaml_place(file_, row);
   if (!row.IsMap()) {
-    throw UsageError("{}: rows: found no mapping; expected options such as {{method: full, lr: 1e-4}}",
-                     where);
+    throw OptionError("{}: rows: found no mapping; expected options such as {{method: full, lr: 1e-4}}",
+                      where);
   }
   std::vector<Setting> settings;
   std::string name;
@@ -226,7 +226,7 @@ void SweepReader::read_row(const YAML::Node& row) {
     }
     Option& option = find(key, "rows", at);
     if (option.name == "seed")
-      throw UsageError("{}: found in a row; expected in the grid, for all rows", field);
+      throw OptionError("{}: found in a row; expected in the grid, for all rows", field);
     add_value(settings, option, value, "", field);
   });
   const auto has = [&](std::string_view wanted) {
@@ -244,7 +244,7 @@ void SweepReader::read_row(const YAML::Node& row) {
 void SweepReader::apply(const Setting& setting, bool own, sweep::RowRequest& row) {
   Option& option = *setting.option;
   if (options_.method == train::Method::kFull && option.group == kLoraGroup) {
-    throw UsageError("{}: has no effect with method full; expected it without", setting.where);
+    throw OptionError("{}: has no effect with method full; expected it without", setting.where);
   }
   option.binding.read(setting.text);  // checked when it was read
   if (option.name == "rank") {
@@ -277,7 +277,7 @@ void SweepReader::expand_grid() {
   for (const Axis& axis : axes_) {
     count *= std::ssize(axis);
     if (count > kMostRows) {
-      throw UsageError("{}: grid: found more than {} combinations; expected fewer", grid_where_, kMostRows);
+      throw OptionError("{}: grid: found more than {} combinations; expected fewer", grid_where_, kMostRows);
     }
   }
   for (Index i = 0; i < count; ++i) {
@@ -310,14 +310,14 @@ sweep::Request SweepReader::read() {
   read_grid(grid_, grid_where_);
   const bool has_rows = rows_.IsDefined() && !rows_.IsNull();
   if (has_rows && !rows_.IsSequence()) {
-    throw UsageError("{}: rows: found no list; expected lines such as `- {{method: full, lr: 1e-4}}`",
-                     rows_where_);
+    throw OptionError("{}: rows: found no list; expected lines such as `- {{method: full, lr: 1e-4}}`",
+                      rows_where_);
   }
   if (!axes_.empty() || !has_rows) expand_grid();
   if (has_rows) {
     for (const YAML::Node& row : rows_) read_row(row);
   }
-  if (request_.rows.empty()) throw UsageError("{}: rows: found an empty list; expected rows", rows_where_);
+  if (request_.rows.empty()) throw OptionError("{}: rows: found an empty list; expected rows", rows_where_);
   check_flags();
   return std::move(request_);
 }

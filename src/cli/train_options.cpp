@@ -9,7 +9,7 @@
 #include "cli/data_options.hpp"
 #include "cli/lora_options.hpp"
 #include "cli/shared_options.hpp"
-#include "cli/usage_error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::cli {
 
@@ -228,7 +228,7 @@ void choose_duration(const OptionTable& table, train::TrainOptions& options) {
   const Source epochs = table.source("epochs");
   if (steps == Source::kDefault) return;
   constexpr const char* kBoth = "[train] --steps, --epochs: found both; expected one of them";
-  if (steps == epochs) throw UsageError("{}", kBoth);
+  if (steps == epochs) throw OptionError("{}", kBoth);
   if (epochs == Source::kFlag) options.steps.reset();
 }
 
@@ -240,7 +240,7 @@ void check_lora_options(const OptionTable& table, const train::TrainOptions& opt
     const std::string fault =
         fmt::format("[train] --{}: has no effect with {}; expected it without", option.name,
                     full ? "--method full" : "--adapter, which brings its own");
-    throw UsageError("{}", fault);
+    throw OptionError("{}", fault);
   }
 }
 

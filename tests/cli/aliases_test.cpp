@@ -9,7 +9,7 @@
 #include "cli/arguments.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_file.hpp"
-#include "cli/usage_error.hpp"
+#include "core/option_error.hpp"
 #include "io/io_support.hpp"
 
 namespace lorry::cli {
@@ -242,7 +242,7 @@ TEST_F(Aliases, AnOptionUnderTwoNamesIsRefused) {
     arguments.insert(arguments.begin(), {"lorry", "train"});
     try {
       parse_arguments(static_cast<int>(arguments.size()), arguments.data(), commands);
-    } catch (const UsageError& error) {
+    } catch (const OptionError& error) {
       return error.what();
     }
     return "no error";

@@ -7,7 +7,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/help.hpp"
-#include "cli/usage_error.hpp"
+#include "core/option_error.hpp"
 #include "io/io_support.hpp"
 
 namespace lorry::cli {
@@ -47,7 +47,7 @@ class ArgumentsOfNestedCommands : public testing::Test {
   std::string usage_error(const std::vector<const char*>& arguments) {
     try {
       parse(arguments);
-    } catch (const UsageError& error) {
+    } catch (const OptionError& error) {
       return error.what();
     }
     return "no error";

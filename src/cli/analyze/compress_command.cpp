@@ -16,7 +16,7 @@
 #include "cli/analyze/subjects.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
-#include "cli/usage_error.hpp"
+#include "core/option_error.hpp"
 #include "io/safetensors.hpp"
 #include "model/adapter_check.hpp"
 #include "model/base_model.hpp"
@@ -188,8 +188,8 @@ void note_same_rank(const CompressFlags& flags, const Subject& subject,
 
 void check(const CompressFlags& flags) {
   if (flags.rank.has_value() == flags.energy.has_value()) {
-    throw UsageError("[analyze] --rank, --energy: found {}; expected one of them",
-                     flags.rank ? "both" : "neither");
+    throw OptionError("[analyze] --rank, --energy: found {}; expected one of them",
+                      flags.rank ? "both" : "neither");
   }
 }
 

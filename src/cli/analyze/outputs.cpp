@@ -8,7 +8,7 @@
 
 #include "cli/analyze/file_name.hpp"
 #include "cli/output.hpp"
-#include "cli/usage_error.hpp"
+#include "core/option_error.hpp"
 #include "io/text_file.hpp"
 #include "report/number.hpp"
 #include "report/svg_file.hpp"
@@ -30,8 +30,8 @@ void check_different(const char* flag, const std::filesystem::path& path, const 
     return std::filesystem::absolute(io::follow_links(relative)).lexically_normal();
   };
   if (path.empty() || other.empty() || place(path) != place(other)) return;
-  throw UsageError("[analyze] {}, {}: found {} for both; expected two places", flag, other_flag,
-                   path.string());
+  throw OptionError("[analyze] {}, {}: found {} for both; expected two places", flag, other_flag,
+                    path.string());
 }
 
 std::string dumped(const io::OrderedJson& value) {

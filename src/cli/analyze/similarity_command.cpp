@@ -12,7 +12,7 @@
 #include "cli/analyze/similarity_page.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
-#include "cli/usage_error.hpp"
+#include "core/option_error.hpp"
 
 namespace lorry::cli {
 
@@ -104,7 +104,7 @@ void warn_once_of_cuts(const std::vector<ComparedPair>& pairs) {
 
 void run(const SimilarityFlags& flags, const OptionTable& table) {
   if (flags.seeds == 0 && table.source("seed") != Source::kDefault) {
-    throw UsageError("[analyze] --seed: has no effect with --seeds 0; expected one of them");
+    throw OptionError("[analyze] --seed: has no effect with --seeds 0; expected one of them");
   }
   Outputs outputs(flags.outputs);
   const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kBaseOfTuned);

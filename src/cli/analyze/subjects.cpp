@@ -7,7 +7,7 @@
 #include <set>
 
 #include "cli/output.hpp"
-#include "cli/usage_error.hpp"
+#include "core/option_error.hpp"
 #include "io/safetensors.hpp"
 #include "model/adapter_check.hpp"
 #include "model/peft_config.hpp"
@@ -107,7 +107,7 @@ std::vector<Subject> open_subjects(const SubjectFlags& flags, ModelUse use, mode
     subjects.push_back(std::move(subject));
   }
   if (use == ModelUse::kBaseOfTuned && !any_full && !flags.model.empty()) {
-    throw UsageError(
+    throw OptionError(
         "[analyze] --model: has no effect where every ADAPTER is an adapter; expected it with a fully tuned "
         "model");
   }
