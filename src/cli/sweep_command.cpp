@@ -1,6 +1,7 @@
 // `lorry sweep`: a YAML file of many runs to sweep::run_cells.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "cli/command.hpp"
@@ -10,6 +11,7 @@
 #include "cli/sweep_report.hpp"
 #include "cli/train_options.hpp"
 #include "core/error.hpp"
+#include "core/option_error.hpp"
 #include "sweep/report_files.hpp"
 
 namespace lorry::cli {
@@ -53,6 +55,19 @@ void check_output(const train::TrainOptions& options) {
   throw Error("[sweep] --out {}: is the model; expected a new folder", options.out.string());
 }
 
+/// A rule that no row's alpha follows would be ignored.
+void check_alpha_rule(const OptionTable& table, const sweep::Request& request) {
+  if (table.source("alpha-rule") == Source::kDefault) return;
+  const bool any = std::any_of(request.rows.begin(), request.rows.end(), [](const sweep::RowRequest& row) {
+    return row.options.method == train::Method::kLora && !row.exact_alpha;
+  });
+  if (any) return;
+  throw OptionError(
+      "[sweep] --alpha-rule: has no effect where every row has method full or an alpha of its own; expected "
+      "it "
+      "without");
+}
+
 void train_cells(const sweep::Plan& plan, train::RunInputs& inputs, const sweep::CellStore& store,
                  sweep::Results& results) {
   SweepReport report(plan);
@@ -72,6 +87,7 @@ void train_cells(const sweep::Plan& plan, train::RunInputs& inputs, const sweep:
 
 void run(OptionTable& table, SweepFlags& flags) {
   sweep::Request request = read_sweep(flags.config, table, flags.train);
+  check_alpha_rule(table, request);
   request.alpha_rule = flags.alpha_rule;
   for (const char* name : {"model", "data"}) table.find(name)->required = true;  // here or in the file
   table.check_required();

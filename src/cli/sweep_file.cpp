@@ -48,7 +48,7 @@ class SweepReader {
  private:
   Option& find(const std::string& key, const std::string& section, const std::string& where);
   [[nodiscard]] bool overruled(const Option& option) const;
-  void check_flags() const;
+  void check_effects() const;
   void read_grid(const YAML::Node& grid, const std::string& where);
   Axis read_axis(Option& option, const YAML::Node& values, const std::string& where);
   void add_value(Axis& axis, Option& option, const YAML::Node& value, const std::string& name,
@@ -95,11 +95,15 @@ bool SweepReader::overruled(const Option& option) const {
 }
 
 /// What no row takes up would be ignored.
-void SweepReader::check_flags() const {
+void SweepReader::check_effects() const {
   const bool any_lora =
       std::any_of(request_.rows.begin(), request_.rows.end(),
                   [](const sweep::RowRequest& row) { return row.options.method == train::Method::kLora; });
   if (any_lora) return;
+  if (request_.budget) {
+    throw OptionError("{}: budget: has no effect where every row has method full; expected it without",
+                      budget_where_);
+  }
   for (const Option& option : table_.options()) {
     if (option.group != kLoraGroup || option.source == Source::kDefault) continue;
     throw OptionError("[sweep] --{}: has no effect where every row has method full; expected it without",
@@ -318,7 +322,7 @@ sweep::Request SweepReader::read() {
     for (const YAML::Node& row : rows_) read_row(row);
   }
   if (request_.rows.empty()) throw OptionError("{}: rows: found an empty list; expected rows", rows_where_);
-  check_flags();
+  check_effects();
   return std::move(request_);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "report/bar_chart.hpp"
@@ -15,6 +16,11 @@ namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr const char* kLossLabel = "held-out loss, nats per token";
+constexpr const char* kBars = "held-out-by-row";
+constexpr const char* kByRank = "held-out-by-rank";
+constexpr const char* kHeldOut = "held-out-over-steps";
+constexpr const char* kTraining = "training-over-steps";
+constexpr std::array<std::string_view, 2> kCurves = {kHeldOut, kTraining};  // with -1, -2, ... where several
 
 report::Axis axis_of(std::string label) {
   report::Axis axis;
@@ -171,15 +177,24 @@ void add(std::vector<Chart>& charts, std::string name, std::string caption, std:
 
 }  // namespace
 
+bool is_chart_name(std::string_view name) {
+  if (name == kBars || name == kByRank) return true;
+  return std::any_of(kCurves.begin(), kCurves.end(), [&](std::string_view curve) {
+    const std::string_view number = name.starts_with(curve) ? name.substr(curve.size()) : "?";
+    return number.empty() || (number.front() == '-' && number.size() > 1 &&
+                              number.find_first_not_of("0123456789", 1) == std::string_view::npos);
+  });
+}
+
 std::vector<Chart> make_charts(const Plan& plan, const std::vector<RowSummary>& rows) {
   std::vector<Chart> charts;
   if (std::none_of(rows.begin(), rows.end(), [](const RowSummary& row) { return row.loss.has_value(); })) {
     return charts;
   }
-  add(charts, "held-out-by-row", "Mean over seeds; the error bars are one standard deviation to either side.",
+  add(charts, kBars, "Mean over seeds; the error bars are one standard deviation to either side.",
       bars(plan, rows));
   if (ranks_of(plan).size() > 1) {
-    add(charts, "held-out-by-rank", "Mean over seeds with one standard deviation to either side.",
+    add(charts, kByRank, "Mean over seeds with one standard deviation to either side.",
         loss_by_rank(plan, rows));
   }
   const std::vector<RowGroup> groups = row_groups(plan);
@@ -190,10 +205,10 @@ std::vector<Chart> make_charts(const Plan& plan, const std::vector<RowSummary>& 
     }
   };
   add_curves(
-      "held-out-over-steps",
+      kHeldOut,
       "Held-out loss over steps, mean over seeds and one standard deviation; without that before training.",
       &RowSummary::held_out, kLossLabel);
-  add_curves("training-over-steps",
+  add_curves(kTraining,
              "Training loss over steps, averaged over stretches of steps; mean over seeds and one standard "
              "deviation.",
              &RowSummary::training, "training loss, nats per token");

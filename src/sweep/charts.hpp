@@ -1,6 +1,7 @@
 // sweep/charts.hpp: the results of a sweep as pictures, each with the name of its file.
 #pragma once
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sweep/summary.hpp"
@@ -12,6 +13,9 @@ struct Chart {
   std::string caption;  // whole sentences
   std::string svg;      // an <svg> element of report/
 };
+
+/// Whether make_charts may give a chart this name, of some plan.
+bool is_chart_name(std::string_view name);
 
 /// Bars with error bars for every row; loss against rank for every series; loss over steps, held-out and
 /// training, in one chart or, of many rows, in one for each set of targets. What has no result yet is left

@@ -132,6 +132,25 @@ void add_cells(const Request& request, Plan& plan) {
   }
 }
 
+/// How alphas were chosen, where some row is LoRA.
+std::string alpha_text(const Plan& plan) {
+  if (!plan.some_by_rule) return "Every LoRA row has an alpha of its own.";
+  const std::string_view others = plan.some_own_alpha ? " Rows that name an alpha of their own keep it." : "";
+  if (plan.alpha_rule == AlphaRule::kEqualScale) {
+    return fmt::format("Alpha grows with the rank, so that every row is scaled alike{}.{}",
+                       plan.alpha_given ? "" : ", by 1", others);
+  }
+  const std::string first =
+      plan.alpha_given
+          ? std::string()
+          : fmt::format(": {}, {} (lorry train alone would take {})", plan.first_rank,
+                        plan.rank_of_budget ? "the rank that the budget names" : "the first rank tried",
+                        train::default_lora().lora_alpha);
+  return fmt::format(
+      "Alpha is the same for every rank{}, so the update's scale, alpha / rank, falls as the rank grows.{}",
+      first, others);
+}
+
 }  // namespace
 
 Index rank_for_budget(Index budget, Index parameters_per_rank) {
@@ -150,7 +169,9 @@ Plan make_plan(const Request& request, model::Decoder& decoder) {
   for (std::size_t i = 0; i < plan.rows.size(); ++i) {
     train::TrainOptions& options = plan.rows[i].options;
     plan.alpha_given = plan.alpha_given || request.rows[i].alpha;
-    if (is_lora(options)) options.lora.lora_alpha = alpha_of(request.rows[i], plan, options.lora);
+    if (!is_lora(options)) continue;
+    options.lora.lora_alpha = alpha_of(request.rows[i], plan, options.lora);
+    (request.rows[i].exact_alpha ? plan.some_own_alpha : plan.some_by_rule) = true;
   }
   add_cells(request, plan);
   name_rows(plan.rows);
@@ -159,26 +180,11 @@ Plan make_plan(const Request& request, model::Decoder& decoder) {
 
 std::string rules_text(const Plan& plan) {
   if (plan.first_rank == 0) return {};
-  std::string text;
-  if (plan.budget > 0) {
-    text = fmt::format(
-        "The rank of each LoRA row is the whole number that brings it nearest to the budget of {} trainable "
-        "parameters. ",
-        plan.budget);
-  }
-  if (plan.alpha_rule == AlphaRule::kEqualScale) {
-    return text + fmt::format("Alpha grows with the rank, so that every row is scaled alike{}.",
-                              plan.alpha_given ? "" : ", by 1");
-  }
-  return text + fmt::format(
-                    "Alpha is the same for every rank{}, so the update's scale, alpha / rank, falls as "
-                    "the rank grows.",
-                    plan.alpha_given
-                        ? ""
-                        : fmt::format(
-                              ": {}, {} (lorry train alone would take {})", plan.first_rank,
-                              plan.rank_of_budget ? "the rank that the budget names" : "the first rank tried",
-                              train::default_lora().lora_alpha));
+  if (plan.budget == 0) return alpha_text(plan);
+  return fmt::format(
+      "The rank of each LoRA row is the whole number that brings it nearest to the budget of {} trainable "
+      "parameters. {}",
+      plan.budget, alpha_text(plan));
 }
 
 }  // namespace lorry::sweep

@@ -43,7 +43,9 @@ struct Plan {
   Index first_rank = 0;          // the first rank tried, or the budget's; 0 where no row is LoRA
   bool rank_of_budget = false;   // it is the budget's: no row need have it
   AlphaRule alpha_rule = AlphaRule::kFixed;
-  bool alpha_given = false;  // else it is the first rank tried
+  bool alpha_given = false;     // else it is the first rank tried
+  bool some_by_rule = false;    // LoRA rows whose alpha follows the rule
+  bool some_own_alpha = false;  // and such as have an alpha of their own
   std::vector<std::string> warnings = {};
 };
 

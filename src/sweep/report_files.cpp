@@ -28,7 +28,7 @@ Index count_finished(const Results& results) {
   return std::count_if(results.begin(), results.end(), [](const auto& result) { return result.has_value(); });
 }
 
-std::string without_dashes(std::string name) {
+std::string without_underscores(std::string name) {
   std::replace(name.begin(), name.end(), '_', ' ');
   return name;
 }
@@ -51,7 +51,7 @@ Facts facts_of(const Plan& plan, const Results& results) {
           return settings.contains(name) && settings[name] == text;
         });
     if (!shared || key == "seed") continue;
-    facts.emplace_back(without_dashes(key), value.is_string() ? value.get<std::string>() : value.dump());
+    facts.emplace_back(without_underscores(key), value.is_string() ? value.get<std::string>() : value.dump());
   }
   facts.emplace_back("seeds", fmt::format("{}", fmt::join(seeds, ", ")));
   facts.emplace_back("cells", fmt::format("{} of {} finished", count_finished(results), plan.cells.size()));
@@ -162,6 +162,17 @@ std::string page(const Plan& plan, const Results& results, const std::vector<Row
   return document.to_html();
 }
 
+/// Charts of an earlier plan that this one has not: they would be taken for its results.
+void remove_other_charts(const std::filesystem::path& out, const std::vector<Chart>& charts) {
+  for (const auto& entry : std::filesystem::directory_iterator(out)) {
+    const std::filesystem::path& file = entry.path();
+    const std::string name = file.stem().string();
+    const bool wanted =
+        std::any_of(charts.begin(), charts.end(), [&](const Chart& chart) { return chart.name == name; });
+    if (file.extension() == ".svg" && is_chart_name(name) && !wanted) std::filesystem::remove(file);
+  }
+}
+
 }  // namespace
 
 io::OrderedJson report_json(const Plan& plan, const Results& results) {
@@ -188,6 +199,7 @@ void write_report(const std::filesystem::path& out, const Plan& plan, const Resu
   const std::vector<Chart> charts = make_charts(plan, rows);
   for (const Chart& chart : charts)
     io::write_text_file(out / (chart.name + ".svg"), report::svg_file(chart.svg));
+  remove_other_charts(out, charts);
   io::write_text_file(out / "report.md", markdown(plan, results, rows, charts));
   io::write_text_file(out / "report.csv", row_table(plan, rows).to_csv());
   io::write_text_file(out / "cells.csv", cell_table(plan, results).to_csv());

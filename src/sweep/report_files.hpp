@@ -15,7 +15,8 @@ io::OrderedJson report_json(const Plan& plan, const Results& results);
 /// What people read on a terminal: the tables, and what they mean.
 std::string report_text(const Plan& plan, const Results& results);
 
-/// Writes all of them to `out`, each whole or not at all; what is there of an earlier report is replaced.
+/// Writes all of them to `out`, each whole or not at all; what is there of an earlier report is replaced, and
+/// removed where it is a chart that this one has not.
 /// Cells need not all be finished. Throws Error.
 void write_report(const std::filesystem::path& out, const Plan& plan, const Results& results);
 

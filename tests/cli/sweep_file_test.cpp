@@ -188,6 +188,8 @@ TEST_F(SweepFile, AnOptionThatNoRowTakesUpIsRefused) {
   EXPECT_EQ(error("method: full\ndropout: 0.1\ngrid: {lr: [1, 2]}\n"),
             "[sweep] --dropout: has no effect where every row has method full; expected it without");
   EXPECT_EQ(read("use_dora: true\nrows: [{method: full, lr: 1}, {lr: 1}]\n").rows.size(), 2U);
+  EXPECT_EQ(error("budget: 5000\nrows: [{method: full, lr: 1}]\n"),
+            "[config] F:1: budget: has no effect where every row has method full; expected it without");
 }
 
 TEST_F(SweepFile, TextThatIsNotUtf8IsRefusedWithItsLine) {

@@ -153,6 +153,14 @@ TEST_F(SweepCommand, Mistakes) {
   expect_error(sweep("x", {"--target-modules", "wq"}), "\"wq\" matches no linear layer");
   expect_error(sweep("x", {"--grad-accumulation-steps", "2000000", "--dry-run"}),
                "[sweep] row 1 (W_q r=1): [train] --grad-accumulation-steps: found 2000000; expected 1 to");
+  const std::string own = "model: " + path("model") + "\ndata: " + path("data") + "\nrows:\n  - ";
+  for (const char* row : {"{method: full}\n", "{rank: 1, alpha: 3}\n"}) {
+    io::put(path("own.yaml"), own + row);
+    expect_error(
+        run_lorry({"sweep", "--config", path("own.yaml"), "--out", path("x"), "--alpha-rule", "equal-scale",
+                   "--dry-run"}),
+        "[sweep] --alpha-rule: has no effect where every row has method full or an alpha of its own");
+  }
   EXPECT_EQ(sweep("x", {"--rnak", "1"}).code, 2);
   EXPECT_EQ(sweep("x", {"--rank", "0"}).code, 2);
   EXPECT_EQ(run_lorry({"sweep", "--out", path("x")}).code, 2);

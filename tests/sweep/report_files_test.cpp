@@ -186,6 +186,14 @@ TEST_F(SweepReportFiles, AlphaIsToldWithTheRule) {
                       "take 16)"),
             std::string::npos)
       << report_text(plan_, results_);
+  Request request = by_rank();
+  request.rows[1].exact_alpha = 3;
+  make(request);
+  EXPECT_NE(rules_text(plan_).find("grows. Rows that name an alpha of their own keep it."), std::string::npos)
+      << rules_text(plan_);
+  for (std::size_t i = 0; i < 4; ++i) request.rows[i].exact_alpha = 3 + i;
+  make(request);
+  EXPECT_EQ(rules_text(plan_), "Every LoRA row has an alpha of its own.");
 }
 
 TEST_F(SweepReportFiles, FilesAreThereBeforeTheFirstCellAndRenewed) {
@@ -201,6 +209,26 @@ TEST_F(SweepReportFiles, FilesAreThereBeforeTheFirstCellAndRenewed) {
   EXPECT_TRUE(std::filesystem::exists(folder_ / "held-out-by-row.svg"));
   const std::string csv = io::get(folder_ / "cells.csv");
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 11);
+}
+
+TEST_F(SweepReportFiles, ChartsOfAnEarlierPlanAreRemovedAndNothingElse) {
+  make(by_rank());
+  write_report(folder_.path(), plan_, results_);
+  for (const char* name : {"training-over-steps-12.svg", "held-out-over-steps.svg", "mine.svg",
+                           "held-out-by-row-mine.svg", "training-over-steps-.svg", "held-out-by-rank.txt"}) {
+    io::put(folder_ / name, "");
+  }
+  make(Sweep::request({lora("q_proj", 1)}));
+  write_report(folder_.path(), plan_, results_);
+  const auto there = [&](const char* name) { return std::filesystem::exists(folder_ / name); };
+  EXPECT_TRUE(there("held-out-by-row.svg"));
+  for (const char* name : {"held-out-by-rank.svg", "training-over-steps-12.svg", "held-out-over-steps.svg"}) {
+    EXPECT_FALSE(there(name)) << name;
+  }
+  for (const char* name :
+       {"mine.svg", "held-out-by-row-mine.svg", "training-over-steps-.svg", "held-out-by-rank.txt"}) {
+    EXPECT_TRUE(there(name)) << name;
+  }
 }
 
 }  // namespace
