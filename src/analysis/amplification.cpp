@@ -120,8 +120,10 @@ ModuleAmplification measure(const Update& update, const LinearWeight& stored, Wo
     const Dense left = spaces.left(r);
     const Dense right = spaces.right(r);
     project(weight, left, right, options, result);
-    result.phi_left = phi_grid(top.left.leftCols(w).transpose() * left);
-    result.phi_right = phi_grid(top.right.leftCols(w).transpose() * right);
+    if (result.weight_norm > 0) {  // else it has no directions
+      result.phi_left = phi_grid(top.left.leftCols(w).transpose() * left);
+      result.phi_right = phi_grid(top.right.leftCols(w).transpose() * right);
+    }
     if (result.projected_delta > 0) {
       result.amplification = result.delta_norm / result.projected_delta;
     } else {

@@ -30,7 +30,7 @@ struct ModuleAmplification {
   double projected_random = 0.0;         // the same with random orthonormal U and V: mean over seeds
   double projected_random_spread = 0.0;  // standard deviation over those seeds
   double amplification = 0.0;  // delta_norm / projected_delta; 0 with a note where that is undefined
-  // Figure 8: φ(i, j) between W's top i directions and ΔW's top j.
+  // Figure 8: φ(i, j) between W's top i directions and ΔW's top j. Empty where W or ΔW is zero.
   Grid phi_left = {};                               // [w, r]: left directions, in O dimensions
   Grid phi_right = {};                              // [w, r]: right directions, in I dimensions
   std::vector<double> weight_singular_values = {};  // [max(w, r)] top ones of W

@@ -41,7 +41,6 @@ class Table {
   void add_row(std::vector<Cell> cells);
 
   [[nodiscard]] Index rows() const noexcept { return std::ssize(rows_); }
-  [[nodiscard]] Index columns() const noexcept { return std::ssize(columns_); }
 
   /// Aligned columns, a line under the titles. Where that is wider than `width` characters (0: no limit),
   /// columns of text lose their middle, down to 12 characters; numbers are never cut, so a line may still be

@@ -114,6 +114,29 @@ TEST_F(AnalyzeNotes, ModulesOfOneSideAreCountedAndTheFirstNamed) {
                            module_at(1, "o_proj"), module_at(1, "q_proj")));
 }
 
+TEST_F(AnalyzeNotes, OneRandomSeedHasNoSpread) {
+  const auto amplification = [](const char* seeds) {
+    const Arguments command = {"amplification", path("alone"), "--model", path("model"), "--seeds",
+                               seeds,           "--json",      "--csv",   path("a.csv")};
+    return Json::parse(analyze(command).out).at("modules")[0].at("projected_random_spread");
+  };
+  EXPECT_GT(amplification("2").get<double>(), 0.0);
+  EXPECT_TRUE(amplification("1").is_null());
+  const std::string csv = io::get(path("a.csv"));
+  expect_holds(csv, ",projected_random_spread,,,\n");
+  expect_holds(csv, ",weight_residual,,,0\n");
+  expect_holds(csv, ",weight_singular_value,4,,");  // w, an eighth of 32
+  const auto spread = [](const char* seeds) {
+    const Arguments command = {"similarity", path("alone"), path("two"), "--seeds",
+                               seeds,        "--json",      "--csv",     path("s.csv")};
+    return Json::parse(analyze(command).out).at("controls")[0].at("spread");
+  };
+  EXPECT_GT(spread("2")[0][0].get<double>(), 0.0);
+  EXPECT_TRUE(spread("1").is_null());
+  const std::string phi = io::get(path("s.csv"));
+  EXPECT_EQ(phi[phi.find('\n', phi.find('\n') + 1) - 1], ',') << phi.substr(0, 300);
+}
+
 TEST_F(AnalyzeNotes, AdaptersOfOneSeedShareTheirStart) {
   const auto record = [](const char* name, const std::string& yaml) {
     io::put(path(name) + "/train.yaml", yaml);
@@ -129,6 +152,10 @@ TEST_F(AnalyzeNotes, AdaptersOfOneSeedShareTheirStart) {
   EXPECT_TRUE(said());
   record("alone", "rank: 2\nseed: 8\n");
   EXPECT_FALSE(said());
+  record("alone", "seed: 7\ntarget_modules: q_proj\n");
+  EXPECT_FALSE(said()) << "layers draw one after another";
+  record("alone", "seed: 7\ninit_lora_weights: pissa\n");
+  EXPECT_FALSE(said()) << "it began with a part of W";
   record("alone", "seed: 7\nadapter: other\n");
   EXPECT_FALSE(said()) << "it began elsewhere";
   record("alone", ": [ not a mapping");

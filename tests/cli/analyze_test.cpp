@@ -226,6 +226,7 @@ TEST_F(Analyze, AWeightOfZerosIsAWordAndNeverANumber) {
   const Json module = module_of(report(command), kDown);
   EXPECT_TRUE(module.at("amplification").is_null());
   EXPECT_EQ(module.at("projected_random"), 0.0);
+  EXPECT_TRUE(module.at("phi_left").is_null());
   EXPECT_EQ(module.at("note"), "W is zero in ΔW's directions: no amplification factor");
   const Outcome table = analyze(command);
   EXPECT_NE(table.out.find("three: W is zero in all directions of ΔW."), std::string::npos) << table.out;

@@ -66,7 +66,7 @@ io::OrderedJson module_json(const MeasuredAmplification& measured,
           {"projected_delta", json_number(value(module, module.projected_delta))},
           {"projected_weight", json_number(value(module, module.projected_weight))},
           {"projected_random", json_number(value(module, module.projected_random))},
-          {"projected_random_spread", json_number(value(module, module.projected_random_spread))},
+          {"projected_random_spread", json_number(random_spread(measured, module))},
           {"amplification", json_number(factor(module))},
           {"phi_left", grid_or_null(module.phi_left)},
           {"phi_right", grid_or_null(module.phi_right)},
@@ -195,6 +195,11 @@ void write_amplification_csv(CsvFile& csv, const std::vector<MeasuredAmplificati
       row("directions_energy", "", "", value(module, module.energy));
       for (const Measure& measure : figures.measures) {
         row(measure.key, "", "", figure_of(figures.modules[m], measure.key).value);
+      }
+      row("projected_random_spread", "", "", random_spread(measured, module));
+      row("weight_residual", "", "", module.weight_residual);
+      for (std::size_t i = 0; i < module.weight_singular_values.size(); ++i) {
+        row("weight_singular_value", std::to_string(i + 1), "", module.weight_singular_values[i]);
       }
       for (const auto& [name, grid] :
            {std::pair("phi_left", &module.phi_left), {"phi_right", &module.phi_right}}) {

@@ -27,9 +27,9 @@ struct OutputFlags {
   bool json = false;
 };
 
-/// Adds ADAPTER, at least `least` of them and repeated if `several`, under "What".
+/// Adds ADAPTER under "What": one or more of them, unless the caller changes what is returned.
 Option& add_subject_option(OptionTable& table, SubjectFlags& flags, std::string help);
-/// Adds --model and --modules there.
+/// Add --model and --modules there.
 Option& add_model_option(OptionTable& table, SubjectFlags& flags, std::string help);
 void add_modules_option(OptionTable& table, SubjectFlags& flags);
 /// Adds --json, --csv, --html and --svg under "Output".

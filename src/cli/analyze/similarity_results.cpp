@@ -35,6 +35,11 @@ double chance(const ComparedPair& pair, const analysis::SubspaceSimilarity& spac
                             : static_cast<double>(i) / static_cast<double>(space.dimension);
 }
 
+/// One seed has none.
+bool has_spread(const analysis::GaussianControl* control) {
+  return control != nullptr && control->seeds > 1;
+}
+
 std::string note_of(const analysis::ModuleSimilarity& module) {
   std::string note = module.note;
   for (const auto& [side, coverage] : {std::pair("first", module.first), {"second", module.second}}) {
@@ -64,7 +69,7 @@ struct ControlList {
       controls.push_back({{"dimension", control->dimension},
                           {"seeds", control->seeds},
                           {"mean", json_grid(control->mean)},
-                          {"spread", json_grid(control->spread)},
+                          {"spread", has_spread(control) ? json_grid(control->spread) : nullptr},
                           {"expectation", json_grid(control->expectation)}});
     }
     return found->second;
@@ -115,7 +120,7 @@ void write_space(CsvFile& csv, const ComparedPair& pair, const analysis::ModuleS
               place.type, space.key, i + 1, j + 1, found.phi.at(i, j), found.distance(i + 1, j + 1),
               found.determined(i + 1, j + 1) ? "no" : "yes",
               control != nullptr ? control->mean.at(i, j) : report::kNone,
-              control != nullptr ? control->spread.at(i, j) : report::kNone);
+              has_spread(control) ? control->spread.at(i, j) : report::kNone);
     }
   }
 }
