@@ -44,6 +44,7 @@ Facts facts_of(const Plan& plan, const Results& results) {
   const train::TrainOptions& options = plan.rows.front().options;
   facts.emplace_back("model", options.model.string());
   facts.emplace_back("data", options.data.text());
+  if (!options.eval_data.empty()) facts.emplace_back("held-out data", options.eval_data.text());
   for (const auto& [key, value] : first.items()) {
     const bool shared =
         std::all_of(plan.rows.begin(), plan.rows.end(), [&, &name = key, &text = value](const Row& row) {
