@@ -65,6 +65,22 @@ TEST_F(AnalyzeOutputs, StandardOutputIsAPlaceLikeAnyOther) {
   EXPECT_NE(outcome.out.find("effective rank"), std::string::npos);
 }
 
+TEST_F(AnalyzeOutputs, AdaptersWhoseNamesLookAlikeInAFileKeepTheirCharts) {
+  const auto charts = [&](const std::string& out, const std::string& first, const std::string& second) {
+    fs::create_directories((scratch_ / first).parent_path());
+    fs::create_directories((scratch_ / second).parent_path());
+    for (const std::string& name : {first, second, std::string("r")}) {
+      fs::copy(scratch_ / "a", scratch_ / name,
+               fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+    }
+    const Outcome outcome = run_lorry({"analyze", "similarity", scratch_ / first, scratch_ / second,
+                                       scratch_ / "r", "--svg", scratch_ / out, "--threads", "1"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return std::distance(fs::directory_iterator(scratch_ / out), fs::directory_iterator());
+  };
+  EXPECT_EQ(charts("alike", "x/y/r", "x_y/r"), charts("apart", "x/y/r", "z/r"));
+}
+
 TEST_F(AnalyzeOutputs, TwoNamesOfOneFileAreSeen) {
   fs::create_symlink("page", scratch_ / "link");
   const Outcome outcome = spectrum({"--csv", scratch_ / "link", "--html", scratch_ / "page"});

@@ -71,8 +71,12 @@ Outputs::Outputs(const OutputFlags& flags) : flags_(flags) {
 }
 
 void Outputs::write_chart(const std::string& name, const std::string& svg) {
-  const std::string file = file_name_of(name) + ".svg";
-  if (charts_.insert(file).second) io::write_text_file(svg_->path() / file, report::svg_file(svg));
+  std::string file = file_name_of(name) + ".svg";
+  // Names that differ in what a file's name cannot have ("a/b" and "a_b") are told apart by a number.
+  for (int copy = 2; charts_.contains(file) && charts_[file] != name; ++copy) {
+    file = fmt::format("{}-{}.svg", file_name_of(name), copy);
+  }
+  if (charts_.emplace(file, name).second) io::write_text_file(svg_->path() / file, report::svg_file(svg));
 }
 
 void Outputs::commit() {

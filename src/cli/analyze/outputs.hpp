@@ -1,9 +1,10 @@
 // cli/analyze/outputs.hpp: the files of an analysis. They are begun before any work, so that a place that
 // cannot be written shows at once, and appear together at the end.
 #pragma once
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
+#include <string>
 
 #include "analysis/grid.hpp"
 #include "cli/analyze/options.hpp"
@@ -68,7 +69,7 @@ class Outputs {
   std::optional<CsvFile> csv_;
   std::optional<io::OutputFile> html_;
   std::optional<io::AtomicFolder> svg_;
-  std::set<std::string> charts_;
+  std::map<std::string, std::string> charts_;  // files written, and the charts' names
 };
 
 /// The number, or null where there is none.
