@@ -28,9 +28,9 @@ p{max-width:46rem;margin:.5rem 0;overflow-wrap:anywhere}
 a{color:var(--link)}
 nav ol{margin:0 0 1rem;padding-left:1.4rem;columns:18rem;max-width:60rem}
 nav li{overflow-wrap:anywhere}
-dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.15rem 1.25rem;margin:.75rem 0;padding:.75rem 1rem;background:var(--panel);border-radius:6px;max-width:60rem}
+dl{display:grid;grid-template-columns:fit-content(40%) minmax(0,1fr);gap:.15rem 1.25rem;margin:.75rem 0;padding:.75rem 1rem;background:var(--panel);border-radius:6px;max-width:60rem}
 dl div{display:contents}
-dt{color:var(--quiet)}
+dt{color:var(--quiet);overflow-wrap:anywhere}
 dd{margin:0;font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;font-size:.87rem;line-height:1.7;overflow-wrap:anywhere}
 .terms dd{font:inherit;font-size:.93rem}
 .terms dt{color:inherit}

@@ -81,6 +81,23 @@ TEST_F(AnalyzeOutputs, AdaptersWhoseNamesLookAlikeInAFileKeepTheirCharts) {
   EXPECT_EQ(charts("alike", "x/y/r", "x_y/r"), charts("apart", "x/y/r", "z/r"));
 }
 
+// Names that no file may have, and two that differ only in what a file name replaces.
+TEST_F(AnalyzeOutputs, EveryChartIsWrittenWhateverItsModuleIsCalled) {
+  std::vector<SmallFactors> modules;
+  for (const std::string& name : {std::string("层"), std::string("数"), std::string(300, 'x')}) {
+    modules.push_back(
+        {.module = "model." + name + ".q_proj", .a = {unit_row(8, 0)}, .b = unit_columns(8, {1}, {1.0F})});
+  }
+  write_small_adapter(scratch_ / "a", modules);
+  const Outcome outcome = spectrum({"--svg", scratch_ / "charts"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  Index of_modules = 0;
+  for (const auto& entry : fs::directory_iterator(scratch_ / "charts")) {
+    if (entry.path().string().find(".q_proj-singular_values") != std::string::npos) ++of_modules;
+  }
+  EXPECT_EQ(of_modules, 3);
+}
+
 TEST_F(AnalyzeOutputs, TwoNamesOfOneFileAreSeen) {
   fs::create_symlink("page", scratch_ / "link");
   const Outcome outcome = spectrum({"--csv", scratch_ / "link", "--html", scratch_ / "page"});

@@ -36,6 +36,19 @@ TEST(ModulePlace, FileNamesHoldNothingThatASystemRefuses) {
   EXPECT_EQ(file_name_of("../a/b c\n\"ΔW"), ".._a_b_c____W");
 }
 
+TEST(ModulePlace, FileNamesOfLongNamesFitAndStayDifferent) {
+  const std::string layer = "model.layers.0.";
+  const std::string one = file_name_of(layer + std::string(300, 'x') + "1.q_proj-phi");
+  const std::string two = file_name_of(layer + std::string(300, 'x') + "2.q_proj-phi");
+  for (const std::string& name : {one, two}) {
+    EXPECT_LE(name.size(), 200U);
+    EXPECT_TRUE(name.starts_with(layer)) << name;
+    EXPECT_TRUE(name.ends_with(".q_proj-phi")) << name;
+  }
+  EXPECT_NE(one, two);
+  EXPECT_EQ(file_name_of(std::string(200, 'x')), std::string(200, 'x'));
+}
+
 TEST(Median, LeavesOutWhatIsNoNumber) {
   EXPECT_EQ(median({3, kNone, 1}), 2);
   EXPECT_EQ(median({5, 1, 3}), 3);

@@ -190,6 +190,7 @@ std::string sample_page() {
   made.facts(
       {{"command", "lorry analyze similarity runs/demo-r8/adapter runs/demo-r64/adapter --html report.html"},
        {"adapter 1", kHostileName},
+       {std::string(150, 'n'), "the name of a folder, wider than the page"},
        {"seed", "7"},
        {"version", "0.1.0"}});
   return page.to_html();
