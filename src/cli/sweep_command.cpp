@@ -136,7 +136,8 @@ Command make_sweep_command() {
   table.add("dry-run", "", bind_switch(flags->dry_run), "prints the cells and trains none").in_config = false;
   table
       .add("replace", "", bind_switch(flags->replace),
-           "cells that were trained with other settings or data are trained anew instead of refused")
+           "cells that cannot be read, or were trained with other settings or data, are trained anew, not "
+           "refused")
       .in_config = false;
   table.group("Model");
   table.add("model", "DIR", bind_path(flags->train.model),

@@ -94,6 +94,17 @@ CellResult train_named(Index index, const Cell& cell, train::RunInputs& inputs, 
   }
 }
 
+/// A cell whose result cannot be read is as one trained with other settings: refused, or trained anew.
+std::optional<CellResult> find_readable(const CellStore& store, const std::string& cell,
+                                        ChangedCells changed) {
+  try {
+    return store.find(cell);
+  } catch (const Error& error) {
+    if (changed == ChangedCells::kReplace) return std::nullopt;
+    throw Error("{} (damaged? --replace trains this cell anew)", error.what());
+  }
+}
+
 std::optional<double> mean_wall_seconds(const Plan& plan, const Results& results,
                                         const std::function<bool(const Cell&)>& like) {
   double sum = 0;
@@ -128,7 +139,7 @@ Results find_finished(const Plan& plan, const train::RunInputs& inputs, const Ce
   const io::Json now = train::inputs_of(plan.cells.front().options, inputs);
   for (std::size_t i = 0; i < plan.cells.size(); ++i) {
     const Cell& cell = plan.cells[i];
-    std::optional<CellResult> found = store.find(cell.name);
+    std::optional<CellResult> found = find_readable(store, cell.name, changed);
     if (!found) continue;
     std::string what = train::difference(found->inputs, now);
     if (what.empty()) what = train::difference(found->settings, train::settings_of(cell.options));

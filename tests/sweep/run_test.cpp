@@ -168,6 +168,26 @@ TEST_F(SweepRun, ChangedSettingsAndDataAreRefusedOrReplaced) {
   EXPECT_NE(error(shorter).find("(the content of data has changed)"), std::string::npos);
 }
 
+TEST_F(SweepRun, CellsThatCannotBeReadAreRefusedOrReplaced) {
+  const Request request = Sweep::request({lora("q_proj", 2)});
+  sweep(request);
+  const fs::path file = cell("q_proj-r2-alpha2-lr0.01-seed1") / "result.json";
+  for (const char* damaged : {"", "{}"}) {
+    io::put(file, damaged);
+    const std::string found = error(request);
+    EXPECT_TRUE(found.find(file.string()) != std::string::npos &&
+                found.ends_with(" (damaged? --replace trains this cell anew)"))
+        << found;
+    const CellStore store(folder_ / "out", CellStore::Access::kWrite);
+    train::RunInputs inputs = open();
+    const Plan plan = make_plan(request, *inputs.model.decoder);
+    Results results = find_finished(plan, inputs, store, ChangedCells::kReplace);
+    EXPECT_FALSE(results[0].has_value());
+    run_cells(plan, inputs, store, {}, results);
+    EXPECT_TRUE(find_finished(plan, inputs, store, ChangedCells::kRefuse)[0].has_value());
+  }
+}
+
 TEST_F(SweepRun, DivergedCellsAreFinishedAndTheNextOneIsAsIfAlone) {
   RowRequest wild = full();
   wild.options.lr = 1e30;
