@@ -39,9 +39,8 @@ function(lorry_compile_test target)
   lorry_compile_quickly(${target})
   if(LORRY_SANITIZE)
     target_compile_options(${target} PRIVATE -fno-sanitize=undefined)
-  else()
-    target_compile_options(${target} PRIVATE -O1)
   endif()
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
 endfunction()
 
 # lorry_unity(<target> <files...>): with LORRY_UNITY its files, but for those named, are compiled several at once.
@@ -50,17 +49,20 @@ function(lorry_unity target)
   set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
 
-# lorry_library(<folder> SOURCES <files...> [ALONE <files...>] [LINK <libraries...>] [LOOPS]): one static library per
-# folder of src/. With LORRY_UNITY its files are compiled several at once, so no two of them may use one name in their
+# lorry_library(<folder> SOURCES <files...> [ALONE <files...>] [LINK <libraries...>] [LOOPS | BRIEF]): one static library
+# per folder of src/. With LORRY_UNITY its files are compiled several at once, so no two of them may use one name in their
 # unnamed namespaces; files under ALONE may. LOOPS: it holds loops over numbers or bytes, in which tests would crawl if
-# they were not optimised.
+# they were not optimised. BRIEF: it only reads options and writes texts, and is compiled sooner than it would be repaid.
 function(lorry_library name)
-  cmake_parse_arguments(ARG "LOOPS" "" "SOURCES;ALONE;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "LOOPS;BRIEF" "" "SOURCES;ALONE;LINK" ${ARGN})
   add_library(lorry_${name} STATIC ${ARG_SOURCES} ${ARG_ALONE})
   target_link_libraries(lorry_${name} PUBLIC lorry_flags ${ARG_LINK})
   lorry_unity(lorry_${name} ${ARG_ALONE})
   if(NOT ARG_LOOPS)
     lorry_compile_quickly(lorry_${name})
+  endif()
+  if(ARG_BRIEF)
+    target_compile_options(lorry_${name} PRIVATE $<$<CONFIG:Release>:-O1>)
   endif()
 endfunction()
 

@@ -167,22 +167,22 @@ class Answers {
 
 void run_batches(const model::LoadedModel& model, const GenerateFlags& flags,
                  const std::vector<std::vector<std::int32_t>>& ids, Answers& answers) {
-  struct Text {
+  struct Partial {
     generate::TextStream stream;
     std::string text;
   };
-  std::vector<Text> texts;
+  std::vector<Partial> texts;
   texts.reserve(ids.size());
   for (const auto& prompt : ids) {
     texts.push_back({generate::TextStream(*model.tokenizer, prompt, flags.sampling.stop), {}});
   }
   const auto on_token = [&](Index i, std::int32_t id) {
-    Text& text = texts[static_cast<std::size_t>(i)];
+    Partial& text = texts[static_cast<std::size_t>(i)];
     text.text += text.stream.push(id);
     return !text.stream.stopped();
   };
   const auto on_done = [&](Index i, const generate::GenerationResult& /*result*/) {
-    Text& text = texts[static_cast<std::size_t>(i)];
+    Partial& text = texts[static_cast<std::size_t>(i)];
     answers.add(static_cast<std::size_t>(i), text.text + text.stream.finish());
   };
   generate::generate_all(*model.decoder, ids, flags.sampling.generation, flags.batch_size,

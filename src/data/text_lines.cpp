@@ -65,14 +65,13 @@ void check_utf8(std::string_view line, const std::string& where) {
 
 nlohmann::ordered_json parse_object(std::string_view line, const std::string& where) {
   check_utf8(line, where);
-  using Json = nlohmann::ordered_json;
-  Json value;
+  nlohmann::ordered_json value;
   try {
-    value = Json::parse(line);
-  } catch (const Json::parse_error& error) {
+    value = nlohmann::ordered_json::parse(line);
+  } catch (const nlohmann::json::parse_error& error) {
     throw Error("[data] {}: malformed JSON at byte {} of the line; expected one whole object per line", where,
                 error.byte);
-  } catch (const Json::exception&) {
+  } catch (const nlohmann::json::exception&) {
     throw Error("[data] {}: malformed JSON: a number beyond all range; expected one whole object per line",
                 where);
   }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "analysis/golden_folder.hpp"
 #include "analysis/memory_updates.hpp"
 #include "io/io_support.hpp"
 
@@ -12,7 +13,7 @@ namespace lorry::analysis {
 namespace {
 
 std::filesystem::path model(const char* name) {
-  return std::filesystem::path(LORRY_SOURCE_DIR) / "tests" / "golden" / "families" / name / "model";
+  return golden_folder() / "families" / name / "model";
 }
 
 constexpr const char* kModule = "model.layers.0.mlp.up_proj";  // [56,32] in llama

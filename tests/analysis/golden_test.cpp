@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "analysis/amplification.hpp"
+#include "analysis/golden_folder.hpp"
 #include "analysis/similarity.hpp"
 #include "analysis/spectrum.hpp"
 #include "io/safetensors.hpp"
@@ -17,14 +18,10 @@ constexpr double kPhi = 1e-6;
 constexpr double kSigma = 1e-5;          // relative
 constexpr double kAmplification = 1e-4;  // relative
 
-std::filesystem::path golden() {
-  return std::filesystem::path(LORRY_SOURCE_DIR) / "tests" / "golden";
-}
-
 class Golden : public ::testing::TestWithParam<const char*> {
  protected:
-  std::filesystem::path folder() const { return golden() / "analysis" / GetParam(); }
-  std::filesystem::path base() const { return golden() / "families" / GetParam() / "model"; }
+  std::filesystem::path folder() const { return golden_folder() / "analysis" / GetParam(); }
+  std::filesystem::path base() const { return golden_folder() / "families" / GetParam() / "model"; }
 
   [[nodiscard]] bool has_tuned() const { return std::filesystem::exists(folder() / "tuned"); }
   /// Every update of the case: four adapters and, where there are such, one with patterns and the full

@@ -5,13 +5,13 @@
 
 #include "analysis/adapter_reader.hpp"
 #include "analysis/compress.hpp"
+#include "analysis/golden_folder.hpp"
 #include "io/io_support.hpp"
 
 namespace lorry::analysis {
 namespace {
 
-const std::filesystem::path kAdapters =
-    std::filesystem::path(LORRY_SOURCE_DIR) / "tests/golden/adapters/accepted";
+const std::filesystem::path kAdapters = golden_folder() / "adapters/accepted";
 
 TEST(ModuleRanks, EachModuleIsReadWithItsOwn) {
   for (const char* name : {"patterns", "pattern_order"}) {

@@ -1,5 +1,6 @@
 // Opening adapters and differences: what is read, in which order, and what is refused.
 #include "analysis/update.hpp"
+#include "analysis/golden_folder.hpp"
 
 #include <gtest/gtest.h>
 
@@ -12,10 +13,6 @@
 
 namespace lorry::analysis {
 namespace {
-
-std::filesystem::path golden() {
-  return std::filesystem::path(LORRY_SOURCE_DIR) / "tests" / "golden";
-}
 
 /// The text of the Error from opening and reading all of an adapter, the folder's path written as X.
 std::string error_of_folder(const io::ScratchFolder& scratch) {
@@ -100,14 +97,15 @@ TEST(Updates, FoldersThatAreNoUpdateAreNamed) {
 }
 
 TEST(Updates, BaseWeightsBesideAnAdaptedHeadAreNoPartOfTheUpdate) {
-  const std::unique_ptr<UpdateSource> updates = open_updates(golden() / "adapters" / "accepted" / "head");
+  const std::unique_ptr<UpdateSource> updates =
+      open_updates(golden_folder() / "adapters" / "accepted" / "head");
   for (const UpdateInfo& info : updates->modules())
     EXPECT_EQ(info.module.find("base_layer"), std::string::npos);
   EXPECT_EQ(updates->modules().front().module, "lm_head");
 }
 
 TEST(Updates, DifferenceOfAModelAndItselfIsZeroForEveryLinearMap) {
-  const std::filesystem::path model = golden() / "families" / "gpt2" / "model";
+  const std::filesystem::path model = golden_folder() / "families" / "gpt2" / "model";
   const std::unique_ptr<UpdateSource> updates = open_updates(model, model);
   ASSERT_EQ(updates->modules().size(), 8U);  // 2 layers: c_attn, c_proj, c_fc, c_proj; the head is tied
   EXPECT_EQ(updates->modules()[0].module, "transformer.h.0.attn.c_attn");
@@ -165,7 +163,8 @@ TEST(Updates, PartsOfAMapAreModulesOfTheirOwn) {
 
 TEST(Updates, ModelsOfDifferentShapesHaveNoDifference) {
   const std::string text = io::error_of([] {
-    open_updates(golden() / "families" / "llama3" / "model", golden() / "families" / "llama" / "model");
+    open_updates(golden_folder() / "families" / "llama3" / "model",
+                 golden_folder() / "families" / "llama" / "model");
   });
   EXPECT_NE(text.find("module \"model.layers.0.self_attn.q_proj\": found [48,48] here and [32,32] in"),
             std::string::npos)
@@ -173,7 +172,7 @@ TEST(Updates, ModelsOfDifferentShapesHaveNoDifference) {
 }
 
 TEST(Updates, AModelWithFewerLayersThanItsBaseHasNoDifference) {
-  const std::filesystem::path base = golden() / "families" / "llama" / "model";
+  const std::filesystem::path base = golden_folder() / "families" / "llama" / "model";
   const io::ScratchFolder scratch;
   std::filesystem::create_directories(scratch / "short");
   std::string config = io::get(base / "config.json");

@@ -9,7 +9,7 @@
 namespace lorry::cli {
 namespace {
 
-struct Values {
+struct Settings {
   Index rank = 8;
   float dropout = 0.0F;
   std::optional<double> lr;
@@ -18,7 +18,7 @@ struct Values {
   std::optional<DType> dtype;
 };
 
-OptionTable make_table(Values& values) {
+OptionTable make_table(Settings& values) {
   OptionTable table;
   table.add("rank", "N", bind_integer(values.rank, 1), "");
   table.add("dropout", "P", bind_number(values.dropout, {.low = 0, .high = 1, .high_open = true}), "");
@@ -48,7 +48,7 @@ class Options : public testing::Test {
                : fmt::format("{}F{}", message.substr(0, at), message.substr(at + file.string().size()));
   }
 
-  Values values_;
+  Settings values_;
   OptionTable table_ = make_table(values_);
   io::ScratchFolder scratch_;
 };

@@ -13,7 +13,7 @@
 namespace lorry::model {
 namespace {
 
-io::Json config_of(const std::string& name) {
+io::Json json_of(const std::string& name) {
   return io::read_json_file(golden_folder() / "families" / name / "model/config.json");
 }
 
@@ -25,7 +25,7 @@ ModelConfig parse(const io::Json& json) {
 
 /// The text of the Error for a golden config with these changes, without the file's name.
 std::string error_of(const std::string& name, const io::Json& changes) {
-  io::Json json = config_of(name);
+  io::Json json = json_of(name);
   json.update(changes);
   const io::ScratchFolder folder;
   io::write_json_file(folder / "config.json", json);
@@ -124,7 +124,7 @@ TEST(Config, AbsentFieldsTakeTransformersDefaults) {
   EXPECT_FALSE(llama.tie_word_embeddings || llama.qkv_bias || llama.mlp_bias || llama.qk_norm);
   EXPECT_TRUE(llama.bos_token_ids.empty());
 
-  io::Json gpt2 = config_of("gpt2");
+  io::Json gpt2 = json_of("gpt2");
   for (const char* field :
        {"n_positions", "n_inner", "layer_norm_epsilon", "activation_function", "tie_word_embeddings"}) {
     gpt2.erase(field);
@@ -137,7 +137,7 @@ TEST(Config, AbsentFieldsTakeTransformersDefaults) {
 }
 
 TEST(Config, TokenIdsMayBeOneOrSeveral) {
-  io::Json json = config_of("llama3");
+  io::Json json = json_of("llama3");
   json["eos_token_id"] = {7, 9};
   EXPECT_EQ(parse(json).eos_token_ids, (std::vector<std::int32_t>{7, 9}));
   json["eos_token_id"] = 7;
@@ -145,7 +145,7 @@ TEST(Config, TokenIdsMayBeOneOrSeveral) {
 }
 
 TEST(Config, MistralsWindowIs4096UnlessItSaysOtherwise) {
-  io::Json json = config_of("mistral");
+  io::Json json = json_of("mistral");
   EXPECT_EQ(parse(json).window(1), 9);
   json["sliding_window"] = nullptr;
   EXPECT_EQ(parse(json).window(1), 0);
@@ -154,7 +154,7 @@ TEST(Config, MistralsWindowIs4096UnlessItSaysOtherwise) {
 }
 
 TEST(Config, QwensWindowsFollowLayerTypesOrTheirNumber) {
-  io::Json json = config_of("qwen2");
+  io::Json json = json_of("qwen2");
   json["sliding_window"] = 8;
   EXPECT_EQ(parse(json).window(1), 0);  // use_sliding_window is false
   json["use_sliding_window"] = true;
@@ -178,7 +178,7 @@ TEST(Config, OldAndNewRopeSpellings) {
     EXPECT_EQ(old.rope.factor, now.rope.factor) << name;
     EXPECT_EQ(old.rope.original_max_position_embeddings, now.rope.original_max_position_embeddings) << name;
   }
-  io::Json json = config_of("llama");
+  io::Json json = json_of("llama");
   json.erase("rope_parameters");
   json["rope_scaling"] = {{"type", "linear"}, {"factor", 2.0}};  // the oldest spelling
   EXPECT_EQ(parse(json).rope.scaling, nn::RopeScaling::kLinear);

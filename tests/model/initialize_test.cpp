@@ -12,7 +12,7 @@
 namespace lorry::model {
 namespace {
 
-ModelConfig config_of(const char* name) {
+ModelConfig tiny_config(const char* name) {
   return load_model_config(golden_folder() / "families" / name / "model");
 }
 
@@ -41,7 +41,7 @@ Moments moments_of(ConstMatrixView view) {
 }
 
 TEST(Initialize, MatricesAreNormalNormsOneBiasesZero) {
-  ModelConfig config = config_of("gpt2");
+  ModelConfig config = tiny_config("gpt2");
   config.vocab_size = 1003;  // enough numbers for tight bounds, and no multiple of four
   const io::ScratchFolder folder;
   Index last = 0;
@@ -74,7 +74,7 @@ TEST(Initialize, MatricesAreNormalNormsOneBiasesZero) {
 }
 
 TEST(Initialize, TensorsAndSeedsDiffer) {
-  const ModelConfig config = config_of("llama");
+  const ModelConfig config = tiny_config("llama");
   const io::ScratchFolder folder;
   const auto write = [&](const char* name, DType dtype, std::uint64_t seed) {
     std::filesystem::create_directory(folder / name);

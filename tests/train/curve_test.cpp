@@ -15,7 +15,6 @@ constexpr Index kSteps = 5;
 #else
 constexpr Index kSteps = 100;
 #endif
-constexpr Index kWindow = 128;
 
 class Curve : public ::testing::Test {
  protected:
@@ -26,7 +25,7 @@ class Curve : public ::testing::Test {
 
 double held_out_loss(Stories& stories) {
   model::Decoder::Workspace workspace;
-  return evaluate(*stories.model().decoder, stories.held_out(), kWindow, workspace).loss;
+  return evaluate(*stories.model().decoder, stories.held_out(), Stories::kWindow, workspace).loss;
 }
 
 TEST_F(Curve, TokensAreThoseOfTheReference) {

@@ -8,7 +8,6 @@ namespace lorry::train {
 
 namespace {
 
-constexpr Index kWindow = 128;
 constexpr Index kHeldOut = 64;
 constexpr Index kBatch = 4;
 

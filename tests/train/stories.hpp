@@ -24,6 +24,8 @@ class Stories {
   [[nodiscard]] model::LoadedModel& model() { return model_; }
   [[nodiscard]] const io::SafetensorsFile& reference() const { return reference_; }
   [[nodiscard]] const std::vector<data::Document>& windows() const { return windows_; }
+  /// Tokens of a window.
+  static constexpr Index kWindow = 128;
   /// The last windows, never trained on.
   [[nodiscard]] std::vector<data::Document> held_out() const;
   /// The four windows of step `step`; after the last one from the start again.
