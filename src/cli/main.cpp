@@ -14,6 +14,7 @@
 #include "cli/output.hpp"
 #include "cli/stop_signals.hpp"
 #include "cli/version.hpp"
+#include "core/freed_memory.hpp"
 #include "core/idle_threads.hpp"
 #include "core/option_error.hpp"
 #include "ops/ops.hpp"
@@ -77,6 +78,7 @@ void hold_standard_streams() {
 
 int main(int argc, char** argv) {
   lorry::let_idle_threads_sleep(argv);
+  lorry::return_large_blocks();
   hold_standard_streams();
   // A reader that leaves early must not kill a run that has hours behind it.
   std::signal(SIGPIPE, SIG_IGN);
