@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/clock.hpp"
 
@@ -13,6 +14,10 @@ constexpr int kRepetitions = 5;
 constexpr double kWholeStepSeconds = 1.0;  // measured as it is
 constexpr double kPartStepSeconds = 0.5;   // aimed at for two blocks
 constexpr double kWholeModelElements = 64e6;
+constexpr int kRounds = 4;  // of kRepetitionsOfRound each
+constexpr int kRepetitionsOfRound = 2;
+// A block takes at least this part of the time that its share of the operations would.
+constexpr double kLeastOfShare = 0.6;
 constexpr Index kRowStep = 32;
 constexpr Index kFewestRows = 128;
 
@@ -81,13 +86,17 @@ StepParts extrapolate(const model::LoadedModel& model, const RunSize& size, cons
   part.length = std::min(whole.length, part.rows);
   StepProbe one(model, size, options, 1);
   StepProbe two(model, size, options, 2);
-  double first = one.seconds(part, kRepetitions);
-  double second = two.seconds(part, kRepetitions);
-  // Each again: what disturbed one of them should not count.
-  first = std::min(first, one.seconds(part, kRepetitions));
-  second = std::min(second, two.seconds(part, kRepetitions));
-  const double block = std::max(second - first, first / 100);
-  const double ends = std::max(first - block, 0.0);
+  double first = std::numeric_limits<double>::infinity();
+  double second = first;
+  // In turns: what disturbs the machine for a while should not meet one of them alone.
+  for (int round = 0; round < kRounds; ++round) {
+    first = std::min(first, one.seconds(part, kRepetitionsOfRound));
+    second = std::min(second, two.seconds(part, kRepetitionsOfRound));
+  }
+  // Their difference is small and counts once for every block, so it is held between what it can be at all.
+  const double share = flops_of_row(model.config, options, size, 1, 0) / row_flops;
+  const double block = std::clamp(second - first, kLeastOfShare * share * second, second / 2);
+  const double ends = second - 2 * block;
   const double times = static_cast<double>(whole.rows) / static_cast<double>(part.rows);
   double attention = 0;
   if (part.length < whole.length) {
