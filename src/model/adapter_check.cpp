@@ -167,6 +167,16 @@ void refuse_others(const io::SafetensorsFile& file, const std::vector<std::strin
   }
 }
 
+/// Of an adapter whose config says that every update has a bias.
+void check_every_bias(const io::SafetensorsFile& file) {
+  for (const std::string& module : updated_modules(file).linears) {
+    const std::string bias = peft_name(module, kLoraBBias);
+    if (file.find(bias) != nullptr) continue;
+    throw Error("[load] {}: tensor {}: missing; expected by \"lora_bias\": true in {}", path_of(file),
+                io::in_quotes(bias), kAdapterConfigFile);
+  }
+}
+
 void check_numbers(const io::SafetensorsFile& file, const io::TensorView& tensor) {
   constexpr Index kPiece = Index{1} << 16;
   std::vector<float> values(static_cast<std::size_t>(std::min(kPiece, tensor.elements())));
@@ -193,6 +203,7 @@ bool is_saved_module(const PeftConfig& config, const std::string& module) {
 }
 
 void check_beside_tensors(const PeftConfig& config, const io::SafetensorsFile& file, std::string_view where) {
+  if (config.lora_bias) check_every_bias(file);
   const ModuleRanks ranks(config, where);
   for (const io::TensorView& tensor : file.tensors()) {
     if (is_stray_copy(tensor.name)) continue;

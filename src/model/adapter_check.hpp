@@ -15,9 +15,9 @@ namespace lorry::model {
 bool is_saved_module(const PeftConfig& config, const std::string& module);
 
 /// Throws Error, naming the tensor and the field, for biases, saved modules and updates' biases that the
-/// config denies, and for such tensors and halves of embeddings' updates that are no floats or whose shape
-/// cannot be. Copies of embeddings and head, which PEFT repeats beside an adapted head, pass. `where` names
-/// the config: "[load] x.json: field".
+/// config denies, for an update's bias that it promises and that is missing, and for such tensors and halves
+/// of embeddings' updates that are no floats or whose shape cannot be. Copies of embeddings and head, which
+/// PEFT repeats beside an adapted head, pass. `where` names the config: "[load] x.json: field".
 void check_beside_tensors(const PeftConfig& config, const io::SafetensorsFile& file, std::string_view where);
 
 /// Throws Error where target_modules, exclude_modules, layers_to_transform and modules_to_save do not select

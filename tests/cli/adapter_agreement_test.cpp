@@ -103,10 +103,15 @@ class AdapterAgreement : public testing::Test {
 
 std::unique_ptr<io::ScratchFolder> AdapterAgreement::scratch_;
 
-TEST_F(AdapterAgreement, TensorsThatTheConfigDenies) {
+TEST_F(AdapterAgreement, TensorsThatTheConfigDeniesOrPromises) {
   const std::string bias = kLayer + "q_proj.lora_B.bias";
   write({{"lora_bias", false}}, {{bias, {32}}});
   expect_refused(denied(bias, "\"lora_bias\": false", "true"));
+  write({{"lora_bias", true}}, {});
+  expect_refused(
+      fmt::format("adapter_model.safetensors: tensor \"base_model.model.{}\": missing; expected by "
+                  "\"lora_bias\": true in adapter_config.json",
+                  bias));
   const std::string base_bias = kLayer + "q_proj.base_layer.bias";
   write({{"bias", "none"}}, {{base_bias, {32}}});
   expect_refused(denied(base_bias, R"("bias": "none")", R"("all" or "lora_only")"));
