@@ -26,10 +26,13 @@ if(LORRY_SANITIZE)
   # Tests with many cases run a part of them here: the sanitizers make each several times slower.
   target_compile_definitions(lorry_flags INTERFACE LORRY_SANITIZED)
 endif()
+if(LORRY_FUZZ)
+  target_compile_options(lorry_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # lorry_compile_quickly(<target>): for code that hardly runs; most of a build's time went into optimising it.
 function(lorry_compile_quickly target)
-  if(LORRY_SANITIZE)
+  if(LORRY_SANITIZE AND NOT LORRY_FUZZ)
     target_compile_options(${target} PRIVATE -O0)
   endif()
 endfunction()
