@@ -1,8 +1,10 @@
 #include "cli/yaml_text.hpp"
 
+#include <yaml-cpp/eventhandler.h>
+
 #include <algorithm>
 #include <set>
-#include <vector>
+#include <sstream>
 
 #include "core/error.hpp"
 #include "core/index.hpp"
@@ -29,17 +31,54 @@ void check_utf8(const std::filesystem::path& file, const std::string& text) {
               std::count(text.begin(), bad, '\n') + 1);
 }
 
+/// Where a document's first node stands; nothing else of it.
+class FirstNode : public YAML::EventHandler {
+ public:
+  YAML::Mark mark = YAML::Mark::null_mark();
+
+  void OnDocumentStart(const YAML::Mark& /*mark*/) override { mark = YAML::Mark::null_mark(); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& at, YAML::anchor_t /*anchor*/) override { see(at); }
+  void OnAlias(const YAML::Mark& at, YAML::anchor_t /*anchor*/) override { see(at); }
+  void OnScalar(const YAML::Mark& at, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                const std::string& /*value*/) override {
+    see(at);
+  }
+  void OnSequenceStart(const YAML::Mark& at, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                       YAML::EmitterStyle::value /*style*/) override {
+    see(at);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& at, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                  YAML::EmitterStyle::value /*style*/) override {
+    see(at);
+  }
+  void OnMapEnd() override {}
+
+ private:
+  void see(const YAML::Mark& at) {
+    if (mark.is_null()) mark = at;
+  }
+};
+
+/// Throws Error for more than one document. YAML::LoadAll would tell, but where text follows that belongs to
+/// none, it finds empty documents without end.
+void check_one_document(const std::filesystem::path& file, const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  FirstNode node;
+  if (!parser.HandleNextDocument(node) || !parser.HandleNextDocument(node)) return;
+  throw Error("{}: found a second document; expected one", place(file, node.mark));
+}
+
 }  // namespace
 
 YAML::Node parse_yaml(const std::filesystem::path& file) {
   const std::string text = io::read_text_file(file, kMaxConfigBytes);
   check_utf8(file, text);
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      throw Error("{}: found a second document; expected one", place(file, documents[1].Mark()));
-    }
-    return documents.empty() ? YAML::Node() : documents.front();
+    check_one_document(file, text);
+    return YAML::Load(text);
   } catch (const YAML::Exception& fault) {
     throw Error("{}: malformed YAML: {}", place(file, fault.mark), fault.msg);
   }

@@ -107,6 +107,8 @@ TEST_F(Options, YamlMistakesAreNamedWithTheirLine) {
   EXPECT_EQ(read("rank: {a: 1}\n"), "[config] F:1: rank: found a mapping; expected an integer of at least 1");
   EXPECT_EQ(read("dropout: 0\nrank: 1\ndropout: 0\n"), R"([config] F:3: key "dropout" comes twice)");
   EXPECT_EQ(read("rank: 4\n---\nrank: 5\n"), "[config] F:3: found a second document; expected one");
+  // yaml-cpp's own list of documents has no end here.
+  EXPECT_EQ(read(",\nrank: 4\n"), "[config] F:1: found a second document; expected one");
   EXPECT_EQ(read("1: 5\n").substr(0, 43), R"([config] F:1: unknown key "1"; expected one)");
   EXPECT_EQ(read("- rank\n"), "[config] F:1: found no mapping; expected lines of `key: value`");
   EXPECT_EQ(read("rank: [1\n").substr(0, 29), "[config] F:2: malformed YAML:");

@@ -38,8 +38,8 @@ TEST_P(Replay, EveryInputIsReadOrRefused) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Readers, Replay, testing::ValuesIn(readers().begin(), readers().end()),
-                         [](const testing::TestParamInfo<Reader>& info) {
-                           return std::string(info.param.name);
+                         [](const testing::TestParamInfo<Reader>& reader) {
+                           return std::string(reader.param.name);
                          });
 
 }  // namespace
