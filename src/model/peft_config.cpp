@@ -177,8 +177,8 @@ void refuse_other_fields(const io::Json& json, const std::string& file) {
   for (const auto& [key, value] : json.items()) {
     if (kUnderstood.contains(key) || is_off(value)) continue;
     throw Error(
-        "[load] {}: field \"{}\": found {}; not supported by this version of lorry, expected null or false",
-        file, key, value.dump().substr(0, 80));
+        "[load] {}: field {}: found {}; not supported by this version of lorry, expected null or false", file,
+        io::in_quotes(key), value.dump().substr(0, 80));
   }
 }
 
