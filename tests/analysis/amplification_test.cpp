@@ -5,9 +5,9 @@
 
 #include <cmath>
 
-#include "analysis/golden_folder.hpp"
 #include "analysis/memory_updates.hpp"
 #include "io/io_support.hpp"
+#include "support/golden_folder.hpp"
 
 namespace lorry::analysis {
 namespace {

@@ -6,10 +6,10 @@
 #include <cstring>
 
 #include "analysis/amplification.hpp"
-#include "analysis/golden_folder.hpp"
 #include "analysis/similarity.hpp"
 #include "analysis/spectrum.hpp"
 #include "io/safetensors.hpp"
+#include "support/golden_folder.hpp"
 
 namespace lorry::analysis {
 namespace {

@@ -5,8 +5,8 @@
 
 #include "analysis/adapter_reader.hpp"
 #include "analysis/compress.hpp"
-#include "analysis/golden_folder.hpp"
 #include "io/io_support.hpp"
+#include "support/golden_folder.hpp"
 
 namespace lorry::analysis {
 namespace {

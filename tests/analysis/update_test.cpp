@@ -1,6 +1,5 @@
 // Opening adapters and differences: what is read, in which order, and what is refused.
 #include "analysis/update.hpp"
-#include "analysis/golden_folder.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,6 +9,7 @@
 #include "analysis/adapter_folder.hpp"
 #include "analysis/memory_updates.hpp"
 #include "io/safetensors.hpp"
+#include "support/golden_folder.hpp"
 
 namespace lorry::analysis {
 namespace {

@@ -21,10 +21,6 @@ std::vector<std::int32_t> slice(const std::vector<std::int32_t>& from, Index fir
 
 }  // namespace
 
-std::filesystem::path golden_folder() {
-  return std::filesystem::path(LORRY_SOURCE_DIR) / "tests/golden";
-}
-
 data::Batch pack(const std::vector<GoldenDocument>& documents) {
   data::Batch batch;
   batch.offsets.push_back(0);

@@ -10,11 +10,11 @@
 #include "io/safetensors.hpp"
 #include "model/adapter_files.hpp"
 #include "model/decoder.hpp"
+#include "support/golden_folder.hpp"
 
 namespace lorry::model {
 
-/// tests/golden
-std::filesystem::path golden_folder();
+using lorry::golden_folder;
 
 /// A document as the golden files hold it: row t predicts targets[t], -1 where there is no target.
 struct GoldenDocument {

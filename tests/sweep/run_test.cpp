@@ -29,6 +29,17 @@ class SweepRun : public Sweep {
   std::string error(const Request& request) {
     return io::error_of([&] { sweep(request); });
   }
+  /// As --replace: the one cell there is counts for nothing, is trained anew, and is finished then.
+  Results replace(const Request& request) {
+    const CellStore store(folder_ / "out", CellStore::Access::kWrite);
+    train::RunInputs inputs = open();
+    const Plan plan = make_plan(request, *inputs.model.decoder);
+    Results results = find_finished(plan, inputs, store, ChangedCells::kReplace);
+    EXPECT_FALSE(results[0].has_value());
+    run_cells(plan, inputs, store, {}, results);
+    EXPECT_TRUE(find_finished(plan, inputs, store, ChangedCells::kRefuse)[0].has_value());
+    return results;
+  }
 
   int runs_ = 0;
 };
@@ -152,16 +163,8 @@ TEST_F(SweepRun, ChangedSettingsAndDataAreRefusedOrReplaced) {
                                         "expected another --out, or --replace to train such cells anew",
                                         folder.string()));
   EXPECT_EQ(io::get(folder / kAdapter), before);
-  {
-    const CellStore store(folder_ / "out", CellStore::Access::kWrite);
-    train::RunInputs inputs = open();
-    const Plan plan = make_plan(shorter, *inputs.model.decoder);
-    Results results = find_finished(plan, inputs, store, ChangedCells::kReplace);
-    EXPECT_FALSE(results[0].has_value());
-    run_cells(plan, inputs, store, {}, results);
-    EXPECT_EQ(results[0]->steps, 2);
-    EXPECT_NE(io::get(folder / kAdapter), before);
-  }
+  EXPECT_EQ(replace(shorter)[0]->steps, 2);
+  EXPECT_NE(io::get(folder / kAdapter), before);
   EXPECT_EQ(error(shorter), "no error");
   const std::string records = io::get(folder_ / "data" / "train.jsonl");
   io::put(folder_ / "data" / "train.jsonl", records + records);
@@ -178,13 +181,7 @@ TEST_F(SweepRun, CellsThatCannotBeReadAreRefusedOrReplaced) {
     EXPECT_TRUE(found.find(file.string()) != std::string::npos &&
                 found.ends_with(" (damaged? --replace trains this cell anew)"))
         << found;
-    const CellStore store(folder_ / "out", CellStore::Access::kWrite);
-    train::RunInputs inputs = open();
-    const Plan plan = make_plan(request, *inputs.model.decoder);
-    Results results = find_finished(plan, inputs, store, ChangedCells::kReplace);
-    EXPECT_FALSE(results[0].has_value());
-    run_cells(plan, inputs, store, {}, results);
-    EXPECT_TRUE(find_finished(plan, inputs, store, ChangedCells::kRefuse)[0].has_value());
+    replace(request);
   }
 }
 
