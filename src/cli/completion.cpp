@@ -7,6 +7,8 @@
 #include <functional>
 #include <map>
 
+#include "cli/shell_word.hpp"
+
 namespace lorry::cli {
 
 namespace {
@@ -162,13 +164,6 @@ std::string bash_commands(std::span<const Command> commands) {
   return text + "    esac\n  done\n";
 }
 
-/// Within single quotes.
-std::string shell_quoted(std::string_view text) {
-  std::string result;
-  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return result;
-}
-
 /// Help within the brackets, or a message between the colons, of a zsh argument.
 std::string zsh_text(std::string_view text) {
   std::string result;
@@ -176,7 +171,7 @@ std::string zsh_text(std::string_view text) {
     if (c == '[' || c == ']' || c == ':' || c == '\\') result += '\\';
     result += c;
   }
-  return shell_quoted(result);
+  return within_quotes(result);
 }
 
 std::string zsh_value(const Option& option) {

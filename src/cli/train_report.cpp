@@ -7,6 +7,7 @@
 #include "cli/lora_options.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
+#include "cli/shell_word.hpp"
 #include "cli/xray_report.hpp"
 #include "report/escape.hpp"
 
@@ -146,7 +147,8 @@ std::string train_summary(const train::TrainOptions& options, const train::RunRe
                       (options.out / train::kLogFile).string(), (options.out / kTrainConfigFile).string(),
                       (options.out / train::kRunPageFile).string());
   const std::string trained =
-      full ? fmt::format("--model {}", out) : fmt::format("--model {} --adapter {}", model, out);
+      full ? fmt::format("--model {}", shell_word(out))
+           : fmt::format("--model {} --adapter {}", shell_word(model), shell_word(out));
   text += fmt::format(
       "\nWhat to try next:\n  lorry generate {} --prompt \"...\"\n  lorry eval {} --data HELD_OUT.jsonl\n",
       trained, trained);

@@ -85,7 +85,7 @@ TEST(Compress, ZeroUpdateKeepsOneZeroDirection) {
 TEST(Compress, FactorsThatFloat32DoesNotHoldAreRefused) {
   for (const double scale : {1e90, 1e-90}) {
     const std::string text = io::error_of([&] { compress(three_directions(scale), {.rank = 2}); });
-    EXPECT_NE(text.find("[compress] module \"m\": its factors reach "), std::string::npos) << text;
+    EXPECT_NE(text.find(": module \"m\": its factors reach "), std::string::npos) << text;
     EXPECT_NE(text.find(" in size; expected what float32 holds"), std::string::npos) << text;
   }
 }

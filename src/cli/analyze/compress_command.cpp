@@ -16,6 +16,7 @@
 #include "cli/analyze/subjects.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
+#include "cli/shell_word.hpp"
 #include "core/option_error.hpp"
 #include "io/safetensors.hpp"
 #include "model/adapter_check.hpp"
@@ -159,13 +160,13 @@ void print_tables(const CompressFlags& flags, const Subject& subject, const Base
                   100.0 * static_cast<double>(total.after) / static_cast<double>(total.before));
   text += fmt::format("adapter: {}\n", flags.out.string());
   const std::string model =
-      subject.full ? flags.subjects.model.string() : base.folder.value_or("MODEL").string();
+      shell_word(subject.full ? flags.subjects.model.string() : base.folder.value_or("MODEL").string());
+  const std::string before = shell_word(subject.path.string());
   text += fmt::format(
-      "\nWhat to try next:\n  lorry eval --model {0} --adapter {1} --data HELD_OUT.jsonl\n  lorry eval "
-      "--model {2} --data "
-      "HELD_OUT.jsonl\n",
-      model, flags.out.string(),
-      subject.full ? subject.path.string() : fmt::format("{} --adapter {}", model, subject.path.string()));
+      "\nWhat to try next:\n  lorry eval --model {0} --adapter {1} --data HELD_OUT.jsonl\n"
+      "  lorry eval --model {2} --data HELD_OUT.jsonl\n",
+      model, shell_word(flags.out.string()),
+      subject.full ? before : fmt::format("{} --adapter {}", model, before));
   print_out(text);
 }
 

@@ -3,28 +3,9 @@
 #include <fmt/format.h>
 
 #include "cli/shared_options.hpp"
+#include "cli/shell_word.hpp"
 
 namespace lorry::cli {
-
-namespace {
-
-/// In single quotes where a shell would read more into it than one word.
-std::string quoted(const std::string& word) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,=:+@%";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string result = "'";
-  for (const char c : word) {
-    if (c == '\'') {
-      result += R"('\'')";
-    } else {
-      result += c;
-    }
-  }
-  return result + "'";
-}
-
-}  // namespace
 
 Option& add_subject_option(OptionTable& table, SubjectFlags& flags, std::string help) {
   table.group("What");
@@ -61,7 +42,7 @@ std::string command_line(const std::string& name, const OptionTable& table) {
     if (option.source == Source::kDefault) continue;
     for (const std::string& text : option.texts) {
       if (!option.positional) line += " --" + option.name;
-      if (!option.binding.is_switch) line += " " + quoted(text);
+      if (!option.binding.is_switch) line += " " + shell_word(text);
     }
   }
   return line;
