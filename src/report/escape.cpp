@@ -68,6 +68,13 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of("\",\r\n") == std::string::npos) return text;
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
+  return out + '"';
+}
+
 Index display_width(std::string_view text) {
   Index width = 0;
   text::for_each_code_point(text, [&](char32_t c, Index, Index) { width += width_of(c); });

@@ -14,6 +14,9 @@ std::string printable(std::string_view text);
 /// printable() text for HTML and XML, in an element or a quoted attribute.
 std::string escaped(std::string_view text);
 
+/// `text` as a field of a CSV file (RFC 4180).
+std::string csv_field(const std::string& text);
+
 /// Columns that printable text takes on a terminal.
 Index display_width(std::string_view text);
 

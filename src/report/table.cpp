@@ -104,16 +104,9 @@ std::string for_markdown(std::string_view text) {
   return out;
 }
 
-std::string for_csv(const std::string& text) {
-  if (text.find_first_of("\",\r\n") == std::string::npos) return text;
-  std::string out = "\"";
-  for (const char c : text) out += c == '"' ? "\"\"" : std::string(1, c);
-  return out + '"';
-}
-
 std::string csv_of(const Cell& cell) {
   if (!std::isnan(cell.value)) return format_exact(cell.value);
-  return cell.text == kMissing ? std::string() : for_csv(cell.text);
+  return cell.text == kMissing ? std::string() : csv_field(cell.text);
 }
 
 }  // namespace
@@ -175,7 +168,7 @@ std::string Table::to_csv() const {
   std::string out;
   for (std::size_t c = 0; c < columns_.size(); ++c) {
     if (c > 0) out += ',';
-    out += for_csv(columns_[c].title);
+    out += csv_field(columns_[c].title);
   }
   out += '\n';
   for (const std::vector<Cell>& row : rows_) {

@@ -41,16 +41,6 @@ std::string dumped(const io::OrderedJson& value) {
 
 }  // namespace
 
-void CsvFile::add(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) {
-    text_ += text;
-    return;
-  }
-  text_ += '"';
-  for (const char c : text) text_ += c == '"' ? std::string("\"\"") : std::string(1, c);
-  text_ += '"';
-}
-
 void CsvFile::add(double number) {
   if (std::isfinite(number)) text_ += report::format_exact(number);
 }

@@ -11,6 +11,7 @@
 #include "io/atomic_folder.hpp"
 #include "io/json_file.hpp"
 #include "io/output_file.hpp"
+#include "report/escape.hpp"
 #include "report/page.hpp"
 
 namespace lorry::cli {
@@ -35,7 +36,7 @@ class CsvFile {
  private:
   static constexpr Index kBuffer = Index{1} << 16;
 
-  void add(const std::string& text);
+  void add(const std::string& text) { text_ += report::csv_field(text); }
   void add(const char* text) { add(std::string(text)); }
   void add(double number);
   void add(Index number) { text_ += std::to_string(number); }
