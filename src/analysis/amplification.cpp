@@ -1,5 +1,7 @@
 #include "analysis/amplification.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -103,6 +105,11 @@ ModuleAmplification measure(const Update& update, const LinearWeight& stored, Wo
     result.energy = std::min(1.0, std::pow(spaces.row.sigma.head(r).norm() / spaces.frobenius_norm, 2));
   }
   result.note = spaces.note;
+  const std::vector<Index>& ties = spaces.row.ties;
+  if (r < rank && std::find(ties.begin(), ties.end(), r) != ties.end()) {
+    result.note = fmt::format(
+        "singular values {} and {} of ΔW are the same: its top {} are a matter of rounding", r, r + 1, r);
+  }
   WeightMatrix& weight = worker.weight;
   weight.load(LinearWeights::view(stored, worker.copy), stored.inputs_by_outputs);
   result.weight_norm = weight.norm();

@@ -104,7 +104,8 @@ Binding bind_new_tokens(std::vector<std::string>& to) {
   Binding binding = bind_texts(to);
   binding.read = [&to](const std::string& text) {
     const std::vector<std::string> tokens = model::split_names(text);
-    if (tokens.empty()) return false;
+    const auto commas = std::count(text.begin(), text.end(), ',');
+    if (tokens.empty() || std::ssize(tokens) != commas + 1) return false;  // no token is empty
     to.insert(to.end(), tokens.begin(), tokens.end());
     return true;
   };

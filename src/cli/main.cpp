@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <new>
 #include <vector>
 
@@ -97,6 +98,9 @@ int main(int argc, char** argv) {
     return fail(
         1,
         "out of memory; try a smaller --batch-size or --max-seq-length, --grad-checkpoint, or --dtype bf16");
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(1, fmt::format("{}: {}; expected a place that can be read", error.path1().string(),
+                               error.code().message()));
   } catch (const std::exception& error) {
     return fail(1, error.what());
   }

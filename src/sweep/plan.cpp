@@ -115,13 +115,16 @@ void add_cells(const Request& request, Plan& plan) {
     throw Error("[sweep] found {} rows of {} seeds, {} cells; expected at most {}", plan.rows.size(),
                 request.seeds.size(), count, kMostCells);
   }
-  std::map<std::string, Index> names;
+  std::map<std::string, Index> rows;  // by what they train: the order of targets makes no difference
   for (Index row = 0; row < std::ssize(plan.rows); ++row) {
     for (const std::uint64_t seed : request.seeds) {
       const Row& of = plan.rows[static_cast<std::size_t>(row)];
       Cell cell{.name = cell_name(of, seed), .row = row, .options = of.options};
       cell.options.seed = seed;
-      const auto [other, is_new] = names.emplace(cell.name, row);
+      Row sorted = of;
+      std::sort(sorted.options.lora.target_modules.names.begin(),
+                sorted.options.lora.target_modules.names.end());
+      const auto [other, is_new] = rows.emplace(cell_name(sorted, seed), row);
       if (!is_new && other->second == row) throw Error("[sweep] seed: {} comes twice", seed);
       if (!is_new) {
         throw Error("[sweep] rows {} and {} are the same: {}; expected each once", other->second + 1, row + 1,

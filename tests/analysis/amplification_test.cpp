@@ -62,6 +62,17 @@ TEST(Amplification, AskedNumberOfDirectionsIsUsed) {
   EXPECT_GT(two.products.passes, 0);
 }
 
+TEST(Amplification, DirectionsThatEqualSingularValuesLeaveOpenAreToldOf) {
+  MemoryUpdates updates;
+  updates.add(kModule, axes(4, 32, 0, {4, 2, 2, 1}), turned(axes(4, 56, 0, {1, 1, 1, 1})));
+  const auto note = [&](Index directions) {
+    return measure_amplification(updates, model("llama"), {.directions = directions}).modules.at(0).note;
+  };
+  EXPECT_EQ(note(1), "");
+  EXPECT_EQ(note(2), "singular values 2 and 3 of ΔW are the same: its top 2 are a matter of rounding");
+  EXPECT_EQ(note(3), "");
+}
+
 TEST(Amplification, RandomProjectionKnowsNothingOfTheUpdate) {
   const auto measure = [](std::uint64_t seed) {
     MemoryUpdates updates;

@@ -124,6 +124,8 @@ TEST_F(AnalyzeNotes, OneRandomSeedHasNoSpread) {
   EXPECT_TRUE(amplification("1").is_null());
   const std::string csv = io::get(path("a.csv"));
   expect_holds(csv, ",projected_random_spread,,,\n");
+  expect_holds(csv, ",overlap_left_random,,,0.");
+  expect_holds(csv, ",overlap_right_random,,,0.");
   expect_holds(csv, ",weight_residual,,,0\n");
   expect_holds(csv, ",weight_singular_value,4,,");  // w, an eighth of 32
   const auto spread = [](const char* seeds) {

@@ -68,6 +68,15 @@ TEST_F(Hostile, TokenizerThatIsAPipeOrAFolder) {
   }
 }
 
+TEST_F(Hostile, LinksThatLeadInACircle) {
+  std::filesystem::create_symlink("second", path("first"));
+  std::filesystem::create_symlink("first", path("second"));
+  expect_error(run_lorry({"analyze", "spectrum", path("first")}),
+               path("first") +
+                   "/adapter_config.json: Too many levels of symbolic links; expected a place that "
+                   "can be read");
+}
+
 TEST_F(Hostile, MoreTextThanLearnedPositions) {
   io::put(path("gpt2.json"), R"({"model_type": "gpt2", "vocab_size": 258, "n_embd": 16, "n_layer": 1,
                                  "n_head": 2, "n_positions": 8})");

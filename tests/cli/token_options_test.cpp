@@ -279,7 +279,10 @@ TEST_F(AddedTokens, MistakesEndWithALine) {
   fails({"--add-tokens", "<s>"},
         "--add-tokens: found \"<s>\", which " + path("model") + "/tokenizer.json has as 0");
   fails({"--add-tokens", "<a>,<a>"}, "--add-tokens: found \"<a>\" twice; expected every token once");
-  fails({"--add-tokens", ","}, "--add-tokens: found \",\"; expected tokens separated by commas");
+  for (const std::string text : {",", "<a>,", ",<a>", "<a>,,<b>"}) {
+    fails({"--add-tokens", text},
+          fmt::format("--add-tokens: found \"{}\"; expected tokens separated by commas", text));
+  }
   expect_refusal(train("wrong", {"--add-tokens", "<a>", "--target-modules", "q_proj,lm_head"}),
                  "found with a low-rank update of lm_head; expected one of them, as in PEFT", "wrong");
 }

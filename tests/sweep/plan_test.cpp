@@ -181,6 +181,8 @@ TEST_F(SweepPlan, CellNamesOfPatternsAreFileNamesAndStayDifferent) {
 TEST_F(SweepPlan, RepeatedRowsSeedsAndNamesAreRefused) {
   EXPECT_EQ(error(SweepPlan::request({lora("q_proj", 2), lora("v_proj", 2), lora("q_proj", 2)})),
             "[sweep] rows 1 and 3 are the same: q_proj-r2-alpha2-lr0.01-seed1; expected each once");
+  EXPECT_EQ(error(SweepPlan::request({lora("q_proj,v_proj", 2), lora("v_proj,q_proj", 2)})),
+            "[sweep] rows 1 and 2 are the same: v_proj+q_proj-r2-alpha2-lr0.01-seed1; expected each once");
   EXPECT_EQ(error(SweepPlan::request({lora("q_proj", 2)}, {1, 2, 1})), "[sweep] seed: 1 comes twice");
   Request request = SweepPlan::request({lora("q_proj", 2), lora("v_proj", 2)});
   for (RowRequest& row : request.rows) row.name = "same";

@@ -68,6 +68,10 @@ io::OrderedJson module_json(const MeasuredAmplification& measured,
           {"projected_random", json_number(value(module, module.projected_random))},
           {"projected_random_spread", json_number(random_spread(measured, module))},
           {"amplification", json_number(factor(module))},
+          {"overlap_left", json_number(corner(module.phi_left))},
+          {"overlap_left_random", json_number(chance(measured, module.info.outputs, module.phi_left))},
+          {"overlap_right", json_number(corner(module.phi_right))},
+          {"overlap_right_random", json_number(chance(measured, module.info.inputs, module.phi_right))},
           {"phi_left", grid_or_null(module.phi_left)},
           {"phi_right", grid_or_null(module.phi_right)},
           {"weight_singular_values", json_numbers(module.weight_singular_values)},
@@ -196,6 +200,7 @@ void write_amplification_csv(CsvFile& csv, const std::vector<MeasuredAmplificati
       for (const Measure& measure : figures.measures) {
         row(measure.key, "", "", figure_of(figures.modules[m], measure.key).value);
       }
+      for (const auto& [key, number] : figures.modules[m].chance) row(key + "_random", "", "", number);
       row("projected_random_spread", "", "", random_spread(measured, module));
       row("weight_residual", "", "", module.weight_residual);
       for (std::size_t i = 0; i < module.weight_singular_values.size(); ++i) {
