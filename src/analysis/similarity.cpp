@@ -115,7 +115,9 @@ SimilarityReport measure_similarity(const UpdateSource& first, const UpdateSourc
   const std::vector<Pair> pairs = match(first, second, report.skipped);
   if (pairs.empty()) {
     throw Error(
-        "[similarity] {}: no module in common with {} (module \"{}\": {}); adapters of different models?",
+        "[similarity] {}: no module in common with {} (module \"{}\": {}); adapters of different models? (or "
+        "parts "
+        "of a fused map in one, and the whole in the other)",
         first.description(), second.description(), report.skipped.front().module,
         report.skipped.front().reason);
   }

@@ -26,8 +26,9 @@ Text boolean(std::string_view text) {
 Text opposite(std::string_view text) {
   return as_switch(text, "false", "true");
 }
+/// "auto" leaves the type to the machine.
 Text bf16_or_f32(std::string_view text) {
-  return as_switch(text, "bf16", "f32");
+  return text == "auto" ? Text("auto") : as_switch(text, "bf16", "f32");
 }
 Text all_linear_if_true(std::string_view text) {
   return as_switch(text, "all-linear", "");
@@ -199,7 +200,11 @@ constexpr std::array kTraining = {
     same("output-dir", "out"),
     turned_on("resume-from-checkpoint", "resume"),
     turned_off("disable-gradient-checkpointing", "grad-checkpoint"),
-    Alias{.name = "bf16", .option = "dtype", .convert = bf16_or_f32, .expected = kSwitch, .is_switch = true},
+    Alias{.name = "bf16",
+          .option = "dtype",
+          .convert = bf16_or_f32,
+          .expected = "true, false or auto",
+          .is_switch = true},
     // torchtune
     translated_by("model.component", "method", method_of_builder,
                   "a builder of torchtune.models that is no qlora or dora one"),

@@ -91,9 +91,10 @@ class ConfigReader {
                             const std::string& where) {
     if (value.IsNull()) return;
     const std::string field = fmt::format("{}: {}", where, name);
-    const bool several = settled.values.find(',') != std::string_view::npos;
-    const std::string expected =
-        settled.values.empty() ? "null" : fmt::format("{}{}", several ? "one of " : "", settled.values);
+    std::string expected = settled.values.empty() ? "null" : std::string(settled.values);
+    for (std::size_t at = expected.find(','); at != std::string::npos; at = expected.find(',', at)) {
+      expected.replace(at, 1, " or ");
+    }
     const std::string text = yaml_text(value, expected, field);
     std::string_view rest = settled.values;
     while (!rest.empty()) {

@@ -118,7 +118,10 @@ Command make_data_command() {
   table.add("records", "N", bind_integer(flags->records, 0), "the first N records are shown as tokens");
   add_reading_options(table, flags->reading);
   add_json_option(table, flags->json, "all of it as one JSON object");
-  command.run = [flags](OptionTable&) { run(*flags); };
+  command.run = [flags](OptionTable& options) {
+    check_split(options, flags->data);
+    run(*flags);
+  };
   return command;
 }
 

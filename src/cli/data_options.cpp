@@ -1,5 +1,9 @@
 #include "cli/data_options.hpp"
 
+#include <algorithm>
+#include <system_error>
+
+#include "core/option_error.hpp"
 #include "text/chat_template.hpp"
 
 namespace lorry::cli {
@@ -15,6 +19,15 @@ Binding bind_split(data::Split& to) {
   return bind_choice<Split>(to, {{name_of(Split::kTrain), Split::kTrain},
                                  {name_of(Split::kEvaluation), Split::kEvaluation},
                                  {name_of(Split::kTest), Split::kTest}});
+}
+
+void check_split(const OptionTable& table, const data::DataFiles& files) {
+  const bool any_folder = std::any_of(files.list.begin(), files.list.end(), [](const data::DataFile& file) {
+    std::error_code ignored;
+    return std::filesystem::is_directory(file.path, ignored);
+  });
+  if (any_folder || table.source("split") == Source::kDefault) return;
+  throw OptionError("[data] --split: has no effect on {}; expected a folder", files.text());
 }
 
 void add_reading_options(OptionTable& table, data::DataOptions& options) {

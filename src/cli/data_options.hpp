@@ -11,6 +11,9 @@ Binding bind_data(data::DataFiles& to);
 /// "train", "valid" or "test".
 Binding bind_split(data::Split& to);
 
+/// Throws OptionError where --split is given and none of `files` is a folder.
+void check_split(const OptionTable& table, const data::DataFiles& files);
+
 /// Adds the template, what is learnt, the keys of records and the memory under "Records". Borrows the
 /// options.
 void add_reading_options(OptionTable& table, data::DataOptions& options);

@@ -116,7 +116,10 @@ Command make_eval_command() {
   add_reading_options(table, flags->reading);
   add_compute_options(table, flags->dtype, flags->threads);
   add_json_option(table, flags->json, "the result as one JSON object");
-  command.run = [flags](OptionTable&) { run(*flags); };
+  command.run = [flags](OptionTable& options) {
+    check_split(options, flags->data);
+    run(*flags);
+  };
   return command;
 }
 

@@ -35,7 +35,8 @@ void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index&
                                                               {"bf16", DType::kBF16},
                                                               {"fp32", DType::kF32},
                                                               {"float32", DType::kF32},
-                                                              {"bfloat16", DType::kBF16}});
+                                                              {"bfloat16", DType::kBF16},
+                                                              {"auto", std::nullopt}});
   binding.expected = "one of f32, bf16";
   binding.words.resize(2);
   table

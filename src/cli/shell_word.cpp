@@ -1,5 +1,7 @@
 #include "cli/shell_word.hpp"
 
+#include <cerrno>
+
 namespace lorry::cli {
 
 std::string shell_word(std::string_view word) {
@@ -7,6 +9,11 @@ std::string shell_word(std::string_view word) {
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,=:+@%";
   if (!word.empty() && word.find_first_not_of(kPlain) == std::string_view::npos) return std::string(word);
   return '\'' + within_quotes(word) + '\'';
+}
+
+std::string program_word() {
+  const std::string_view called = program_invocation_name;
+  return called.find('/') == std::string_view::npos ? "lorry" : shell_word(called);
 }
 
 std::string within_quotes(std::string_view text) {

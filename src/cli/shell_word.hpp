@@ -9,6 +9,9 @@ namespace lorry::cli {
 /// `word` itself where a shell reads it as one plain word, else in single quotes.
 std::string shell_word(std::string_view word);
 
+/// This program as a shell finds it again: "lorry", or the path that it was called by.
+std::string program_word();
+
 /// `text` for a place within single quotes.
 std::string within_quotes(std::string_view text);
 

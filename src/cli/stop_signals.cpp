@@ -2,21 +2,25 @@
 
 #include <unistd.h>
 
-#include <string_view>
+#include <cstring>
 
 namespace lorry::cli {
 
 namespace {
 
-// A handler gets no argument but the number: this is the one variable that it can reach.
-volatile std::sig_atomic_t first_signal = 0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+// A handler gets no argument but the number: these are the variables that it can reach.
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables)
+volatile std::sig_atomic_t first_signal = 0;
+const char* stopping_how = "";  // set before the handler is
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 extern "C" void on_stop_signal(int number) {
   if (first_signal != 0) ::_exit(128 + number);
   first_signal = number;
-  constexpr std::string_view kText = "\nstopping after this step, with a checkpoint; once more: at once\n";
-  // Nothing depends on it, and a handler can do no more than try.
-  [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, kText.data(), kText.size());
+  for (const char* part : {"\nstopping ", stopping_how, "; once more: at once\n"}) {
+    // Nothing depends on it, and a handler can do no more than try.
+    [[maybe_unused]] const ssize_t ignored = ::write(STDERR_FILENO, part, std::strlen(part));
+  }
 }
 
 void install(int number, struct sigaction& before) {
@@ -29,8 +33,9 @@ void install(int number, struct sigaction& before) {
 
 }  // namespace
 
-StopSignals::StopSignals() {
+StopSignals::StopSignals(const char* how) {
   first_signal = 0;
+  stopping_how = how;
   install(SIGINT, interrupt_before_);
   install(SIGTERM, terminate_before_);
 }

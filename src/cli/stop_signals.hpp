@@ -4,12 +4,13 @@
 
 namespace lorry::cli {
 
-/// While one lives, the first SIGINT or SIGTERM is remembered and said on standard error, and the second ends
-/// the process at once with exit code 128 + its number. A signal that was ignored from the start (nohup, a
-/// job in the background of a script) stays ignored. One at a time.
+/// While one lives, the first SIGINT or SIGTERM is remembered and said on standard error as "stopping",
+/// `how`, and the second ends the process at once with exit code 128 + its number. A signal that was ignored
+/// from the start (nohup, a job in the background of a script) stays ignored. One at a time.
 class StopSignals {
  public:
-  StopSignals();
+  /// how: "after this step, with a checkpoint"; outlives the object.
+  explicit StopSignals(const char* how);
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
   /// Puts back what was there.

@@ -7,6 +7,7 @@
 #include "cli/command.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
+#include "cli/stop_signals.hpp"
 #include "cli/sweep_file.hpp"
 #include "cli/sweep_report.hpp"
 #include "cli/train_options.hpp"
@@ -68,15 +69,30 @@ void check_alpha_rule(const OptionTable& table, const sweep::Request& request) {
       "without");
 }
 
+/// Finished cells stay; the one at work is nothing yet.
+void stop_if_asked(const sweep::Plan& plan, const sweep::Results& results) {
+  if (StopSignals::received() == 0) return;
+  const Index finished =
+      std::count_if(results.begin(), results.end(), [](const auto& result) { return result.has_value(); });
+  print_note(fmt::format("stopped: {} of {} cells are finished; the same command goes on with the next",
+                         finished, plan.cells.size()));
+  throw Interrupted{StopSignals::received()};
+}
+
 void train_cells(const sweep::Plan& plan, train::RunInputs& inputs, const sweep::CellStore& store,
                  sweep::Results& results) {
   SweepReport report(plan);
   report.start(inputs, results);
   sweep::write_report(store.out(), plan, results);  // early: it must not fail after hours
+  const StopSignals signals("after this step");
   const sweep::SweepObserver observer = {
       .on_cell = [&](Index cell) { report.cell(cell, results); },
       .on_start = [&](Index /*cell*/, const train::RunPlan& run) { report.begin(run); },
-      .on_step = [&](Index /*cell*/, const train::StepReport& step) { report.step(step); },
+      .on_step =
+          [&](Index /*cell*/, const train::StepReport& step) {
+            report.step(step);
+            stop_if_asked(plan, results);
+          },
       .on_finish =
           [&](Index cell, const sweep::Results& all) {
             report.finish(cell, all);

@@ -153,7 +153,7 @@ void run(const OptionTable& table, TrainFlags& flags) {
     report.evaluation(step, evaluation);
   };
   observation.connect(observer);
-  const StopSignals signals;
+  const StopSignals signals("after this step, with a checkpoint");
   observer.stop_requested = [] { return StopSignals::received() != 0; };
   const train::RunResult result = train_and_report(table, options, observer, observation, story);
   report.finish(result);

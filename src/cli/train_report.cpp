@@ -146,13 +146,14 @@ std::string train_summary(const train::TrainOptions& options, const train::RunRe
   text += fmt::format("{}: {}\nlog: {}\nconfig: {}\nreport: {}\n", full ? "model" : "adapter", out,
                       (options.out / train::kLogFile).string(), (options.out / kTrainConfigFile).string(),
                       (options.out / train::kRunPageFile).string());
+  const std::string lorry = program_word();
   const std::string trained =
       full ? fmt::format("--model {}", shell_word(out))
            : fmt::format("--model {} --adapter {}", shell_word(model), shell_word(out));
   text += fmt::format(
-      "\nWhat to try next:\n  lorry generate {} --prompt \"...\"\n  lorry eval {} --data HELD_OUT.jsonl\n",
-      trained, trained);
-  if (!full) text += fmt::format("  lorry merge {} --out MERGED\n", trained);
+      "\nWhat to try next:\n  {0} generate {1} --prompt \"...\"\n  {0} eval {1} --data HELD_OUT.jsonl\n",
+      lorry, trained);
+  if (!full) text += fmt::format("  {} merge {} --out MERGED\n", lorry, trained);
   return text;
 }
 

@@ -258,6 +258,12 @@ TEST_F(Aliases, AnOptionUnderTwoNamesIsRefused) {
             R"(unknown flag --lerning-rate; did you mean "learning-rate"?)");
 }
 
+TEST_F(Aliases, Bf16ThatIsLeftToTheMachine) {
+  ASSERT_EQ(read("bf16: auto\n"), "no error");
+  EXPECT_EQ(shown("dtype"), "auto");
+  EXPECT_EQ(read("bf16: half\n"), R"([config] F:1: bf16: found "half"; expected true, false or auto)");
+}
+
 TEST_F(Aliases, TheScaleOfMlxIsTakenTimesTheRank) {
   ASSERT_EQ(read("lora_parameters:\n  scale: 20.0\n  rank: 16\n  dropout: 0.0\n"), "no error");
   EXPECT_EQ(shown("alpha"), "320");

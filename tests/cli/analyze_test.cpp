@@ -262,7 +262,7 @@ TEST_F(Analyze, AnAdapterIsExtractedFromAFullFineTune) {
                                    "--rank", "2", "--out", path("extracted")});
   EXPECT_NE(outcome.out.find("adapter: " + path("extracted")), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find(
-                fmt::format("lorry eval --model {} --adapter {} --data", path("model"), path("extracted"))),
+                fmt::format("/lorry eval --model {} --adapter {} --data", path("model"), path("extracted"))),
             std::string::npos)
       << outcome.out;
   const Json module = module_of(report({"similarity", path("extracted"), path("three")}), kQuery);

@@ -115,6 +115,9 @@ TEST_F(Data, ReadOtherKeysAndSplits) {
                 .at("targets"),
             3);
   EXPECT_NE(error_of(data("split")).find("train.jsonl: no such file"), std::string::npos);
+  EXPECT_NE(error_of(data("split/test.jsonl") + Arguments{"--split", "test"}, 2)
+                .find("[data] --split: has no effect on " + path("split") + "/test.jsonl; expected a folder"),
+            std::string::npos);
 }
 
 TEST_F(Data, OfConversationsNeedATemplateThatIsKnown) {

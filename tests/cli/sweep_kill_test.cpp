@@ -69,6 +69,18 @@ class SweepKill : public testing::Test {
   io::ScratchFolder scratch_;
 };
 
+TEST_F(SweepKill, CtrlCSaysWhatIsFinishedAndHowToGoOn) {
+  std::vector<std::string> command = arguments("stopped");
+  command.insert(command.end(), {"--steps", "100000"});
+  const Outcome outcome = run_lorry(
+      command, [this] { return fs::exists(path("stopped") + "/report.json"); }, SIGINT);
+  EXPECT_EQ(outcome.code, 128 + SIGINT) << outcome.err;
+  EXPECT_NE(outcome.err.find("stopped: 0 of 5 cells are finished; the same command goes on with the next\n"),
+            std::string::npos)
+      << outcome.err;
+  EXPECT_EQ(count_whole("stopped"), 0);
+}
+
 TEST_F(SweepKill, AtAnyMomentLosesNothingThatWasFinished) {
   ASSERT_EQ(run_lorry(arguments("whole")).code, 0);
   const std::map<std::string, std::string> whole = cells("whole");

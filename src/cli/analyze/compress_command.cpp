@@ -163,10 +163,10 @@ void print_tables(const CompressFlags& flags, const Subject& subject, const Base
       shell_word(subject.full ? flags.subjects.model.string() : base.folder.value_or("MODEL").string());
   const std::string before = shell_word(subject.path.string());
   text += fmt::format(
-      "\nWhat to try next:\n  lorry eval --model {0} --adapter {1} --data HELD_OUT.jsonl\n"
-      "  lorry eval --model {2} --data HELD_OUT.jsonl\n",
+      "\nWhat to try next:\n  {3} eval --model {0} --adapter {1} --data HELD_OUT.jsonl\n"
+      "  {3} eval --model {2} --data HELD_OUT.jsonl\n",
       model, shell_word(flags.out.string()),
-      subject.full ? before : fmt::format("{} --adapter {}", model, before));
+      subject.full ? before : fmt::format("{} --adapter {}", model, before), program_word());
   print_out(text);
 }
 
