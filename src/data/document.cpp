@@ -14,15 +14,29 @@ void append_eos(const Encoder& encoder, Ids& ids) {
   if (ids.empty() || ids.back() != *encoder.eos_id) ids.push_back(*encoder.eos_id);
 }
 
-bool starts_with(const Ids& ids, const Ids& prefix) {
+bool starts_with(std::span<const std::int32_t> ids, const Ids& prefix) {
   return ids.size() >= prefix.size() && std::equal(prefix.begin(), prefix.end(), ids.begin());
+}
+
+/// Of a text that spells out what the post-processor begins every text with (BOS), that stands there once.
+void drop_second_lead(const Encoder& encoder, Ids& ids) {
+  Ids lead = encoder.encode("", true);
+  if (encoder.eos_id && !lead.empty() && lead.back() == *encoder.eos_id) lead.pop_back();
+  if (lead.empty() || !starts_with(ids, lead) || !starts_with(std::span(ids).subspan(lead.size()), lead))
+    return;
+  ids.erase(ids.begin(), ids.begin() + std::ssize(lead));
+}
+
+Index count_at_end(const Ids& ids, std::int32_t id) {
+  return std::find_if(ids.rbegin(), ids.rend(), [id](std::int32_t other) { return other != id; }) -
+         ids.rbegin();
 }
 
 Document encode_completion(const Encoder& encoder, const Record& record) {
   Document document;
   Ids prompt = encode_prompt(encoder, record.prompt);
   document.targets_from = std::max<Index>(1, static_cast<Index>(prompt.size()));
-  document.ids = encoder.encode(record.prompt + record.text, true);
+  document.ids = encode_prompt(encoder, record.prompt + record.text);
   if (!starts_with(document.ids, prompt)) {
     const Ids completion = encoder.encode(record.text, false);
     document.ids = std::move(prompt);
@@ -79,10 +93,11 @@ bool Document::learns(Index t) const noexcept {
 
 std::vector<std::int32_t> encode_prompt(const Encoder& encoder, std::string_view prompt) {
   Ids ids = encoder.encode(prompt, true);
+  drop_second_lead(encoder, ids);
   if (!encoder.eos_id || ids.empty() || ids.back() != *encoder.eos_id) return ids;
-  // An end token that the prompt's own text spells out stays; one that the post-processor appends goes.
+  // An end token that the text itself spells out stays; one that the post-processor appends goes.
   const Ids plain = encoder.encode(prompt, false);
-  if (plain.empty() || plain.back() != *encoder.eos_id) ids.pop_back();
+  if (count_at_end(ids, *encoder.eos_id) > count_at_end(plain, *encoder.eos_id)) ids.pop_back();
   return ids;
 }
 
@@ -93,7 +108,7 @@ Document encode_record(const Encoder& encoder, const Record& record) {
   } else if (record.kind == RecordKind::kCompletion) {
     document = encode_completion(encoder, record);
   } else if (!record.text.empty()) {  // else nothing to learn, not even where to stop
-    document.ids = encoder.encode(record.text, true);
+    document.ids = encode_prompt(encoder, record.text);
     append_eos(encoder, document.ids);
   }
   if (encoder.train_on_prompt) {

@@ -51,11 +51,11 @@ struct Document {
 };
 
 /// Ids of a prompt as training sees it, and so as generation must begin: with the post-processor's tokens,
-/// but without an end token that it may append.
+/// but without an end token that it may append. A BOS that the prompt spells out as well stands there once.
 std::vector<std::int32_t> encode_prompt(const Encoder& encoder, std::string_view prompt);
 
-/// The whole record, uncut. Texts and completions end with exactly one EOS that the post-processor or this
-/// function adds; conversations end as their template says.
+/// The whole record, uncut. Texts and completions end with an EOS: one that they spell out, or else one that
+/// is added; conversations end as their template says.
 ///
 /// A completion's tokens never merge with the prompt's: they are those of the joint text where its ids begin
 /// with the prompt's (so that sentencepiece's space before a word is not added twice), else those of the

@@ -64,8 +64,9 @@ Message get_message(const Json& value, const RecordKeys& keys, const std::string
   Message message{.role = get_string(value, keys.role, where, path + "." + keys.role), .content = {}};
   check_role(message.role, where, path + "." + keys.role);
   const auto calls = value.find("tool_calls");
-  const bool has_calls = calls != value.end() && calls->is_array() && !calls->empty();
+  const bool has_calls = calls != value.end() && !calls->is_null() && !calls->empty();
   if (has_calls) {
+    if (!calls->is_array()) throw_type(*calls, where, path + ".tool_calls", "a list");
     for (std::size_t i = 0; i < calls->size(); ++i) {
       message.tool_calls.push_back(
           get_tool_call((*calls)[i], where, fmt::format("{}.tool_calls[{}]", path, i)));

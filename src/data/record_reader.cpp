@@ -73,7 +73,10 @@ Record RecordReader::read_again(RecordPlace place) {
   file_.seekg(static_cast<std::streamoff>(place.offset));
   next_offset_ = place.offset;
   next_line_ = place.line;
-  if (!read_line()) throw Error("[data] {}: has become shorter since it was read first", path_.string());
+  if (!read_line()) {
+    throw Error("[data] {}: has become shorter since it was read first; expected a file that stays as it is",
+                path_.string());
+  }
   return parse(line_);
 }
 

@@ -109,6 +109,8 @@ TEST(ParseRecord, RefusesARecordOfAnotherKind) {
 
 TEST(ParseRecord, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(fault(R"({"messages":{}})"), "[data] a.jsonl:7: key \"messages\": found object; expected a list");
+  EXPECT_EQ(fault(R"({"messages":[{"role":"assistant","content":"a","tool_calls":{"name":"f"}}]})"),
+            "[data] a.jsonl:7: key \"messages[0].tool_calls\": found object; expected a list");
   EXPECT_EQ(fault(R"({"messages":[]})"),
             "[data] a.jsonl:7: key \"messages\": empty; expected at least one message");
   EXPECT_EQ(fault(R"({"messages":[1]})"),

@@ -55,6 +55,26 @@ TEST(EncodeRecord, TextEndsWithOneEosWhoeverAddsIt) {
   }
 }
 
+TEST(EncodeRecord, TokensThatATextSpellsOutAreNotDoubled) {
+  for (const bool adds_eos : {false, true}) {
+    Encoder encoder = fake_encoder({.adds_eos = adds_eos});
+    encoder.encode = [encode = encoder.encode](std::string_view text, bool special_tokens) {
+      Ids ids = encode(text, special_tokens);
+      for (std::int32_t& id : ids) {  // as an added token is found in a text
+        if (id == '^') id = kBos;
+        if (id == '$') id = kEos;
+      }
+      return ids;
+    };
+    EXPECT_EQ(encode_record(encoder, text("^xy$")).ids, (Ids{kBos, 'x', 'y', kEos}));
+    EXPECT_EQ(encode_record(encoder, completion("^p", "x$")).ids, (Ids{kBos, 'p', 'x', kEos}));
+    EXPECT_EQ(encode_record(encoder, completion("^p", "x$")).target_count(), 2);
+    EXPECT_EQ(encode_prompt(encoder, "^p$"), (Ids{kBos, 'p', kEos}));
+    EXPECT_EQ(encode_prompt(encoder, "^^p"), (Ids{kBos, kBos, 'p'}));  // the text's own second one
+    EXPECT_EQ(encode_prompt(encoder, ""), (Ids{kBos}));
+  }
+}
+
 TEST(EncodeRecord, ModelWithoutEosGetsNone) {
   Encoder encoder = fake_encoder({});
   encoder.eos_id.reset();

@@ -169,7 +169,8 @@ TEST_F(Files, ThatChangeWhileTheyAreUsedAreAnError) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(std::string(error.what()),
-              "[data] " + file.string() + ": has become shorter since it was read first");
+              "[data] " + file.string() +
+                  ": has become shorter since it was read first; expected a file that stays as it is");
   }
 }
 
