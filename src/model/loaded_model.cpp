@@ -21,6 +21,7 @@ LoadedModel open_base(const std::filesystem::path& folder, const VocabularyChang
   model.weights = load_weights(folder, model.config);
   TokenizerFiles& files = model.tokenizer_files;
   files = open_tokenizer(folder, vocabulary.adapter);
+  model.adapter_folder = vocabulary.adapter;
   if (!vocabulary.adapter.empty()) {
     const Index tokens = files.of_adapter ? files.tokenizer->vocab_size() : 0;
     fit_vocabulary(vocabulary.adapter, tokens, model.config, model.weights);
@@ -42,7 +43,6 @@ LoadedModel open_model(const std::filesystem::path& folder, const std::filesyste
                        std::optional<DType> dtype, Index threads) {
   LoadedModel model = open_base(folder, {.adapter = adapter}, dtype, threads);
   if (adapter.empty()) return model;
-  model.adapter_folder = adapter;
   model.adapter = std::make_unique<Adapter>(load_adapter(adapter, *model.decoder));
   model.adapter->attach(*model.decoder);
   return model;

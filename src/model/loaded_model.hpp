@@ -16,7 +16,7 @@ namespace lorry::model {
 /// The parts of one opened model, each alive as long as those after it.
 struct LoadedModel {
   std::filesystem::path folder;
-  std::filesystem::path adapter_folder;  // empty without one
+  std::filesystem::path adapter_folder;  // whose vocabulary and chat template count; empty without one
   std::unique_ptr<ops::Ops> ops;
   ModelConfig config;
   Weights weights;
@@ -28,7 +28,7 @@ struct LoadedModel {
 
 /// What a model has another vocabulary by.
 struct VocabularyChange {
-  std::filesystem::path adapter = {};          // that was trained so; empty: none
+  std::filesystem::path adapter = {};          // that was trained so, and its chat template; empty: none
   std::vector<std::string> added_tokens = {};  // special tokens, new to the tokenizer
 };
 
@@ -37,7 +37,7 @@ struct VocabularyChange {
 LoadedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
                        std::optional<DType> dtype, Index threads);
 
-/// The same without its adapter, but with the vocabulary that this goes with.
+/// The same without its adapter, but with the vocabulary and the chat template that this goes with.
 LoadedModel open_base(const std::filesystem::path& folder, const VocabularyChange& vocabulary,
                       std::optional<DType> dtype, Index threads);
 

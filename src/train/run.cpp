@@ -5,7 +5,6 @@
 #include "core/check.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
-#include "io/text_file.hpp"
 #include "train/check_run.hpp"
 #include "train/checkpoints.hpp"
 #include "train/diverged.hpp"
@@ -98,17 +97,6 @@ RunResult make_result(const RunState& state, RunEnd end) {
           .best = state.best};
 }
 
-/// The template that conversations were learnt by, unless it is the one that the model carries anyway:
-/// whoever uses the result must write them alike.
-void save_chat_template(const RunInputs& inputs, const std::filesystem::path& out) {
-  if (inputs.data.chat_template.empty()) return;
-  const std::optional<std::string>& own = inputs.model.tokenizer->chat_template();
-  const text::ChatTemplate* known = own ? text::recognise_chat_template(*own) : nullptr;
-  const text::ChatTemplate* used = text::find_chat_template(inputs.data.chat_template);
-  LORRY_CHECK(used != nullptr);
-  if (used != known) io::write_text_file(out / model::kChatTemplateFile, used->jinja);
-}
-
 /// Writes the result, or that of the best checkpoint.
 void save_result(const Loop& loop, const RunState& state, Trainee& trainee) {
   const TrainOptions& options = loop.options;
@@ -119,7 +107,6 @@ void save_result(const Loop& loop, const RunState& state, Trainee& trainee) {
         {{"step", state.step}, {"best_step", state.best->step}, {"best_eval_loss", state.best->loss}});
   }
   loop.log.sync();
-  save_chat_template(loop.inputs, options.out);  // before the weights, which make the run a finished one
   trainee.save(options.out);
 }
 

@@ -8,6 +8,7 @@
 #include "analysis/weight_start.hpp"
 #include "core/error.hpp"
 #include "io/tensor_folder.hpp"
+#include "io/text_file.hpp"
 #include "model/adapter_files.hpp"
 #include "model/model_folder.hpp"
 #include "train/diverged.hpp"
@@ -103,8 +104,22 @@ void Trainee::check_finite() const {
   }
 }
 
+/// The template that conversations were learnt by, unless it is the one that the model carries anyway:
+/// whoever uses the result must write them alike.
+void Trainee::save_chat_template(const std::filesystem::path& folder) const {
+  const std::string& name = inputs_.data.chat_template;
+  if (name.empty()) return;
+  const std::optional<std::string>& own = inputs_.model.tokenizer->chat_template();
+  const text::ChatTemplate* known = own ? text::recognise_chat_template(*own) : nullptr;
+  const text::ChatTemplate* used = text::find_chat_template(name);
+  LORRY_CHECK(used != nullptr);
+  if (used != known) io::write_text_file(folder / model::kChatTemplateFile, used->jinja);
+}
+
 void Trainee::save(const std::filesystem::path& out) const {
   check_finite();
+  save_chat_template(out);
+  // The weights last: they make the run a finished one.
   if (full_) {
     full_->save(out / io::kModelFile, stored_dtype_);
   } else {
@@ -117,8 +132,10 @@ void Trainee::save_checkpoint(const std::filesystem::path& folder) const {
   check_finite();
   if (full_) {
     model::copy_side_files(inputs_.model.folder, folder);
+    save_chat_template(folder);
     full_->save(folder / io::kModelFile, DType::kF32);
   } else {
+    save_chat_template(folder);
     model::save_tokenizer(inputs_.model.tokenizer_files, folder);
     model::save_adapter(folder, *adapter_);
   }

@@ -36,8 +36,9 @@ class Trainee {
   /// For a trainer, which this must outlive.
   [[nodiscard]] Trainable trainable();
 
-  /// Writes the adapter, or the weights of a model folder, to `out`. Throws Error, also for a number that is
-  /// not finite: every update but the last is checked by the loss of the step after it.
+  /// Writes the adapter, or the weights of a model folder, to `out`, and before them the chat template that
+  /// was learnt. Throws Error, also for a number that is not finite: every update but the last is checked by
+  /// the loss of the step after it.
   void save(const std::filesystem::path& out) const;
   /// The same in float32, so that load_checkpoint gives back every bit; the full method adds the model's
   /// other files.
@@ -47,6 +48,7 @@ class Trainee {
 
  private:
   void check_finite() const;
+  void save_chat_template(const std::filesystem::path& folder) const;
   /// Of updates that began as a part of W: the part that W goes without, and leaves `saved` with A and B
   /// alone.
   void take_given_up(model::Adapter& saved);

@@ -191,9 +191,11 @@ TEST_F(Data, IndexedDataTrainToTheSameBytes) {
 
 TEST_F(Data, TheTemplateThatWasLearntStaysBesideTheAdapter) {
   io::put(path("one.jsonl"), kChats.substr(0, kChats.find('\n') + 1));
-  static_cast<void>(
-      report(train("spoken") + Arguments{"--data", path("one.jsonl"), "--chat-template", "zephyr"}));
-  EXPECT_EQ(io::get(path("spoken") + "/chat_template.jinja"), text::find_chat_template("zephyr")->jinja);
+  static_cast<void>(report(train("spoken") + Arguments{"--data", path("one.jsonl"), "--chat-template",
+                                                       "zephyr", "--save-steps", "1"}));
+  for (const char* folder : {"spoken", "spoken/checkpoint-1"}) {
+    EXPECT_EQ(io::get(path(folder) + "/chat_template.jinja"), text::find_chat_template("zephyr")->jinja);
+  }
   // What reads the adapter needs no flag.
   EXPECT_EQ(report(data("one.jsonl") + Arguments{"--adapter", path("spoken"), "--json"}).at("format"),
             "messages (template zephyr)");
@@ -206,6 +208,10 @@ TEST_F(Data, TheTemplateThatWasLearntStaysBesideTheAdapter) {
   const Json eval = report({"eval", "--model", path("model"), "--adapter", path("spoken"), "--data",
                             path("one.jsonl"), "--dtype", "f32", "--threads", "1", "--json"});
   EXPECT_EQ(eval.at("tokens"), 2 + 1 + 3 + 1);  // Yo</s>So.</s>
+  // Training that goes on from it writes conversations as it did.
+  static_cast<void>(
+      report(train("further") + Arguments{"--data", path("one.jsonl"), "--adapter", path("spoken")}));
+  EXPECT_EQ(io::get(path("further") + "/chat_template.jinja"), text::find_chat_template("zephyr")->jinja);
   static_cast<void>(report(train("plain") + Arguments{"--data", path("pairs.jsonl")}));
   EXPECT_FALSE(std::filesystem::exists(path("plain") + "/chat_template.jinja"));
 }
