@@ -142,7 +142,7 @@ MemoryParts predict_memory(const model::LoadedModel& model, const RunSize& size,
   parts.program = resident - parts.data + kernel_bytes(sizes, sizes.largest * kF32Bytes);
   if (options.method == Method::kLora) {
     parts.weights = sizes.used_bytes;
-    parts.adapters = size.trainable * kF32Bytes;
+    parts.adapters = size.adapter_bytes();
   } else {
     const Index others = parts.optimizer + parts.activations + parts.logits;
     parts.weights = full_weights(sizes, compute, model::stored_dtype(model.folder), others);

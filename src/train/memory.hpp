@@ -12,7 +12,7 @@ namespace lorry::train {
 /// Bytes resident at the peak.
 struct MemoryParts {
   Index weights = 0;   // LoRA: of the file, as they are mapped; full: float32 and what computes
-  Index adapters = 0;  // A and B
+  Index adapters = 0;  // A and B, and what the weights go without
   Index gradients = 0;
   Index optimizer = 0;    // its state
   Index activations = 0;  // with the room for temporaries

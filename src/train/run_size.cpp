@@ -67,6 +67,13 @@ void measure_adapter(model::LoadedModel& model, const TrainOptions& options, Gro
   for (const optim::Parameter& parameter : adapter.parameters()) {
     add_tensor(parameter.name, parameter.value.size(), groups, size);
   }
+  if (options.adapter.empty() && model::starts_from_weights(options.lora.init_lora_weights)) {
+    for (auto& entry : adapter.entries()) {
+      nn::LowRankUpdate start = entry->trained();
+      size.given_up += start.a.size() + start.b_transposed.size();
+      entry->begin_with(std::move(start.a), std::move(start.b_transposed));
+    }
+  }
   size.warnings = warnings_of(adapter, model.config);
   size.dropout = adapter.config().lora_dropout > 0;
   size.dora = adapter.config().use_dora;

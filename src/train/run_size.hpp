@@ -29,6 +29,7 @@ struct RunSize {
   std::vector<Index> tensors = {};        // parameters of each tensor that trains
   // Of LoRA; empty and 0 with the full method.
   std::vector<Index> ranks = {};  // as in model::PassShape
+  Index given_up = 0;  // numbers of what the weights go without where A and B begin as a part of them
   bool dropout = false;
   bool dora = false;
   std::vector<model::CopySpec> copies = {};  // of modules_to_save and bias
@@ -38,8 +39,8 @@ struct RunSize {
 
   /// Share of the model's weights.
   [[nodiscard]] double share() const { return static_cast<double>(trainable) / static_cast<double>(model); }
-  /// Of the tensors in the result of LoRA.
-  [[nodiscard]] Index adapter_bytes() const { return trainable * size_of(DType::kF32); }
+  /// Of the tensors of LoRA, in memory and in the result.
+  [[nodiscard]] Index adapter_bytes() const { return (trainable + given_up) * size_of(DType::kF32); }
 };
 
 /// By options.method, adapter and lora. Makes the adapter to measure it, which is small, but by the plainest

@@ -72,6 +72,28 @@ TEST_F(Plan, DryRunTellsWhatTheRunThenDoes) {
   EXPECT_EQ(plan["memory"]["optimizer"].get<Index>(), 8 * plan["trainable_parameters"].get<Index>());
 }
 
+TEST_F(Plan, AStartFromTheWeightsCountsWhatTheseGoWithout) {
+  const std::vector<std::string> more = {"--rank", "4", "--steps", "1", "--json"};
+  const auto planned = [&](const char* init) {
+    std::vector<std::string> dry = more;
+    dry.insert(dry.end(), {"--dry-run", "--init-lora-weights", init});
+    return parse(run_lorry(options({"train"}, dry)));
+  };
+  const io::Json plain = planned("true");
+  const io::Json pissa = planned("pissa");
+  EXPECT_EQ(pissa["trainable_parameters"], plain["trainable_parameters"]);
+  EXPECT_EQ(pissa["memory"]["gradients"], plain["memory"]["gradients"]);
+  EXPECT_EQ(pissa["memory"]["adapters"].get<Index>(), 2 * plain["memory"]["adapters"].get<Index>());
+  EXPECT_GT(pissa["memory"]["activations"].get<Index>(), plain["memory"]["activations"].get<Index>());
+  std::vector<std::string> run = more;
+  run.insert(run.end(), {"--init-lora-weights", "pissa"});
+  static_cast<void>(parse(run_lorry(options({"train"}, run))));
+  const auto adapter =
+      static_cast<Index>(std::filesystem::file_size(scratch_ / "out/adapter_model.safetensors"));
+  EXPECT_GT(adapter, pissa["result_bytes"].get<Index>());
+  EXPECT_LT(adapter, pissa["result_bytes"].get<Index>() + 8192);
+}
+
 TEST_F(Plan, DryRunPredictsTheTimeAsEstimateDoes) {
   const Outcome dry = run_lorry(options({"train"}, {"--steps", "3", "--dry-run"}));
   ASSERT_EQ(dry.code, 0) << dry.err;
