@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -59,9 +61,9 @@ Target merged_bias(const nn::LowRankUpdate& update, ConstMatrixView bias, ops::O
 void add_copies(const ModelConfig& config, const Adapter& adapter, const io::TensorFolder& folder,
                 Targets& targets) {
   for (const TrainedCopies::Entry& copy : adapter.copies().entries()) {
-    const std::string& name = copy.spec.tensor.name;
-    check_untied(config, name.substr(0, name.rfind('.')), folder);
-    const io::TensorView* tensor = find_tensor(folder, config, name);
+    const TensorSpec& spec = copy.spec.tensor;
+    check_untied(config, spec.module(), folder);
+    const io::TensorView* tensor = find_tensor(folder, config, spec.name);
     LORRY_CHECK(tensor != nullptr);
     targets[tensor->name] = {.values = copy.value.view()};
   }
@@ -247,9 +249,8 @@ void write_sum(const Target& target, const std::string& file, const std::string&
   }
 }
 
-/// One shard, with its tensors' names, types and metadata.
-void write_file(const io::SafetensorsFile& file, const Targets& targets, const std::filesystem::path& to,
-                Output& output) {
+/// The tensors of a shard as they will be: tables may have another number of tokens.
+std::vector<io::TensorSpec> merged_specs(const io::SafetensorsFile& file, const Targets& targets) {
   std::vector<io::TensorSpec> specs;
   for (const io::TensorView& tensor : file.tensors()) {
     specs.push_back({tensor.name, tensor.dtype, tensor.shape});
@@ -258,9 +259,26 @@ void write_file(const io::SafetensorsFile& file, const Targets& targets, const s
     const ConstMatrixView values = target->second.values;
     specs.back().shape[0] = values.empty() ? target->second.weight.rows : values.rows;
   }
+  return specs;
+}
+
+Index merged_bytes(const io::TensorFolder& folder, const Targets& targets) {
+  Index bytes = 0;
+  for (const io::SafetensorsFile& file : folder.files()) {
+    for (const io::TensorSpec& spec : merged_specs(file, targets)) {
+      bytes +=
+          std::accumulate(spec.shape.begin(), spec.shape.end(), size_of(spec.dtype), std::multiplies<>());
+    }
+  }
+  return bytes;
+}
+
+/// One shard, with its tensors' names, types and metadata.
+void write_file(const io::SafetensorsFile& file, const Targets& targets, const std::filesystem::path& to,
+                Output& output) {
   auto metadata = file.metadata();
   metadata.emplace("format", "pt");
-  io::SafetensorsWriter writer(to, std::move(specs), metadata);
+  io::SafetensorsWriter writer(to, merged_specs(file, targets), metadata);
   for (const io::TensorSpec& spec : writer.tensors()) {
     const io::TensorView& tensor = file.at(spec.name);
     const auto target = targets.find(spec.name);
@@ -297,7 +315,7 @@ void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std:
   // them.
   const io::TensorFolder& tensors = *weights.folder();
   const Targets targets = find_targets(decoder, updates, tensors);
-  Output output{.ops = ops, .progress = progress, .total = tensors.total_bytes()};
+  Output output{.ops = ops, .progress = progress, .total = merged_bytes(tensors, targets)};
   for (const io::SafetensorsFile& file : tensors.files()) {
     write_file(file, targets, result.path() / file.path().filename(), output);
   }

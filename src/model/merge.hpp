@@ -11,13 +11,13 @@ class Ops;
 
 namespace lorry::model {
 
-/// Writes a Hugging Face folder with W + scale * B A for every adapted W, the adapter's copies of tensors in
-/// their places and everything else as it is: the
-/// same shards, tensor names and types, and the other small files (config, tokenizer, index) copied. The sum
-/// is formed in F32 by row panels and rounded once to the type of W, so little more than one tensor is in
-/// memory. `out` must not exist or be empty; it appears complete or not at all. `progress` is told (bytes
-/// done, bytes in all). Throws Error, also for an adapter on one of a head and an embedding that are tied,
-/// since merging would change both, and where a lora_bias has no bias to be added to.
+/// Writes a Hugging Face folder with W + scale * B A for every adapted W (with DoRA each output's row
+/// stretched), the adapter's copies of tensors and rows of tables in their places, and everything else as it
+/// is: the same shards, tensor names and types, and the other small files (config, tokenizer, index) copied.
+/// The sum is formed in F32 by row panels and rounded once to the type of W, so little more than one tensor
+/// is in memory. `out` must not exist or be empty; it appears complete or not at all. `progress` is told
+/// (bytes done, bytes in all). Throws Error, also for an adapter on one of a head and an embedding that are
+/// tied, since merging would change both, and where a lora_bias has no bias to be added to.
 void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std::filesystem::path& adapter,
                    const std::filesystem::path& out, const std::function<void(Index, Index)>& progress);
 

@@ -88,7 +88,14 @@ TEST_P(Resized, SavedFilesHaveWhatPeftWrote) {
 
 TEST_P(Resized, MergedFoldersAreModelsOfThatVocabulary) {
   const io::ScratchFolder scratch;
-  merge_adapter(golden_->ops(), model(), folder() / "adapter", scratch / "merged", {});
+  Index done = 0;
+  Index total = 0;
+  merge_adapter(golden_->ops(), model(), folder() / "adapter", scratch / "merged", [&](Index now, Index all) {
+    done = now;
+    total = all;
+  });
+  EXPECT_GT(done, 0);
+  EXPECT_EQ(done, total);  // of the tables as they are written, not as they were
   const ModelConfig config = load_model_config(scratch / "merged");
   EXPECT_EQ(config.vocab_size, tokens());
   const Weights weights = load_weights(scratch / "merged", config);
