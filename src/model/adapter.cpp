@@ -223,8 +223,7 @@ std::vector<std::string> Adapter::untied(const ModelConfig& model) const {
   if (!model.tie_word_embeddings) return {};
   std::set<std::string> changed = adapted_maps();
   for (const TrainedCopies::Entry& copy : copies_.entries()) {
-    const std::string& name = copy.spec.tensor.name;
-    changed.insert(name.substr(0, name.rfind('.')));
+    changed.insert(copy.spec.tensor.module());
   }
   for (const auto& entry : tokens_) {
     if (!entry->head_follows) changed.insert(entry->module);

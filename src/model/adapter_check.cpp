@@ -30,6 +30,29 @@ bool is_table(const std::string& module) {
   return std::find(kNames.begin(), kNames.end(), last_part(module)) != kNames.end();
 }
 
+/// What a tensor is beside lora_A and lora_B of linear layers.
+enum class BesideKind {
+  kNone,  // one of these, or one that PEFT does not read back
+  kUpdateBias,
+  kEmbeddingHalf,
+  kTokenRows,
+  kBaseTensor,
+};
+
+struct BesideTensor {
+  BesideKind kind = BesideKind::kNone;
+  std::string module = {};
+};
+
+BesideTensor beside_tensor(const std::string& name) {
+  if (is_stray_copy(name)) return {};
+  if (auto update = module_of(name, kLoraBBias)) return {BesideKind::kUpdateBias, std::move(*update)};
+  if (auto table = embedding_module_of(name)) return {BesideKind::kEmbeddingHalf, std::move(*table)};
+  if (auto table = module_of(name, kTokenRows)) return {BesideKind::kTokenRows, std::move(*table)};
+  if (auto base = base_module_of(name)) return {BesideKind::kBaseTensor, std::move(*base)};
+  return {};
+}
+
 std::string path_of(const io::SafetensorsFile& file) {
   return file.path().string();
 }
@@ -192,34 +215,29 @@ void check_numbers(const io::SafetensorsFile& file, const io::TensorView& tensor
 
 }  // namespace
 
-bool is_saved_module(const PeftConfig& config, const std::string& module) {
-  const auto around_ends_with = [&](const std::string& saved) {
-    for (std::string around = module;; around.resize(around.rfind('.'))) {
-      if (around.ends_with(saved)) return true;
-      if (around.find('.') == std::string::npos) return false;
-    }
-  };
-  return std::any_of(config.modules_to_save.begin(), config.modules_to_save.end(), around_ends_with);
-}
-
 void check_beside_tensors(const PeftConfig& config, const io::SafetensorsFile& file, std::string_view where) {
   if (config.lora_bias) check_every_bias(file);
   const ModuleRanks ranks(config, where);
   for (const io::TensorView& tensor : file.tensors()) {
-    if (is_stray_copy(tensor.name)) continue;
-    if (const auto update = module_of(tensor.name, kLoraBBias)) {
-      if (!config.lora_bias) throw_denied(file, tensor, "lora_bias", "false", "true");
-      check_outputs(file, tensor, *update);
-    } else if (const auto embedding = embedding_module_of(tensor.name)) {
-      check_embedding_half(file, tensor, *embedding, ranks.rank(*embedding));
-    } else if (module_of(tensor.name, kTokenRows)) {
-      check_token_rows(config, file, tensor);
-    } else if (const auto base = base_module_of(tensor.name)) {
-      check_base_tensor(config, file, tensor, *base);
-      check_copy(file, tensor);
-      if (tensor.name.ends_with(".base_layer.bias")) check_outputs(file, tensor, *base);
-    } else {
-      continue;
+    const auto [kind, module] = beside_tensor(tensor.name);
+    switch (kind) {
+      case BesideKind::kNone:
+        continue;
+      case BesideKind::kUpdateBias:
+        if (!config.lora_bias) throw_denied(file, tensor, "lora_bias", "false", "true");
+        check_outputs(file, tensor, module);
+        break;
+      case BesideKind::kEmbeddingHalf:
+        check_embedding_half(file, tensor, module, ranks.rank(module));
+        break;
+      case BesideKind::kTokenRows:
+        check_token_rows(config, file, tensor);
+        break;
+      case BesideKind::kBaseTensor:
+        check_base_tensor(config, file, tensor, module);
+        check_copy(file, tensor);
+        if (tensor.name.ends_with(".base_layer.bias")) check_outputs(file, tensor, module);
+        break;
     }
     check_type(file, tensor);
   }
@@ -264,21 +282,17 @@ BesideParts beside_parts(const PeftConfig& config, const io::SafetensorsFile& fi
   std::set<std::string> trained;
   std::set<std::string> repeated;
   for (const io::TensorView& tensor : file.tensors()) {
-    if (is_stray_copy(tensor.name)) continue;
-    if (module_of(tensor.name, kLoraBBias)) {
-      trained.insert("lora_bias");
-    } else if (embedding_module_of(tensor.name)) {
-      trained.insert("lora_embedding");
-    } else if (module_of(tensor.name, kTokenRows)) {
-      trained.insert("trainable_token_indices");
-    } else if (const auto base = base_module_of(tensor.name)) {
-      if (is_saved_module(config, *base)) {
-        trained.insert("modules_to_save");
-      } else if (tensor.name.ends_with(".bias")) {
-        trained.insert("bias");
-      } else {
-        repeated.insert(*base);
-      }
+    const auto [kind, module] = beside_tensor(tensor.name);
+    if (kind == BesideKind::kUpdateBias) trained.insert("lora_bias");
+    if (kind == BesideKind::kEmbeddingHalf) trained.insert("lora_embedding");
+    if (kind == BesideKind::kTokenRows) trained.insert("trainable_token_indices");
+    if (kind != BesideKind::kBaseTensor) continue;
+    if (is_saved_module(config, module)) {
+      trained.insert("modules_to_save");
+    } else if (tensor.name.ends_with(".bias")) {
+      trained.insert("bias");
+    } else {
+      repeated.insert(module);
     }
   }
   BesideParts parts{.repeated = {repeated.begin(), repeated.end()}};

@@ -10,10 +10,6 @@
 
 namespace lorry::model {
 
-/// Whether modules_to_save means `module` or one around it; by PEFT's rule a name means every module whose
-/// full name ends in it, dot or no dot.
-bool is_saved_module(const PeftConfig& config, const std::string& module);
-
 /// Throws Error, naming the tensor and the field, for biases, saved modules and updates' biases that the
 /// config denies, for an update's bias that it promises and that is missing, and for such tensors and halves
 /// of embeddings' updates that are no floats or whose shape cannot be. Copies of embeddings and head, which

@@ -147,74 +147,94 @@ Adapter to_plain_base(const Adapter& adapter) {
   return result;
 }
 
-/// Linear maps' updates as `adapter` has them, without parts; what else there is as `all` has it.
-void save_plain(const std::filesystem::path& folder, const Adapter& adapter, const Adapter& all,
-                const PartRecords& parts) {
-  // The config first: weights are what makes a folder an adapter, so a failure between the two leaves none.
+/// The tensors of an adapter's file under their names. Borrows the matrices.
+class FileContent {
+ public:
+  /// A matrix as it is, or a vector of one row by its shape.
+  void add(const std::string& name, const Matrix& value, std::vector<Index> shape) {
+    specs_.push_back({name, DType::kF32, std::move(shape)});
+    values_.emplace(name, &value);
+  }
+  void add_transposed(const std::string& name, const Matrix& value) {
+    const Matrix& kept = turned_.emplace(name, transposed(value)).first->second;
+    add(name, kept, {kept.rows(), kept.cols()});
+  }
+  void add_vector(const std::string& name, const Matrix& value) { add(name, value, {value.cols()}); }
+  /// A table as another file has it.
+  void add(const Adapter::Table& table) {
+    const io::TensorView& tensor = table.file.at(table.name);
+    specs_.push_back({tensor.name, tensor.dtype, tensor.shape});
+    tables_.push_back(&tensor);
+  }
+
+  void write(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata) const {
+    io::SafetensorsWriter writer(path, specs_, metadata);
+    for (const auto& [name, value] : values_) {
+      writer.write(name, {value->view().data, static_cast<std::size_t>(value->bytes())});
+    }
+    for (const io::TensorView* table : tables_) writer.write(table->name, table->bytes);
+    writer.finish();
+  }
+
+ private:
+  std::vector<io::TensorSpec> specs_;
+  std::map<std::string, Matrix> turned_;  // in the layout of the file
+  std::map<std::string, const Matrix*> values_;
+  std::vector<const io::TensorView*> tables_;
+};
+
+void add_updates(const Adapter& adapter, FileContent& content) {
+  for (const auto& entry : adapter.entries()) {
+    const nn::LowRankUpdate& update = entry->update;
+    content.add(peft_name(entry->module, kLoraA), update.a, {update.rank, update.a.cols()});
+    content.add_transposed(peft_name(entry->module, kLoraB), update.b_transposed);
+    if (!update.bias.empty()) content.add_vector(peft_name(entry->module, kLoraBBias), update.bias);
+    if (!update.magnitude.empty()) content.add_vector(peft_name(entry->module, kMagnitude), update.magnitude);
+  }
+}
+
+/// What there is beside linear maps' updates.
+void add_beside(const Adapter& adapter, FileContent& content) {
+  for (const auto& entry : adapter.embeddings()) {
+    content.add_transposed(peft_name(entry->module, kLoraEmbeddingA), entry->update.a_transposed);
+    content.add_transposed(peft_name(entry->module, kLoraEmbeddingB), entry->update.b_transposed);
+  }
+  for (const auto& entry : adapter.tokens()) {
+    const Matrix& rows = entry->rows.value;
+    content.add(peft_name(entry->module, kTokenRows), rows, {rows.rows(), rows.cols()});
+  }
+  for (const TrainedCopies::Entry& copy : adapter.copies().entries()) {
+    content.add(copy.spec.file_name, copy.value, copy.spec.tensor.shape);
+  }
+  for (const Adapter::Table& table : adapter.tables()) content.add(table);
+}
+
+/// `adapter`'s config, without keys that name parts (they mean nothing to PEFT), for updates of these ranks.
+PeftConfig plain_config(const Adapter& adapter, const Adapter& all, bool parts) {
   std::vector<ModuleRank> ranks;
   for (const auto& entry : adapter.entries())
     ranks.push_back({entry->module, entry->update.rank, entry->update.scale});
   for (const auto& entry : all.embeddings())
     ranks.push_back({entry->module, entry->update.rank, entry->update.scale});
   PeftConfig config = adapter.config();
-  if (!parts.empty()) {  // keys that name parts mean nothing to PEFT
+  if (parts) {
     config.rank_pattern.clear();
     config.alpha_pattern.clear();
   }
-  save_peft_config(folder, with_module_ranks(std::move(config), ranks));
-  std::vector<io::TensorSpec> specs;
-  std::map<std::string, Matrix> matrices;  // B in the layout of the file
-  std::map<std::string, const Matrix*> vectors_and_copies;
-  for (const auto& entry : adapter.entries()) {
-    const nn::LowRankUpdate& update = entry->update;
-    if (!update.bias.empty()) {
-      specs.push_back({peft_name(entry->module, kLoraBBias), DType::kF32, {update.bias.cols()}});
-      vectors_and_copies.emplace(specs.back().name, &update.bias);
-    }
-    specs.push_back({peft_name(entry->module, kLoraA), DType::kF32, {update.rank, update.a.cols()}});
-    specs.push_back(
-        {peft_name(entry->module, kLoraB), DType::kF32, {update.b_transposed.cols(), update.rank}});
-    matrices.emplace(peft_name(entry->module, kLoraB), transposed(update.b_transposed));
-    if (!update.magnitude.empty())
-      specs.push_back({peft_name(entry->module, kMagnitude), DType::kF32, {update.magnitude.cols()}});
-  }
-  for (const auto& entry : all.embeddings()) {
-    const nn::EmbeddingUpdate& update = entry->update;
-    const auto add = [&](std::string_view half, const Matrix& matrix) {
-      specs.push_back({peft_name(entry->module, half), DType::kF32, {matrix.cols(), matrix.rows()}});
-      matrices.emplace(specs.back().name, transposed(matrix));
-    };
-    add(kLoraEmbeddingA, update.a_transposed);
-    add(kLoraEmbeddingB, update.b_transposed);
-  }
-  for (const auto& entry : all.tokens()) {
-    const Matrix& rows = entry->rows.value;
-    specs.push_back({peft_name(entry->module, kTokenRows), DType::kF32, {rows.rows(), rows.cols()}});
-    vectors_and_copies.emplace(specs.back().name, &rows);
-  }
-  for (const TrainedCopies::Entry& copy : all.copies().entries()) {
-    specs.push_back({copy.spec.file_name, DType::kF32, copy.spec.tensor.shape});
-    vectors_and_copies.emplace(copy.spec.file_name, &copy.value);
-  }
-  for (const Adapter::Table& table : all.tables()) {
-    const io::TensorView& tensor = table.file.at(table.name);
-    specs.push_back({tensor.name, tensor.dtype, tensor.shape});
-  }
+  return with_module_ranks(std::move(config), ranks);
+}
+
+/// Linear maps' updates as `adapter` has them, without parts; what else there is as `all` has it.
+void save_plain(const std::filesystem::path& folder, const Adapter& adapter, const Adapter& all,
+                const PartRecords& parts) {
+  // The config first: weights are what makes a folder an adapter, so a failure between the two leaves none.
+  save_peft_config(folder, plain_config(adapter, all, !parts.empty()));
+  FileContent content;
+  add_updates(adapter, content);
+  add_beside(all, content);
   std::map<std::string, std::string> metadata = {{"format", "pt"}};
   if (!parts.empty()) metadata[kPartsKey] = write_part_records(parts);
-  io::SafetensorsWriter writer(folder / kAdapterWeightsFile, std::move(specs), metadata);
-  const auto write = [&](const std::string& key, const Matrix& matrix) {
-    writer.write(key, {matrix.view().data, static_cast<std::size_t>(matrix.bytes())});
-  };
-  for (const auto& entry : adapter.entries()) {
-    write(peft_name(entry->module, kLoraA), entry->update.a);
-    if (!entry->update.magnitude.empty())
-      write(peft_name(entry->module, kMagnitude), entry->update.magnitude);
-  }
-  for (const auto& [key, matrix] : matrices) write(key, matrix);
-  for (const auto& [key, matrix] : vectors_and_copies) write(key, *matrix);
-  for (const Adapter::Table& table : all.tables()) writer.write(table.name, table.file.at(table.name).bytes);
-  writer.finish();
+  content.write(folder / kAdapterWeightsFile, metadata);
 }
 
 void read_embedding(const io::SafetensorsFile& file, const std::string& module, const ModuleRanks& ranks,

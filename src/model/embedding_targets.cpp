@@ -29,9 +29,7 @@ SplitTargets split_targets(const TargetModules& targets, const ModelConfig& mode
   }
   std::vector<std::string>& names = split.linears.names;
   for (const std::string& module : all) {
-    const auto named = [&](const std::string& name) {
-      return module == name || module.ends_with("." + name);
-    };
+    const auto named = [&](const std::string& name) { return name_selects(name, module); };
     if (std::none_of(names.begin(), names.end(), named)) continue;
     split.embeddings.push_back(module);
     std::erase_if(names, named);

@@ -48,7 +48,7 @@ void FullParameters::attach(Decoder& decoder) {
   }
   for (const auto& entry : entries_) {
     if (entry->spec.kind != TensorKind::kNormWeight) continue;
-    const std::string name = entry->spec.name.substr(0, entry->spec.name.rfind('.'));
+    const std::string name = entry->spec.module();
     nn::Norm* norm = decoder.find_norm(name);
     LORRY_CHECK(norm != nullptr);
     norm->set_gradients({.weight = entry->gradient, .bias = gradient_of(name + ".bias")});

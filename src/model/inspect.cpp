@@ -15,6 +15,7 @@
 #include "model/peft_names.hpp"
 #include "model/tensor_list.hpp"
 #include "model/tensor_values.hpp"
+#include "model/trained_copies.hpp"
 #include "model/weights.hpp"
 
 namespace lorry::model {

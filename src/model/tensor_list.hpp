@@ -15,6 +15,8 @@ struct TensorSpec {
   std::vector<Index> shape;  // one or two sizes
   TensorKind kind;
 
+  /// "model.layers.0.self_attn.q_proj".
+  [[nodiscard]] std::string module() const { return name.substr(0, name.rfind('.')); }
   [[nodiscard]] Index rows() const { return shape.size() == 2 ? shape[0] : 1; }
   [[nodiscard]] Index cols() const { return shape.back(); }
 };

@@ -37,7 +37,7 @@ Tables tables_of(const ModelConfig& model) {
   Tables tables{
       .embedding = model.names.root + model.names.embedding, .head = model.names.head, .others = {}};
   for (const TensorSpec& spec : list_tensors(model)) {
-    const std::string module = spec.name.substr(0, spec.name.rfind('.'));
+    const std::string module = spec.module();
     if (module != tables.embedding && module != tables.head) tables.others.push_back(module);
   }
   return tables;
@@ -98,12 +98,6 @@ bool is_copied(const std::string& module, const std::vector<CopySpec>& copies) {
                      [&](const CopySpec& copy) { return copy.tensor.name == module + ".weight"; });
 }
 
-/// Whether modules_to_save means the module, which is not inside another one.
-bool is_saved(const PeftConfig& config, const std::string& module) {
-  return std::any_of(config.modules_to_save.begin(), config.modules_to_save.end(),
-                     [&](const std::string& name) { return module.ends_with(name); });
-}
-
 void check_alone(const std::string& module, const std::set<std::string>& adapted,
                  const std::vector<CopySpec>& copies, std::string_view where) {
   const auto refuse = [&](std::string_view what) {
@@ -140,8 +134,8 @@ void train_added_tokens(const ModelConfig& model, PeftConfig& config) {
   if (model.added_tokens.empty()) return;
   const std::string embedding = model.names.root + model.names.embedding;
   const std::string& head = model.names.head;
-  const bool saves_embedding = is_saved(config, embedding);
-  const bool saves_head = is_saved(config, head);
+  const bool saves_embedding = is_saved_module(config, embedding);
+  const bool saves_head = is_saved_module(config, head);
   if (model.tie_word_embeddings && (saves_embedding || saves_head)) {
     throw Error(
         "[lora] \"modules_to_save\": found {} with --add-tokens on a model whose head is tied to its "

@@ -14,11 +14,6 @@ namespace lorry::model {
 
 namespace {
 
-/// "model.norm" of "model.norm.weight".
-std::string module_of_tensor(const TensorSpec& spec) {
-  return spec.name.substr(0, spec.name.rfind('.'));
-}
-
 bool is_bias(const TensorSpec& spec) {
   return spec.kind == TensorKind::kBias || spec.kind == TensorKind::kNormBias;
 }
@@ -39,10 +34,10 @@ bool holds_all_blocks(const std::string& module, const ModelConfig& model) {
   return module == root || module == model.names.root + model.names.layers;
 }
 
-/// The tensor's module and those around it, "model.layers.0.mlp" of "model.layers.0.mlp.up_proj".
-std::vector<std::string> modules_around(const TensorSpec& spec) {
+/// The module and those around it, "model.layers.0.mlp" of "model.layers.0.mlp.up_proj".
+std::vector<std::string> modules_around(std::string module) {
   std::vector<std::string> modules;
-  for (std::string module = module_of_tensor(spec); !module.empty();) {
+  while (!module.empty()) {
     modules.push_back(module);
     const std::size_t dot = module.rfind('.');
     module.resize(dot == std::string::npos ? 0 : dot);
@@ -54,7 +49,7 @@ std::vector<std::string> modules_around(const TensorSpec& spec) {
 bool names_tensor(const std::string& name, const TensorSpec& spec, const ModelConfig& model,
                   std::string_view where) {
   bool found = false;
-  for (const std::string& module : modules_around(spec)) {
+  for (const std::string& module : modules_around(spec.module())) {
     if (!module.ends_with(name)) continue;
     if (holds_all_blocks(module, model)) {
       throw Error("{} \"modules_to_save\": {} matches {}, which holds every block; expected smaller modules",
@@ -68,7 +63,7 @@ bool names_tensor(const std::string& name, const TensorSpec& spec, const ModelCo
 [[noreturn]] void throw_unmatched(const std::string& name, const std::vector<TensorSpec>& specs,
                                   std::string_view where) {
   std::set<std::string> parts;
-  for (const TensorSpec& spec : specs) parts.insert(last_part(module_of_tensor(spec)));
+  for (const TensorSpec& spec : specs) parts.insert(last_part(spec.module()));
   throw Error("{} \"modules_to_save\": {} matches no module of this model; it has: {}", where,
               io::in_quotes(name), fmt::join(parts, ", "));
 }
@@ -92,7 +87,7 @@ std::set<std::string> saved_tensors(const PeftConfig& config, const ModelConfig&
 
 ConstMatrixView own_tensor(const TensorSpec& spec, Decoder& decoder) {
   const ModuleNames& names = decoder.config().names;
-  const std::string module = module_of_tensor(spec);
+  const std::string module = spec.module();
   const bool bias = is_bias(spec);
   if (module == names.root + names.embedding) return decoder.embedding_table();
   if (module == names.root + names.position_embedding) return decoder.position_table();
@@ -106,6 +101,15 @@ ConstMatrixView own_tensor(const TensorSpec& spec, Decoder& decoder) {
 
 }  // namespace
 
+bool is_saved_module(const PeftConfig& config, const std::string& module) {
+  const std::vector<std::string> around = modules_around(module);
+  return std::any_of(config.modules_to_save.begin(), config.modules_to_save.end(),
+                     [&](const std::string& name) {
+                       return std::any_of(around.begin(), around.end(),
+                                          [&](const std::string& one) { return one.ends_with(name); });
+                     });
+}
+
 std::vector<CopySpec> list_copies(const PeftConfig& config, const ModelConfig& model,
                                   const std::set<std::string>& adapted, std::string_view where,
                                   UnmatchedName unmatched) {
@@ -114,7 +118,7 @@ std::vector<CopySpec> list_copies(const PeftConfig& config, const ModelConfig& m
   std::vector<CopySpec> copies;
   bool biases = config.bias == BiasTraining::kNone;
   for (const TensorSpec& spec : specs) {
-    const std::string module = module_of_tensor(spec);
+    const std::string module = spec.module();
     const bool has_update = adapted.contains(module);
     if (saved.contains(spec.name)) {
       if (has_update) {
@@ -172,7 +176,7 @@ void TrainedCopies::attach(Decoder& decoder) {
     return entry == nullptr || entry->gradient.empty() ? MatrixView{} : entry->gradient.view();
   };
   std::set<std::string> modules;
-  for (const Entry& entry : entries_) modules.insert(module_of_tensor(entry.spec.tensor));
+  for (const Entry& entry : entries_) modules.insert(entry.spec.tensor.module());
   for (const std::string& module : modules) {
     const std::string weight = module + ".weight";
     const std::string bias = module + ".bias";
@@ -198,7 +202,7 @@ void TrainedCopies::detach(Decoder& decoder) {
   }
   for (const TensorSpec& spec : list_tensors(decoder.config())) {
     if (spec.kind != TensorKind::kNormWeight) continue;
-    nn::Norm* norm = decoder.find_norm(module_of_tensor(spec));
+    nn::Norm* norm = decoder.find_norm(spec.module());
     norm->set_copies({}, {});
     norm->set_gradients({});
   }

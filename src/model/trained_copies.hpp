@@ -19,6 +19,10 @@ struct CopySpec {
   std::string file_name;  // in adapter_model.safetensors
 };
 
+/// Whether modules_to_save means `module` or one around it; by PEFT's rule a name means every module whose
+/// full name ends in it, dot or no dot.
+bool is_saved_module(const PeftConfig& config, const std::string& module);
+
 /// What `config` asks to copy, in the order of list_tensors. By PEFT's rules a name of modules_to_save means
 /// every module whose full name ends in it, dot or no dot ("norm" is also "input_layernorm"), with all that
 /// the module holds. `adapted`: linear maps with an update, whose biases kLoraOnly means. Throws Error for a
