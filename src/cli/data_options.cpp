@@ -1,5 +1,7 @@
 #include "cli/data_options.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <system_error>
 
@@ -38,18 +40,9 @@ void add_reading_options(OptionTable& table, data::DataOptions& options) {
       .default_text = "the model's own; alpaca for alpaca records where it has none";
   table.add("train-on-prompt", "", bind_switch(options.train_on_prompt),
             "every token is learnt, not the completions or the assistant's turns alone");
-  const auto key = [&](const char* name, std::string& to, const char* of) {
-    table.add(name, "KEY", bind_text(to), std::string("key of ") + of);
-  };
-  key("text-key", options.keys.text, "a text");
-  key("prompt-key", options.keys.prompt, "a prompt");
-  key("completion-key", options.keys.completion, "its completion");
-  key("messages-key", options.keys.messages, "a list of messages");
-  key("role-key", options.keys.role, "a message's role");
-  key("content-key", options.keys.content, "a message's content");
-  key("instruction-key", options.keys.instruction, "an alpaca instruction");
-  key("input-key", options.keys.input, "an alpaca input");
-  key("output-key", options.keys.output, "an alpaca output");
+  for (const auto& [name, key, of] : data::kRecordKeyNames) {
+    table.add(fmt::format("{}-key", name), "KEY", bind_text(options.keys.*key), fmt::format("key of {}", of));
+  }
   table.add("data-memory", "MIB", bind_integer(options.memory, 0),
             "tokens kept in memory; of larger data the records are read again as they are needed");
 }

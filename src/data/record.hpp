@@ -1,5 +1,6 @@
 // data/record.hpp: training examples as people write them, before any tokenizer.
 #pragma once
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,24 @@ struct RecordKeys {
   std::string messages = "messages", role = "role", content = "content";
   std::string instruction = "instruction", input = "input", output = "output";
 };
+
+/// One of these: its option is "text-key", or in YAML "text_key".
+struct RecordKeyName {
+  std::string_view name;
+  std::string RecordKeys::*key;
+  std::string_view of;  // what stands under it
+};
+
+inline constexpr std::array<RecordKeyName, 9> kRecordKeyNames = {
+    {{"text", &RecordKeys::text, "a text"},
+     {"prompt", &RecordKeys::prompt, "a prompt"},
+     {"completion", &RecordKeys::completion, "its completion"},
+     {"messages", &RecordKeys::messages, "a list of messages"},
+     {"role", &RecordKeys::role, "a message's role"},
+     {"content", &RecordKeys::content, "a message's content"},
+     {"instruction", &RecordKeys::instruction, "an alpaca instruction"},
+     {"input", &RecordKeys::input, "an alpaca input"},
+     {"output", &RecordKeys::output, "an alpaca output"}}};
 
 struct Record {
   RecordKind kind = RecordKind::kText;

@@ -12,18 +12,10 @@ namespace {
 /// How data are read.
 template <class Line>
 void add_reading(const data::DataOptions& reading, const Line& line) {
-  const data::RecordKeys& keys = reading.keys;
   if (!reading.chat_template.empty()) line("chat_template", reading.chat_template);
   line("train_on_prompt", reading.train_on_prompt);
-  line("text_key", keys.text);
-  line("prompt_key", keys.prompt);
-  line("completion_key", keys.completion);
-  line("messages_key", keys.messages);
-  line("role_key", keys.role);
-  line("content_key", keys.content);
-  line("instruction_key", keys.instruction);
-  line("input_key", keys.input);
-  line("output_key", keys.output);
+  for (const auto& [name, key, of] : data::kRecordKeyNames)
+    line(fmt::format("{}_key", name), reading.keys.*key);
   line("data_memory", reading.memory);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/error.hpp"
 #include "text/byte_alphabet.hpp"
+#include "text/new_tokens.hpp"
 #include "text/pair_merger.hpp"
 #include "text/pre_tokenizer.hpp"
 #include "text/utf8.hpp"
@@ -168,13 +169,7 @@ std::string BpeTrainer::tokenizer_json() const {
   const Trained trained = train(words_, config_);
   Json added = Json::array();
   for (const std::string& token : config_.special_tokens) {
-    added.push_back({{"id", special_id(config_, token)},
-                     {"content", token},
-                     {"single_word", false},
-                     {"lstrip", false},
-                     {"rstrip", false},
-                     {"normalized", false},
-                     {"special", true}});
+    added.push_back(special_token_entry<Json>(special_id(config_, token), token));
   }
   const Json document = {
       {"version", "1.0"},

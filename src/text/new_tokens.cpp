@@ -60,13 +60,7 @@ std::vector<std::int32_t> append_tokens(const std::vector<std::string>& tokens, 
           "train by --trainable-token-indices)",
           quoted(token), file, before->second);
     }
-    list.push_back({{"id", next},
-                    {"content", token},
-                    {"single_word", false},
-                    {"lstrip", false},
-                    {"rstrip", false},
-                    {"normalized", false},
-                    {"special", true}});
+    list.push_back(special_token_entry<nlohmann::json>(next, token));
     ids.push_back(next++);
   }
   return ids;

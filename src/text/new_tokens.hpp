@@ -6,7 +6,17 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/index.hpp"
+
 namespace lorry::text {
+
+/// The entry of added_tokens for a special token, as transformers writes it. Json: nlohmann's, ordered or
+/// not.
+template <class Json>
+Json special_token_entry(Index id, const std::string& token) {
+  return {{"id", id},        {"content", token},    {"single_word", false}, {"lstrip", false},
+          {"rstrip", false}, {"normalized", false}, {"special", true}};
+}
 
 /// Appends `tokens` to the document of the tokenizer.json `file` as special tokens, with the ids behind all
 /// that it has, and returns these: what transformers' add_special_tokens makes of it. Throws Error for a text

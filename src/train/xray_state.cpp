@@ -88,7 +88,7 @@ std::vector<double> numbers(const io::Json& json, std::string_view field, std::s
   std::vector<double> values;
   if (!json.contains(field)) return values;
   for (const io::Json& value : io::get_array(json, field, file)) {
-    if (!value.is_number()) throw Error("[train] {}: field \"{}\": expected numbers", file, field);
+    if (!value.is_number()) io::throw_field_error(file, field, &value, "numbers");
     values.push_back(value.get<double>());
   }
   return values;
