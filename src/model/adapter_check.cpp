@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <utility>
 
 #include "core/error.hpp"
 #include "io/message_text.hpp"

@@ -73,25 +73,26 @@ TEST_F(Plan, DryRunTellsWhatTheRunThenDoes) {
 }
 
 TEST_F(Plan, AStartFromTheWeightsCountsWhatTheseGoWithout) {
-  const std::vector<std::string> more = {"--rank", "4", "--steps", "1", "--json"};
-  const auto planned = [&](const char* init) {
-    std::vector<std::string> dry = more;
-    dry.insert(dry.end(), {"--dry-run", "--init-lora-weights", init});
-    return parse(run_lorry(options({"train"}, dry)));
+  const auto memory_of = [&](const char* init) {
+    const io::Json estimate = parse(run_lorry(
+        options({"estimate"}, {"--rank", "4", "--init-lora-weights", init, "--memory-only", "--json"})));
+    return estimate["memory"];
   };
-  const io::Json plain = planned("true");
-  const io::Json pissa = planned("pissa");
-  EXPECT_EQ(pissa["trainable_parameters"], plain["trainable_parameters"]);
-  EXPECT_EQ(pissa["memory"]["gradients"], plain["memory"]["gradients"]);
-  EXPECT_EQ(pissa["memory"]["adapters"].get<Index>(), 2 * plain["memory"]["adapters"].get<Index>());
-  EXPECT_GT(pissa["memory"]["activations"].get<Index>(), plain["memory"]["activations"].get<Index>());
-  std::vector<std::string> run = more;
-  run.insert(run.end(), {"--init-lora-weights", "pissa"});
-  static_cast<void>(parse(run_lorry(options({"train"}, run))));
+  const io::Json plain = memory_of("true");
+  const io::Json pissa = memory_of("pissa");
+  EXPECT_EQ(pissa["gradients"], plain["gradients"]);
+  EXPECT_EQ(pissa["adapters"].get<Index>(), 2 * plain["adapters"].get<Index>());
+  EXPECT_GT(pissa["activations"].get<Index>(), plain["activations"].get<Index>());
+  const std::vector<std::string> more = {"--rank", "4",     "--init-lora-weights", "pissa", "--steps",
+                                         "1",      "--json"};
+  std::vector<std::string> dry = more;
+  dry.emplace_back("--dry-run");
+  const io::Json plan = parse(run_lorry(options({"train"}, dry)));
+  static_cast<void>(parse(run_lorry(options({"train"}, more))));
   const auto adapter =
       static_cast<Index>(std::filesystem::file_size(scratch_ / "out/adapter_model.safetensors"));
-  EXPECT_GT(adapter, pissa["result_bytes"].get<Index>());
-  EXPECT_LT(adapter, pissa["result_bytes"].get<Index>() + 8192);
+  EXPECT_GT(adapter, plan["result_bytes"].get<Index>());
+  EXPECT_LT(adapter, plan["result_bytes"].get<Index>() + 8192);
 }
 
 TEST_F(Plan, DryRunPredictsTheTimeAsEstimateDoes) {
