@@ -14,6 +14,7 @@
 #include "model/module_ranks.hpp"
 #include "model/peft_config.hpp"
 #include "model/peft_names.hpp"
+#include "model/vocabulary.hpp"
 
 namespace lorry::analysis {
 
@@ -134,7 +135,7 @@ std::vector<CompressedModule> compress(const UpdateSource& updates, const Compre
 }
 
 void save_compressed(const std::filesystem::path& out, const std::vector<CompressedModule>& modules,
-                     const std::string& base_model, bool conv1d) {
+                     const std::string& base_model, bool conv1d, const std::filesystem::path& adapter) {
   LORRY_CHECK(!modules.empty());
   io::AtomicFolder folder(out);
   model::PeftConfig config;
@@ -159,6 +160,7 @@ void save_compressed(const std::filesystem::path& out, const std::vector<Compres
     write_grid(writer, model::peft_name(module.info.module, model::kLoraB), module.b);
   }
   writer.finish();
+  if (!adapter.empty()) model::copy_text_files(adapter, folder.path());
   folder.commit();
 }
 

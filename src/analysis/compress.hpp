@@ -36,8 +36,9 @@ std::vector<CompressedModule> compress(const UpdateSource& updates, const Compre
 
 /// Writes a PEFT adapter folder (F32, scale 1, `rank_pattern` and `alpha_pattern` where ranks differ),
 /// complete or not at all; `out` must not exist or be empty. base_model goes to `base_model_name_or_path`;
-/// conv1d to `fan_in_fan_out`.
+/// conv1d to `fan_in_fan_out`. `adapter`: the folder whose tokenizer and chat template go along; may be
+/// empty.
 void save_compressed(const std::filesystem::path& out, const std::vector<CompressedModule>& modules,
-                     const std::string& base_model, bool conv1d);
+                     const std::string& base_model, bool conv1d, const std::filesystem::path& adapter = {});
 
 }  // namespace lorry::analysis

@@ -320,7 +320,7 @@ void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std:
     write_file(file, targets, result.path() / file.path().filename(), output);
   }
   copy_side_files(model, result.path());
-  if (tokenizer) save_tokenizer(*tokenizer, result.path());
+  copy_text_files(adapter, result.path());
   if (config.other_vocabulary) {
     io::OrderedJson json = io::read_ordered_json_file(model / "config.json");
     json["vocab_size"] = config.vocab_size;

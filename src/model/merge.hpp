@@ -13,7 +13,8 @@ namespace lorry::model {
 
 /// Writes a Hugging Face folder with W + scale * B A for every adapted W (with DoRA each output's row
 /// stretched), the adapter's copies of tensors and rows of tables in their places, and everything else as it
-/// is: the same shards, tensor names and types, and the other small files (config, tokenizer, index) copied.
+/// is: the same shards, tensor names and types, and the other small files (config, index; tokenizer and chat
+/// template are the adapter's, where it has some) copied.
 /// The sum is formed in F32 by row panels and rounded once to the type of W, so little more than one tensor
 /// is in memory. `out` must not exist or be empty; it appears complete or not at all. `progress` is told
 /// (bytes done, bytes in all). Throws Error, also for an adapter on one of a head and an embedding that are

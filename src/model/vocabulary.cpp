@@ -95,6 +95,14 @@ const io::TensorView* stored_table(const io::SafetensorsFile& file, const std::s
   return head != nullptr ? head : own;
 }
 
+void copy_if_there(const std::filesystem::path& from, const char* name, const std::filesystem::path& to) {
+  if (std::filesystem::exists(from / name)) io::write_text_file(to / name, io::read_text_file(from / name));
+}
+
+void copy_tokenizer_settings(const std::filesystem::path& from, const std::filesystem::path& to) {
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) copy_if_there(from, name, to);
+}
+
 Matrix copy_table(const io::TensorView& tensor) {
   Matrix copy(tensor.shape[0], tensor.shape[1], tensor.dtype);
   std::memcpy(copy.view().data, tensor.bytes.data(), tensor.bytes.size());
@@ -156,19 +164,22 @@ void fit_vocabulary(const std::filesystem::path& adapter, Index tokens, ModelCon
 
 void save_tokenizer(const TokenizerFiles& files, const std::filesystem::path& to) {
   if (!files.of_adapter) return;
-  constexpr std::array<const char*, 2> kSettings = {"tokenizer_config.json", "special_tokens_map.json"};
-  for (const char* name : kSettings) {
-    if (!std::filesystem::exists(files.folder / name)) continue;
-    io::write_text_file(to / name, io::read_text_file(files.folder / name));
-  }
+  copy_tokenizer_settings(files.folder, to);
   // A template that is there is the one that was trained with.
-  if (std::filesystem::exists(files.folder / kChatTemplateFile) &&
-      !std::filesystem::exists(to / kChatTemplateFile)) {
-    io::write_text_file(to / kChatTemplateFile, io::read_text_file(files.folder / kChatTemplateFile));
-  }
+  if (!std::filesystem::exists(to / kChatTemplateFile)) copy_if_there(files.folder, kChatTemplateFile, to);
   io::write_text_file(to / kTokenizerFile, files.changed_json.empty()
                                                ? io::read_text_file(files.folder / kTokenizerFile)
                                                : files.changed_json);
+}
+
+void copy_text_files(const std::filesystem::path& adapter, const std::filesystem::path& to) {
+  if (std::filesystem::exists(adapter / kTokenizerFile)) {
+    copy_tokenizer_settings(adapter, to);
+    copy_if_there(adapter, kTokenizerFile, to);
+    // The template of the tokenizer that this one replaces.
+    std::filesystem::remove(to / kChatTemplateFile);
+  }
+  copy_if_there(adapter, kChatTemplateFile, to);
 }
 
 }  // namespace lorry::model

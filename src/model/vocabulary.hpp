@@ -38,7 +38,11 @@ void add_tokens(const std::vector<std::string>& tokens, TokenizerFiles& files, M
 void fit_vocabulary(const std::filesystem::path& adapter, Index tokens, ModelConfig& config,
                     Weights& weights);
 
-/// Copies the tokenizer and its settings (and the chat template) to an adapter's folder, or a merged model's.
+/// Copies the tokenizer and its settings (and the chat template) to an adapter's folder. Throws Error.
 void save_tokenizer(const TokenizerFiles& files, const std::filesystem::path& to);
+
+/// Copies what an adapter's folder has of tokenizer and chat template to the folder of what is made of it,
+/// where they stand in place of the model's. Throws Error.
+void copy_text_files(const std::filesystem::path& adapter, const std::filesystem::path& to);
 
 }  // namespace lorry::model

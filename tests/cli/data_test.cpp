@@ -212,6 +212,13 @@ TEST_F(Data, TheTemplateThatWasLearntStaysBesideTheAdapter) {
   static_cast<void>(
       report(train("further") + Arguments{"--data", path("one.jsonl"), "--adapter", path("spoken")}));
   EXPECT_EQ(io::get(path("further") + "/chat_template.jinja"), text::find_chat_template("zephyr")->jinja);
+  // And so does what is made of it.
+  ASSERT_EQ(run_lorry({"merge", "--adapter", path("spoken"), "--out", path("merged")}).code, 0);
+  ASSERT_EQ(run_lorry({"analyze", "compress", path("spoken"), "--rank", "1", "--out", path("smaller")}).code,
+            0);
+  for (const char* folder : {"merged", "smaller"}) {
+    EXPECT_EQ(io::get(path(folder) + "/chat_template.jinja"), text::find_chat_template("zephyr")->jinja);
+  }
   static_cast<void>(report(train("plain") + Arguments{"--data", path("pairs.jsonl")}));
   EXPECT_FALSE(std::filesystem::exists(path("plain") + "/chat_template.jinja"));
 }

@@ -214,7 +214,8 @@ void run(const CompressFlags& flags) {
   }
   warn_of_cuts(subject.name, modules, [](const auto& module) { return module.coverage; });
   note_same_rank(flags, subject, modules);
-  analysis::save_compressed(flags.out, modules, base.name, base.conv1d);
+  analysis::save_compressed(flags.out, modules, base.name, base.conv1d,
+                            subject.full ? std::filesystem::path() : subject.path);
   if (flags.json) {
     print_outcome(flags, modules);
   } else {
