@@ -82,6 +82,7 @@ void run(DataFlags& flags) {
                                                     print_out(record_text(model, record));
                                                   }
                                                 });
+  note_unused_keys(flags.reading.keys, data);
   if (data.hidden_tools > 0) {
     print_note(
         fmt::format("note: {} records list tools, which the chat template does not show", data.hidden_tools));

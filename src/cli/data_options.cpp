@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "cli/output.hpp"
 #include "core/option_error.hpp"
 #include "text/chat_template.hpp"
 
@@ -32,6 +33,12 @@ void check_split(const OptionTable& table, const data::DataFiles& files) {
   throw OptionError("[data] --split: has no effect on {}; expected a folder", files.text());
 }
 
+void note_unused_keys(const data::RecordKeys& keys, const data::Dataset& data) {
+  for (const std::string& key : data::unused_keys(keys, data.kinds)) {
+    print_note(fmt::format("note: --{} has no effect: no record is of that kind", key));
+  }
+}
+
 void add_reading_options(OptionTable& table, data::DataOptions& options) {
   table.group("Records");
   table
@@ -40,8 +47,9 @@ void add_reading_options(OptionTable& table, data::DataOptions& options) {
       .default_text = "the model's own; alpaca for alpaca records where it has none";
   table.add("train-on-prompt", "", bind_switch(options.train_on_prompt),
             "every token is learnt, not the completions or the assistant's turns alone");
-  for (const auto& [name, key, of] : data::kRecordKeyNames) {
-    table.add(fmt::format("{}-key", name), "KEY", bind_text(options.keys.*key), fmt::format("key of {}", of));
+  for (const data::RecordKeyName& key : data::kRecordKeyNames) {
+    table.add(fmt::format("{}-key", key.name), "KEY", bind_text(options.keys.*key.key),
+              fmt::format("key of {}", key.of));
   }
   table.add("data-memory", "MIB", bind_integer(options.memory, 0),
             "tokens kept in memory; of larger data the records are read again as they are needed");

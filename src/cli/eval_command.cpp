@@ -73,6 +73,7 @@ void run(EvalFlags& flags) {
   const data::Dataset data =
       data::load_dataset(data::find_data_files(flags.data, flags.split),
                          model::make_encoder(model, flags.reading), max_seq_length, flags.reading);
+  note_unused_keys(flags.reading.keys, data);
   const train::Evaluation result = measure(flags, model, data, max_seq_length);
   if (!flags.json) {
     const std::string cut = data.statistics.cut == 0 ? std::string()

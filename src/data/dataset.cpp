@@ -109,6 +109,7 @@ Dataset load_dataset(const DataFiles& files, const Encoder& encoder, Index max_s
                      const DataOptions& options, const std::function<void(const SeenRecord&)>& visit) {
   DatasetBuilder builder(encoder, max_seq_length, options.memory * kTokensPerMebibyte);
   std::vector<Share> shares;
+  std::set<RecordKind> kinds;
   std::string formats;
   std::string chat_template;
   for (const DataFile& file : files.list) {
@@ -121,6 +122,7 @@ Dataset load_dataset(const DataFiles& files, const Encoder& encoder, Index max_s
       if (visit) visit({reader->path(), reader->place().line, document});
     }
     shares.push_back({first, builder.documents(), file.weight});
+    kinds.insert(*reader->kind());
     const std::string format = describe_format(encoder, *reader->kind());
     if (uses_template(encoder, *reader->kind())) {
       chat_template = encoder.chat(*reader->kind())->chat_template().name;
@@ -129,6 +131,7 @@ Dataset load_dataset(const DataFiles& files, const Encoder& encoder, Index max_s
     if (formats.find(format) == std::string::npos) formats += (formats.empty() ? "" : ", ") + format;
   }
   Dataset dataset = builder.take(list_of(files));
+  dataset.kinds = std::move(kinds);
   dataset.format = std::move(formats);
   dataset.chat_template = std::move(chat_template);
   const auto is_one = [](const Share& share) { return share.weight == 1.0; };

@@ -2,6 +2,7 @@
 // many.
 #pragma once
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,9 +34,10 @@ struct Dataset {
   std::shared_ptr<const DocumentIndex> index = nullptr;
   std::vector<Share> shares = {};  // one for each file; empty where every weight is 1
   Statistics statistics = {};
-  std::string chat_template = {};  // name of that of the last file that has conversations; empty without any
-  std::string format = {};         // "prompt and completion", "messages (template chatml)"
-  Index hidden_tools = 0;          // records with tools that their template does not show
+  std::string chat_template = {};   // name of that of the last file that has conversations; empty without any
+  std::string format = {};          // "prompt and completion", "messages (template chatml)"
+  std::set<RecordKind> kinds = {};  // of the files' records
+  Index hidden_tools = 0;           // records with tools that their template does not show
 
   [[nodiscard]] DocumentView view() const { return index ? DocumentView(*index) : DocumentView(documents); }
 };

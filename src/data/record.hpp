@@ -1,8 +1,10 @@
 // data/record.hpp: training examples as people write them, before any tokenizer.
 #pragma once
 #include <array>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/index.hpp"
 #include "text/conversation.hpp"
@@ -38,18 +40,22 @@ struct RecordKeyName {
   std::string_view name;
   std::string RecordKeys::*key;
   std::string_view of;  // what stands under it
+  RecordKind kind;      // of the records that have it
 };
 
 inline constexpr std::array<RecordKeyName, 9> kRecordKeyNames = {
-    {{"text", &RecordKeys::text, "a text"},
-     {"prompt", &RecordKeys::prompt, "a prompt"},
-     {"completion", &RecordKeys::completion, "its completion"},
-     {"messages", &RecordKeys::messages, "a list of messages"},
-     {"role", &RecordKeys::role, "a message's role"},
-     {"content", &RecordKeys::content, "a message's content"},
-     {"instruction", &RecordKeys::instruction, "an alpaca instruction"},
-     {"input", &RecordKeys::input, "an alpaca input"},
-     {"output", &RecordKeys::output, "an alpaca output"}}};
+    {{"text", &RecordKeys::text, "a text", RecordKind::kText},
+     {"prompt", &RecordKeys::prompt, "a prompt", RecordKind::kCompletion},
+     {"completion", &RecordKeys::completion, "its completion", RecordKind::kCompletion},
+     {"messages", &RecordKeys::messages, "a list of messages", RecordKind::kMessages},
+     {"role", &RecordKeys::role, "a message's role", RecordKind::kMessages},
+     {"content", &RecordKeys::content, "a message's content", RecordKind::kMessages},
+     {"instruction", &RecordKeys::instruction, "an alpaca instruction", RecordKind::kAlpaca},
+     {"input", &RecordKeys::input, "an alpaca input", RecordKind::kAlpaca},
+     {"output", &RecordKeys::output, "an alpaca output", RecordKind::kAlpaca}}};
+
+/// The options that `keys` were changed by and that no record of these kinds has: "prompt-key".
+std::vector<std::string> unused_keys(const RecordKeys& keys, const std::set<RecordKind>& kinds);
 
 struct Record {
   RecordKind kind = RecordKind::kText;

@@ -1,5 +1,7 @@
 #include "data/record_parser.hpp"
 
+#include <fmt/format.h>
+
 #include "core/error.hpp"
 #include "data/json_record.hpp"
 #include "data/text_lines.hpp"
@@ -91,6 +93,16 @@ std::string_view name_of(RecordKind kind) {
       return "sharegpt";
   }
   return "";
+}
+
+std::vector<std::string> unused_keys(const RecordKeys& keys, const std::set<RecordKind>& kinds) {
+  const RecordKeys usual;
+  std::vector<std::string> unused;
+  for (const RecordKeyName& key : kRecordKeyNames) {
+    if (keys.*key.key != usual.*key.key && !kinds.contains(key.kind))
+      unused.push_back(fmt::format("{}-key", key.name));
+  }
+  return unused;
 }
 
 Record parse_record(std::string_view line, std::optional<RecordKind> kind, const RecordKeys& keys,

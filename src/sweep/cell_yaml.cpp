@@ -14,8 +14,9 @@ template <class Line>
 void add_reading(const data::DataOptions& reading, const Line& line) {
   if (!reading.chat_template.empty()) line("chat_template", reading.chat_template);
   line("train_on_prompt", reading.train_on_prompt);
-  for (const auto& [name, key, of] : data::kRecordKeyNames)
-    line(fmt::format("{}_key", name), reading.keys.*key);
+  for (const data::RecordKeyName& key : data::kRecordKeyNames) {
+    line(fmt::format("{}_key", key.name), reading.keys.*key.key);
+  }
   line("data_memory", reading.memory);
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "core/option_error.hpp"
 
@@ -35,6 +36,15 @@ void warn_of_tools(const data::Dataset& data, std::string_view name, std::vector
                                  data.hidden_tools));
 }
 
+/// A key that neither data nor held-out data have is one that was mistyped or forgotten.
+void warn_of_keys(const TrainOptions& options, RunInputs& inputs) {
+  std::set<data::RecordKind> kinds = inputs.data.kinds;
+  if (inputs.eval_data) kinds.insert(inputs.eval_data->kinds.begin(), inputs.eval_data->kinds.end());
+  for (const std::string& key : data::unused_keys(options.reading.keys, kinds)) {
+    inputs.warnings.push_back(fmt::format("--{} has no effect: no record is of that kind", key));
+  }
+}
+
 }  // namespace
 
 RunInputs open_inputs(const TrainOptions& options) {
@@ -50,8 +60,10 @@ RunInputs open_inputs(const TrainOptions& options) {
                                    inputs.max_seq_length, options.reading);
   warn_of_tools(inputs.data, "data", inputs.warnings);
   const data::DataFiles held_out = held_out_files(options);
-  if (held_out.empty()) return inputs;
-  inputs.eval_data = data::load_dataset(held_out, encoder, inputs.max_seq_length, options.reading);
+  if (!held_out.empty()) {
+    inputs.eval_data = data::load_dataset(held_out, encoder, inputs.max_seq_length, options.reading);
+  }
+  warn_of_keys(options, inputs);
   return inputs;
 }
 

@@ -120,6 +120,14 @@ TEST_F(Data, ReadOtherKeysAndSplits) {
             std::string::npos);
 }
 
+TEST_F(Data, KeysThatNoRecordHasAreToldOf) {
+  const auto notes = [](const Arguments& more) { return run_lorry(data("pairs.jsonl") + more).err; };
+  EXPECT_EQ(notes({"--messages-key", "turns", "--text-key", "story"}),
+            "note: --text-key has no effect: no record is of that kind\n"
+            "note: --messages-key has no effect: no record is of that kind\n");
+  EXPECT_EQ(notes({"--messages-key", "messages"}), "");
+}
+
 TEST_F(Data, OfConversationsNeedATemplateThatIsKnown) {
   const std::string names = text::chat_template_names();
   EXPECT_EQ(error_of(data("chats.jsonl")),
