@@ -33,7 +33,7 @@ GaussianControl gaussian_control(Index dimension, Index p, Index q, Index seeds,
       const MeanSpread figures = mean_spread(values);
       control.mean.at(i, j) = figures.mean;
       control.spread.at(i, j) = figures.spread;
-      control.expectation.at(i, j) = static_cast<double>(std::max(i, j) + 1) / static_cast<double>(dimension);
+      control.expectation.at(i, j) = expected_phi(i + 1, j + 1, dimension);
     }
   }
   return control;

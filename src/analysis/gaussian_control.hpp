@@ -1,5 +1,6 @@
 // analysis/gaussian_control.hpp: φ between random matrices, the control of the paper's Figure 4.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <tuple>
@@ -8,14 +9,18 @@
 
 namespace lorry::analysis {
 
+/// E φ(i, j) of two independent Gaussian matrices in d dimensions: max(i, j) / d.
+[[nodiscard]] inline double expected_phi(Index i, Index j, Index dimension) {
+  return static_cast<double>(std::max(i, j)) / static_cast<double>(dimension);
+}
+
 /// φ between the leading directions of two independent Gaussian matrices in d dimensions, over several seeds.
-/// Its expectation is max(i, j) / d.
 struct GaussianControl {
   Index dimension = 0;  // d
   Index seeds = 0;
   Grid mean = {};         // [p, p']
   Grid spread = {};       // standard deviation over the seeds (n - 1 in the denominator); 0 with one seed
-  Grid expectation = {};  // max(i, j) / d
+  Grid expectation = {};  // expected_phi
 };
 
 /// p directions against q directions in d dimensions, p, q <= d. The same numbers for the same arguments.

@@ -114,6 +114,42 @@ TEST_F(AnalyzeNotes, ModulesOfOneSideAreCountedAndTheFirstNamed) {
                            module_at(1, "o_proj"), module_at(1, "q_proj")));
 }
 
+TEST_F(AnalyzeNotes, ChanceIsTheExpectationInTablesSentencesAndProfilesAndTheControlASample) {
+  const auto compared = [](const char* seeds, const char* seed) {
+    Arguments command = {"similarity", path("alone"),  path("two"), "--seeds",    seeds,
+                         "--html",     path("c.html"), "--csv",     path("c.csv")};
+    if (*seeds != '0') command.insert(command.end(), {"--seed", seed});
+    std::string text = analyze(command).out;
+    return text.substr(0, text.find("report: "));
+  };
+  const std::string text = compared("1", "1");
+  const std::size_t row = text.find(" random ");
+  ASSERT_NE(row, std::string::npos) << text;
+  expect_holds(text.substr(row, text.find('\n', row) - row), "0.031  0.062");  // 1/32, 2/32
+  const std::string page = io::get(path("c.html"));
+  expect_holds(page, "(random: 0.03)");
+  expect_holds(page, "random, layer = 0: 0.03125<");
+  expect_holds(page, "random, mean of 1 seed");
+  const std::string csv = io::get(path("c.csv"));
+  expect_holds(csv, ",a,1,1,");
+  EXPECT_EQ(csv.find(",0.03125,"), std::string::npos) << "a sample is not the expectation";
+  EXPECT_EQ(compared("1", "7"), text);
+  EXPECT_NE(io::get(path("c.csv")), csv);
+  EXPECT_EQ(compared("0", ""), text);
+}
+
+TEST_F(AnalyzeNotes, ChanceOfAmplificationIsTheExpectation) {
+  for (const char* seed : {"1", "7"}) {
+    const Arguments command = {"amplification", path("alone"), "--model",    path("model"), "--seed", seed,
+                               "--json",        "--csv",       path("e.csv")};
+    const Json module = Json::parse(analyze(command).out).at("modules")[0];
+    for (const std::string side : {"overlap_left_random", "overlap_right_random"}) {
+      EXPECT_EQ(module.at(side), 4.0 / 32) << "w = 4, r = 2";
+      expect_holds(io::get(path("e.csv")), fmt::format(",{},,,0.125\n", side));
+    }
+  }
+}
+
 TEST_F(AnalyzeNotes, OneRandomSeedHasNoSpread) {
   const auto amplification = [](const char* seeds) {
     const Arguments command = {"amplification", path("alone"), "--model", path("model"), "--seeds",
@@ -124,8 +160,6 @@ TEST_F(AnalyzeNotes, OneRandomSeedHasNoSpread) {
   EXPECT_TRUE(amplification("1").is_null());
   const std::string csv = io::get(path("a.csv"));
   expect_holds(csv, ",projected_random_spread,,,\n");
-  expect_holds(csv, ",overlap_left_random,,,0.");
-  expect_holds(csv, ",overlap_right_random,,,0.");
   expect_holds(csv, ",weight_residual,,,0\n");
   expect_holds(csv, ",weight_singular_value,4,,");  // w, an eighth of 32
   const auto spread = [](const char* seeds) {

@@ -36,12 +36,9 @@ double corner(const analysis::Grid& grid) {
   return grid.empty() ? report::kNone : grid.at(grid.rows - 1, grid.cols - 1);
 }
 
-double chance(const MeasuredAmplification& measured, Index dimension, const analysis::Grid& grid) {
-  if (grid.empty()) return report::kNone;
-  const analysis::GaussianControl* control = measured.report.controls.find(dimension, grid.rows, grid.cols);
-  return control != nullptr
-             ? corner(control->mean)
-             : static_cast<double>(std::max(grid.rows, grid.cols)) / static_cast<double>(dimension);
+/// φ(w, r) of random directions, not as samples of it come out.
+double chance(Index dimension, const analysis::Grid& grid) {
+  return grid.empty() ? report::kNone : analysis::expected_phi(grid.rows, grid.cols, dimension);
 }
 
 /// Of a cut ΔW, also where fewer of its directions were asked for: they are its top ones all the same.
@@ -69,9 +66,9 @@ io::OrderedJson module_json(const MeasuredAmplification& measured,
           {"projected_random_spread", json_number(random_spread(measured, module))},
           {"amplification", json_number(factor(module))},
           {"overlap_left", json_number(corner(module.phi_left))},
-          {"overlap_left_random", json_number(chance(measured, module.info.outputs, module.phi_left))},
+          {"overlap_left_random", json_number(chance(module.info.outputs, module.phi_left))},
           {"overlap_right", json_number(corner(module.phi_right))},
-          {"overlap_right_random", json_number(chance(measured, module.info.inputs, module.phi_right))},
+          {"overlap_right_random", json_number(chance(module.info.inputs, module.phi_right))},
           {"phi_left", grid_or_null(module.phi_left)},
           {"phi_right", grid_or_null(module.phi_right)},
           {"weight_singular_values", json_numbers(module.weight_singular_values)},
@@ -102,7 +99,9 @@ Measurements measurements_of(const MeasuredAmplification& measured) {
       {"amplification",
        "‖ΔW‖ / ‖UᵀWVᵀ‖: how much louder than W itself the update makes these directions (Table 7)."},
       {"φ left", "Share of ΔW's r output directions within W's top w (Figure 8)."},
-      {"φ right", "Share of ΔW's r input directions within W's top w."}};
+      {"φ right", "Share of ΔW's r input directions within W's top w."},
+      {"random",
+       "The expectation of φ left and right for random directions: max(w, r) / d in d dimensions."}};
   for (const analysis::ModuleAmplification& module : measured.report.modules) {
     MeasuredModule row{.module = module.info.module, .note = note_of(module)};
     row.facts.emplace_back(module.directions);
@@ -121,8 +120,8 @@ Measurements measurements_of(const MeasuredAmplification& measured) {
         {"amplification", {factor(module)}},
         {"overlap_left", {corner(module.phi_left)}},
         {"overlap_right", {corner(module.phi_right)}}};
-    row.chance = {{"overlap_left", chance(measured, module.info.outputs, module.phi_left)},
-                  {"overlap_right", chance(measured, module.info.inputs, module.phi_right)}};
+    row.chance = {{"overlap_left", chance(module.info.outputs, module.phi_left)},
+                  {"overlap_right", chance(module.info.inputs, module.phi_right)}};
     result.modules.push_back(std::move(row));
   }
   return result;

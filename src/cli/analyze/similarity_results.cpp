@@ -28,11 +28,10 @@ double diagonal(const analysis::SubspaceSimilarity& space, Index i) {
   return space.phi.empty() || !space.determined(i, i) ? report::kNone : space.phi.at(i - 1, i - 1);
 }
 
-double chance(const ComparedPair& pair, const analysis::SubspaceSimilarity& space, Index i) {
-  if (space.phi.empty()) return report::kNone;
-  const analysis::GaussianControl* control = pair.report.control(space);
-  return control != nullptr ? control->mean.at(i - 1, i - 1)
-                            : static_cast<double>(i) / static_cast<double>(space.dimension);
+/// φ(i, i) of random directions. The mean of a few samples would not do for φ(1, 1), whose spread is larger
+/// than its expectation.
+double chance(const analysis::SubspaceSimilarity& space, Index i) {
+  return space.phi.empty() ? report::kNone : analysis::expected_phi(i, i, space.dimension);
 }
 
 /// One seed has none.
@@ -142,7 +141,9 @@ Measurements measurements_of(const ComparedPair& pair) {
   }
   result.terms.emplace_back("top", "φ(1,1): do the strongest directions agree? 0: orthogonal, 1: the same.");
   result.terms.emplace_back("all", "φ(p,p), p the smaller rank: do the p strongest span the same space?");
-  result.terms.emplace_back("random", "what random matrices of the same shapes give.");
+  result.terms.emplace_back("random",
+                            "the expectation for random matrices of the same shapes, max(i, j) / d in d "
+                            "dimensions. JSON, CSV and pages have the control sampled with --seeds.");
   for (const analysis::ModuleSimilarity& module : pair.report.modules) {
     MeasuredModule measured{.module = module.module, .note = note_of(module)};
     measured.facts.emplace_back(fmt::format("{}|{}", module.first.directions, module.second.directions));
@@ -151,7 +152,7 @@ Measurements measurements_of(const ComparedPair& pair) {
       for (const auto& [name, i] : {std::pair(kTop, Index{1}), {kAll, smaller_rank(found)}}) {
         const std::string key = measure_key(space, name);
         measured.figures[key] = {diagonal(found, i)};
-        measured.chance[key] = chance(pair, found, i);
+        measured.chance[key] = chance(found, i);
       }
     }
     result.modules.push_back(std::move(measured));
