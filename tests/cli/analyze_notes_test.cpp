@@ -33,6 +33,8 @@ class AnalyzeNotes : public testing::Test {
     write_small_adapter(path("two"), {factors(module_at(0, "q_proj"), 2), factors(module_at(1, "q_proj"), 2),
                                       factors(module_at(1, "o_proj"), 2)});
     write_small_adapter(path("alone"), {factors(module_at(0, "q_proj"), 2)});
+    write_small_adapter(path("uneven"),
+                        {factors(module_at(0, "q_proj"), 5), factors(module_at(1, "q_proj"), 2)});
     std::vector<SmallFactors> many;
     for (const char* name : {"q_proj", "o_proj"}) {
       for (const Index layer : {0, 1}) many.push_back(factors(module_at(layer, name), 2));
@@ -105,6 +107,11 @@ TEST_F(AnalyzeNotes, CompressSaysWhatDidNotGetSmaller) {
                "two: --energy 1: no module gets smaller");
   EXPECT_EQ(analyze({"compress", path("two"), "--rank", "1", "--out", path("less")}).err.find("--rank"),
             std::string::npos);
+}
+
+TEST_F(AnalyzeNotes, SpectrumNamesTheRanksThatThereAre) {
+  expect_holds(analyze({"spectrum", path("two")}).out, "two: of rank 2, the median module uses ");
+  expect_holds(analyze({"spectrum", path("uneven")}).out, "uneven: of rank 2 to 5, the median module uses ");
 }
 
 TEST_F(AnalyzeNotes, ModulesOfOneSideAreCountedAndTheFirstNamed) {

@@ -54,6 +54,8 @@ void write_small_adapter(const std::filesystem::path& folder, const std::vector<
   std::vector<io::TensorSpec> specs;
   for (const SmallFactors& factors : modules) {
     config.target_modules.names.push_back(factors.module);
+    if (std::ssize(factors.a) != config.r)
+      config.rank_pattern.emplace_back(factors.module, std::ssize(factors.a));
     specs.push_back({model::peft_name(factors.module, model::kLoraA), DType::kF32, shape_of(factors.a)});
     specs.push_back({model::peft_name(factors.module, model::kLoraB), DType::kF32, shape_of(factors.b)});
   }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -112,13 +113,14 @@ std::vector<Measurements> measurements_of(const std::vector<MeasuredSpectra>& al
 
 std::string rank_verdict(const MeasuredSpectra& spectra) {
   const Measurements figures = measurements_of(spectra);
-  std::vector<double> ranks;
+  const auto [low, high] =
+      std::minmax_element(spectra.modules.begin(), spectra.modules.end(),
+                          [](const auto& a, const auto& b) { return a.info.rank < b.info.rank; });
   double most = 0;
   Index open = 0;      // modules whose sufficient rank is not known
   Index computed = 0;  // directions of those
   for (std::size_t i = 0; i < spectra.modules.size(); ++i) {
     const analysis::ModuleSpectrum& module = spectra.modules[i];
-    ranks.push_back(static_cast<double>(module.info.rank));
     const Figure sufficient = figure_of(figures.modules[i], "sufficient_rank");
     if (std::isfinite(sufficient.value)) most = std::max(most, sufficient.value);
     if (!sufficient.at_least) continue;
@@ -127,9 +129,12 @@ std::string rank_verdict(const MeasuredSpectra& spectra) {
   }
   if (most == 0) return fmt::format("{}: ΔW is zero everywhere.", spectra.subject->name);
   const double share = 100 * spectra.energy_share;
+  const std::string ranks = low->info.rank == high->info.rank
+                                ? std::to_string(low->info.rank)
+                                : fmt::format("{} to {}", low->info.rank, high->info.rank);
   const std::string used =
-      fmt::format("{}: of rank {:g}, the median module uses {} directions (effective rank)",
-                  spectra.subject->name, median(ranks), in_words(median(figures, "effective_rank"), 1));
+      fmt::format("{}: of rank {}, the median module uses {} directions (effective rank)",
+                  spectra.subject->name, ranks, in_words(median(figures, "effective_rank"), 1));
   const Figure sufficient =
       rounded(measure_of(figures, "sufficient_rank"), median(figures, "sufficient_rank"));
   if (open > 0) {
