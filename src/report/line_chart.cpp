@@ -17,6 +17,7 @@ namespace lorry::report {
 namespace {
 
 constexpr Index kMostMarkers = 100;  // points of all series; beyond that marks hide each other
+constexpr Index kFewMarkers = 8;     // of a series then
 constexpr Index kMostTargets = 120;  // points per series that can be hovered
 constexpr double kRadius = 3.2;
 constexpr double kSmallRadius = 2.0;  // where points of a series are dense
@@ -69,11 +70,32 @@ bool all_whole(const LineChart& chart) {
   return true;
 }
 
-Index points_of(const LineChart& chart) {
-  Index count = 0;
-  for (const Series& series : chart.series) count += std::ssize(series.x);
-  return count;
-}
+/// Which points have a mark. Where not all have one, a few still tell several series apart, also in grey
+/// print; those of one series lie between those of the others.
+class Marking {
+ public:
+  explicit Marking(const LineChart& chart) : series_(std::ssize(chart.series)) {
+    Index points = 0;
+    Index longest = 0;
+    for (const Series& series : chart.series) {
+      points += std::ssize(series.x);
+      longest = std::max(longest, std::ssize(series.x));
+    }
+    all_ = chart.markers && points <= kMostMarkers && (series_ == 1 || longest <= kDense);
+  }
+
+  [[nodiscard]] bool any() const { return all_ || series_ > 1; }
+
+  [[nodiscard]] bool has(const Series& series, Index index, Index point) const {
+    if (all_ || !any()) return all_;
+    const Index stride = std::max<Index>(std::ssize(series.x) / kFewMarkers, 1);
+    return point % stride == stride * (index % series_) / series_;
+  }
+
+ private:
+  Index series_;
+  bool all_;
+};
 
 std::string title_of(const LineChart& chart, const Series& series, std::size_t i) {
   const std::string x_name = chart.x.label.empty() ? "x" : chart.x.label;
@@ -89,9 +111,7 @@ std::string title_of(const LineChart& chart, const Series& series, std::size_t i
 class Drawing {
  public:
   Drawing(const LineChart& chart, const Ranges& ranges, const Scales& scales)
-      : chart_(chart), ranges_(ranges), scales_(scales) {
-    with_markers_ = chart.markers && points_of(chart) <= kMostMarkers;
-  }
+      : chart_(chart), ranges_(ranges), scales_(scales), marking_(chart) {}
 
   void add(const Series& series, Index index) {
     std::vector<Point> points, upper, lower;
@@ -131,14 +151,15 @@ class Drawing {
   [[nodiscard]] std::string marks(const Series& series, const std::vector<Point>& points, Index index) const {
     std::string out;
     const Index stride = 1 + (std::ssize(points) - 1) / kMostTargets;
-    for (std::size_t i = 0; i < points.size(); i += static_cast<std::size_t>(stride)) {
+    const double radius = chart_.series.size() == 1 && std::ssize(points) > kDense ? kSmallRadius : kRadius;
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const bool marked = marking_.has(series, index, static_cast<Index>(i));
+      if (!marked && static_cast<Index>(i) % stride != 0) continue;
       if (!points[i].shown || !scales_.x.holds(series.x[i]) || !scales_.y.holds(series.y[i])) continue;
       out += R"(<g class="hit">)" + title_of(chart_, series, i);
       out += fmt::format(R"(<circle cx="{}" cy="{}" r="{}" fill="none" stroke="none" pointer-events="all"/>)",
                          px(points[i].x), px(points[i].y), px(kTargetRadius));
-      if (with_markers_)
-        out +=
-            marker_at(points[i].x, points[i].y, std::ssize(points) > kDense ? kSmallRadius : kRadius, index);
+      if (marked) out += marker_at(points[i].x, points[i].y, radius, index);
       out += "</g>";
     }
     return out;
@@ -147,17 +168,19 @@ class Drawing {
   const LineChart& chart_;
   const Ranges& ranges_;
   const Scales& scales_;
-  bool with_markers_;
+  Marking marking_;
 };
 
 std::vector<LegendEntry> legend_of(const LineChart& chart) {
   std::vector<LegendEntry> legend;
   if (chart.series.size() == 1 && chart.series[0].name.empty()) return legend;
-  const bool with_markers = chart.markers && points_of(chart) <= kMostMarkers;
+  const Marking marking(chart);
+  const auto line = [](Index index, Index dash) {
+    return open_series(index) + line_through({{0.0, 0.0, true}, {kSwatchWidth, 0.0, true}}, dash);
+  };
   for (Index i = 0; i < std::ssize(chart.series); ++i) {
-    std::string swatch =
-        open_series(i) + line_through({{0.0, 0.0, true}, {kSwatchWidth, 0.0, true}}, i / kSeriesColors);
-    if (with_markers) swatch += marker_at(kSwatchWidth / 2, 0.0, kRadius, i);
+    std::string swatch = line(i, i / kSeriesColors);
+    if (marking.any()) swatch += marker_at(kSwatchWidth / 2, 0.0, kRadius, i);
     legend.push_back({chart.series[static_cast<std::size_t>(i)].name, swatch + "</g>"});
   }
   return legend;

@@ -28,7 +28,7 @@ struct LineChart {
   std::string title;
   Axis x = {}, y = {};
   std::vector<Series> series = {};
-  bool markers = true;  // left out anyway where there are more than 100 points
+  bool markers = true;  // at every point; false, and of many points: so few that they tell the series apart
 };
 
 /// An <svg> element as heat_map.hpp's. Points can be hovered for their value without a script. Series differ

@@ -28,8 +28,11 @@ std::string open_series(Index index) {
 }
 
 std::string marker_at(double x, double y, double r, Index index) {
-  const auto path = [&](const std::string& d) { return fmt::format(R"(<path d="{}"/>)", d); };
-  switch (index % 5) {
+  const auto path = [](const std::string& d) { return fmt::format(R"(<path d="{}"/>)", d); };
+  const auto strokes = [](const std::string& d) {
+    return fmt::format(R"(<path fill="none" stroke-width="2" d="{}"/>)", d);
+  };
+  switch (index % kSeriesColors) {
     case 0:
       return fmt::format(R"(<circle cx="{}" cy="{}" r="{}"/>)", px(x), px(y), px(r));
     case 1:
@@ -41,9 +44,23 @@ std::string marker_at(double x, double y, double r, Index index) {
       const std::string d = px(1.35 * r);
       return path(fmt::format("M{} {}l{} {}l-{} {}l-{} -{}z", px(x), px(y - 1.35 * r), d, d, d, d, d, d));
     }
-    default:
+    case 4:
       return path(
           fmt::format("M{} {}l{} -{}h-{}z", px(x), px(y + 1.2 * r), px(1.2 * r), px(2.1 * r), px(2.4 * r)));
+    case 5: {
+      const std::string d = px(1.3 * r), whole = px(2.6 * r);
+      return strokes(fmt::format("M{} {}h{}m-{} -{}v{}", px(x - 1.3 * r), px(y), whole, d, d, whole));
+    }
+    case 6: {
+      const std::string whole = px(2.2 * r);
+      return strokes(fmt::format("M{} {}l{} {}m0 -{}l-{} {}", px(x - 1.1 * r), px(y - 1.1 * r), whole, whole,
+                                 whole, whole, whole));
+    }
+    default: {  // an hourglass
+      const std::string whole = px(2.4 * r);
+      return path(
+          fmt::format("M{} {}h{}l-{} {}h{}z", px(x - 1.2 * r), px(y - 1.2 * r), whole, whole, whole, whole));
+    }
   }
 }
 

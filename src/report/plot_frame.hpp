@@ -14,7 +14,8 @@ namespace lorry::report {
 /// colours.
 std::string open_series(Index index);
 
-/// A mark of radius `r` at a point, filled with the series' colour: round, square, and so on by `index`.
+/// A mark of radius `r` at a point in the series' colour: round, square, and so on by `index`, as many shapes
+/// as there are colours.
 std::string marker_at(double x, double y, double r, Index index);
 
 /// A vertical line from y1 to y2 with a short bar at each end, in the series' colour.

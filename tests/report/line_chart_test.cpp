@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "report/markup.hpp"
 #include "report/nan.hpp"
+#include "report/plot_frame.hpp"
 #include "report/polyline.hpp"
 #include "report/sample_page.hpp"
 
@@ -130,6 +132,54 @@ TEST(LineChart, TellsSeriesApartWithoutColor) {
   for (const Element& path : markup.all("path"))
     dashed += path.attributes.count("stroke-dasharray") > 0 ? 1 : 0;
   EXPECT_EQ(dashed, 2);  // the ninth has the first's colour: its line and its legend
+}
+
+// Colours and marks of a chart of `series` lines with `points` each: of the lines, then of the legend.
+std::vector<std::string> marks(int series, int points, bool markers = true) {
+  LineChart chart{"t", {"x"}, {"y"}, {}};
+  chart.markers = markers;
+  for (int s = 0; s < series; ++s) {
+    chart.series.push_back({std::to_string(s), {}, {}, {}});
+    for (int i = 0; i < points; ++i) {
+      chart.series.back().x.push_back(i);
+      chart.series.back().y.push_back(s);
+    }
+  }
+  std::vector<std::string> found;
+  const Markup markup = read(chart);
+  for (const Element& mark : markup.all("circle")) {
+    if (mark.attributes.count("pointer-events") == 0) found.push_back("circle");
+  }
+  for (const Element& path : markup.all("path")) {
+    const auto d = path.attributes.find("d");
+    if (path.attributes.count("stroke-linejoin") > 0 || path.attributes.count("class") > 0) continue;
+    const std::string shape = d->second.substr(d->second.find_first_not_of("M0123456789.- "));
+    found.push_back(shape);
+  }
+  return found;
+}
+
+TEST(LineChart, EightSeriesHaveEightColorsAndEightShapesOfMarks) {
+  std::set<std::string> shapes, colors;
+  for (Index i = 0; i < 8; ++i) {
+    shapes.insert(marker_at(100, 100, 3, i));
+    colors.insert(open_series(i));
+  }
+  EXPECT_EQ(shapes.size(), 8U);
+  EXPECT_EQ(colors.size(), 8U);
+}
+
+TEST(LineChart, SeriesOfManyPointsKeepAFewMarks) {
+  for (const bool markers : {true, false}) {
+    const std::vector<std::string> found = marks(7, 24, markers);  // of q, k, v, o, gate, up and down
+    EXPECT_EQ(std::set<std::string>(found.begin(), found.end()).size(), 7U);
+    EXPECT_EQ(found.size(), 7U * (8 + 1)) << "eight of 24 points, and the legend";
+  }
+  EXPECT_EQ(marks(7, 5).size(), 7U * (5 + 1));
+  EXPECT_EQ(marks(2, 1000).size(), 2U * (8 + 1));
+  EXPECT_EQ(marks(1, 1000).size(), 0U) << "one line needs none";
+  EXPECT_EQ(marks(1, 50).size(), 51U);
+  EXPECT_EQ(marks(1, 50, false).size(), 0U);
 }
 
 TEST(LineChart, NamesAreEscaped) {
