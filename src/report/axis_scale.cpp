@@ -48,6 +48,7 @@ void DataRange::add(double value) {
 
 AxisScale::AxisScale(const Axis& axis, const DataRange& data, Fit fit)
     : text_(axis.label), scale_(axis.scale), without_data_(data.empty()) {
+  if (scale_ == Scale::kLog) text_ += text_.empty() ? "log scale" : " (log)";
   set_ends(axis, data, fit);
   if (!axis.ticks.empty()) {
     for (const double value : axis.ticks) {
@@ -56,7 +57,7 @@ AxisScale::AxisScale(const Axis& axis, const DataRange& data, Fit fit)
     return;
   }
   if (scale_ == Scale::kLog) {
-    add_log_ticks(fit.most_ticks);
+    add_log_ticks(fit.most_ticks, fit.to_ticks && std::isnan(axis.low));
     return;
   }
   double step = round_step((high_ - low_) / static_cast<double>(std::max<Index>(fit.most_ticks, 1)));
@@ -146,11 +147,16 @@ void AxisScale::add_linear_ticks(double step) {
   }
 }
 
-void AxisScale::add_log_ticks(Index most) {
+void AxisScale::add_log_ticks(Index most, bool to_ticks) {
   const double decades = std::log10(high_) - std::log10(low_);
-  if (decades < 0.7) {  // too short for 1, 2, 5
-    add_linear_ticks(round_step((high_ - low_) / static_cast<double>(most)));
-    return;
+  if (decades < 0.7) {  // mostly too short for 1, 2, 5
+    const double step = round_step((high_ - low_) / static_cast<double>(most));
+    const double end = std::floor(low_ / step + kSlack) * step;
+    if (!to_ticks || end > 0.0) {
+      if (to_ticks) low_ = end;
+      add_linear_ticks(step);
+      return;
+    }
   }
   Index stride = 1;
   for (const Index further : {2, 3, 5, 10, 20, 50, 100, 200}) {
@@ -162,14 +168,24 @@ void AxisScale::add_log_ticks(Index most) {
     Index exponent;
     double value;
   };
-  std::vector<Place> places;
+  const auto first = static_cast<Index>(std::floor(std::log10(low_) + kSlack));
   const auto last = static_cast<Index>(std::ceil(std::log10(high_)));
-  for (auto e = static_cast<Index>(std::floor(std::log10(low_))); e <= last; ++e) {
+  std::vector<Place> places;
+  for (Index e = first; e <= last; ++e) {
     for (const int factor : {1, 2, 5}) {
       const double value = factor * std::pow(10.0, static_cast<double>(e));
-      if (e % stride == 0 && (factor == 1 || between) && holds(value)) places.push_back({factor, e, value});
+      // Counted from the end where that is to be a tick.
+      const bool shown = (to_ticks ? e - first : e) % stride == 0 && (factor == 1 || between);
+      if (shown && value <= high_ * (1.0 + kSlack)) places.push_back({factor, e, value});
     }
   }
+  // Of those up to the low end only the last stays.
+  const auto inside = std::find_if(places.begin(), places.end(),
+                                   [&](const Place& place) { return place.value > low_ * (1.0 + kSlack); });
+  const auto kept = inside == places.begin() ? inside : std::prev(inside);
+  places.erase(places.begin(), kept);
+  if (to_ticks && !places.empty()) low_ = std::min(low_, places.front().value);
+  std::erase_if(places, [&](const Place& place) { return !holds(place.value); });
   const bool plain = places.empty() || (places.front().exponent >= -3 && places.back().exponent <= 5);
   for (const auto& [factor, e, value] : places) {
     ticks_.push_back({value, plain ? number_label(fmt::format("{:.6g}", value))

@@ -35,8 +35,9 @@ class AxisScale {
  public:
   struct Fit {
     Index most_ticks = 6;
-    bool whole = false;      // ticks at integers only
-    bool to_ticks = false;   // the ends move outward to ticks (linear axes), else by a little
+    bool whole = false;  // ticks at integers only
+    bool to_ticks =
+        false;  // the ends move outward to ticks (of a logarithmic axis, the low one), or by a little
     bool from_zero = false;  // a linear axis begins at 0 if the data do not cross it
   };
 
@@ -55,13 +56,15 @@ class AxisScale {
   [[nodiscard]] const std::vector<Tick>& ticks() const noexcept { return ticks_; }
   /// The widest tick label.
   [[nodiscard]] double label_width() const;
-  /// The axis's label in at most `most` pixels, with the power of ten that all ticks share.
+  /// The axis's label in at most `most` pixels, with the power of ten that all ticks share, and whether it is
+  /// logarithmic.
   [[nodiscard]] Label label(double most) const;
 
  private:
   void set_ends(const Axis& axis, const DataRange& data, Fit fit);
   void add_linear_ticks(double step);
-  void add_log_ticks(Index most);
+  // The ticks reach from the low end or below it; with `to_ticks` it moves there.
+  void add_log_ticks(Index most, bool to_ticks);
 
   std::string text_;
   Scale scale_;

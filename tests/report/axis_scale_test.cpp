@@ -64,6 +64,25 @@ TEST(AxisScale, LogTicksArePowersOrTheirHalvesByRange) {
             "10<tspan dy=\"-4.5\" font-size=\"75%\">−9</tspan>");
 }
 
+TEST(AxisScale, ALogarithmicAxisSaysSoAndBeginsAtATick) {
+  const auto ticks_of = [](const std::vector<double>& values) {
+    const AxisScale scale = scale_of(values, Scale::kLog, {.to_ticks = true});
+    EXPECT_NEAR(scale.at(scale.ticks().front().value), 0.0, 1e-9) << labels(scale);
+    for (const double value : values) EXPECT_TRUE(scale.holds(value)) << value;
+    return labels(scale);
+  };
+  EXPECT_EQ(ticks_of({0.7, 13.0}), "0.5 1 2 5 10");
+  EXPECT_EQ(ticks_of({3e-3, 40.0}), "0.001 0.01 0.1 1 10");
+  EXPECT_EQ(ticks_of({0.11, 0.23}), "0.10 0.15 0.20");
+  EXPECT_EQ(ticks_of({1.9, 8.9}), "1 2 5") << "whole steps of 2 would begin at 0";
+  EXPECT_EQ(ticks_of({2e-14, 3.0}).substr(0, 48), "10<tspan dy=\"-4.5\" font-size=\"75%\">−15</tspan>");
+  Axis axis;
+  axis.scale = Scale::kLog;
+  EXPECT_EQ(AxisScale(axis, range(Scale::kLog, {1, 9}), {}).label(200).markup, "log scale");
+  axis.label = "σ_k";
+  EXPECT_EQ(AxisScale(axis, range(Scale::kLog, {1, 9}), {}).label(200).markup, "σ_k (log)");
+}
+
 TEST(AxisScale, PlacesValuesBetweenTheEnds) {
   Axis axis;
   axis.low = 0.0;
