@@ -24,6 +24,7 @@ constexpr double kSmallRadius = 2.0;  // where points of a series are dense
 constexpr Index kDense = 40;
 constexpr double kTargetRadius = 7.0;
 constexpr double kBelow = 44.0;  // the x axis's ticks and label
+constexpr Index kLevelDash = 1;
 
 struct Scales {
   const AxisScale& x;
@@ -58,6 +59,7 @@ Ranges ranges_of(const LineChart& chart) {
       ranges.y.add(series.y[i] + spread_at(series, i));
     }
   }
+  for (const Level& level : chart.levels) ranges.y.add(level.y);
   return ranges;
 }
 
@@ -133,6 +135,20 @@ class Drawing {
     data += open_series(index) + marks(series, points, index) + "</g>";
   }
 
+  void add(const Level& level, Index index) {
+    if (!scales_.y.holds(level.y)) return;
+    const PlotFrame& frame = scales_.frame;
+    const double y = frame.y_at(level.y);
+    // The outline of what can be hovered does not light up, the line does.
+    data += open_series(index) +
+            fmt::format(R"(<g class="hit"><title>{}: {}</title><g>{}<path fill="none" stroke="none" )"
+                        R"(pointer-events="all" d="M{} {}h{}v{}h-{}z"/></g></g></g>)",
+                        escaped(level.name), format_number(level.y),
+                        line_through({{frame.left, y, true}, {frame.right, y, true}}, kLevelDash),
+                        px(frame.left), px(y - kTargetRadius / 2), px(frame.right - frame.left),
+                        px(kTargetRadius), px(frame.right - frame.left));
+  }
+
   std::string clipped, data;
 
  private:
@@ -173,7 +189,7 @@ class Drawing {
 
 std::vector<LegendEntry> legend_of(const LineChart& chart) {
   std::vector<LegendEntry> legend;
-  if (chart.series.size() == 1 && chart.series[0].name.empty()) return legend;
+  if (chart.series.size() == 1 && chart.series[0].name.empty() && chart.levels.empty()) return legend;
   const Marking marking(chart);
   const auto line = [](Index index, Index dash) {
     return open_series(index) + line_through({{0.0, 0.0, true}, {kSwatchWidth, 0.0, true}}, dash);
@@ -182,6 +198,10 @@ std::vector<LegendEntry> legend_of(const LineChart& chart) {
     std::string swatch = line(i, i / kSeriesColors);
     if (marking.any()) swatch += marker_at(kSwatchWidth / 2, 0.0, kRadius, i);
     legend.push_back({chart.series[static_cast<std::size_t>(i)].name, swatch + "</g>"});
+  }
+  for (Index i = 0; i < std::ssize(chart.levels); ++i) {
+    legend.push_back({chart.levels[static_cast<std::size_t>(i)].name,
+                      line(std::ssize(chart.series) + i, kLevelDash) + "</g>"});
   }
   return legend;
 }
@@ -211,6 +231,8 @@ std::string to_svg(const LineChart& chart) {
   Drawing drawing(chart, ranges, scales);
   for (Index i = 0; i < std::ssize(chart.series); ++i)
     drawing.add(chart.series[static_cast<std::size_t>(i)], i);
+  for (Index i = 0; i < std::ssize(chart.levels); ++i)
+    drawing.add(chart.levels[static_cast<std::size_t>(i)], std::ssize(chart.series) + i);
   return frame.render("line chart", kBelow, x_axis(x, frame), drawing.clipped, drawing.data);
 }
 

@@ -24,10 +24,17 @@ struct Series {
   bool band = false;                   // the spread as a band behind the line
 };
 
+/// A value that has no place on the x axis: a dashed line over the whole width, without marks.
+struct Level {
+  std::string name;
+  double y;
+};
+
 struct LineChart {
   std::string title;
   Axis x = {}, y = {};
   std::vector<Series> series = {};
+  std::vector<Level> levels = {};
   bool markers = true;  // at every point; false, and of many points: so few that they tell the series apart
 };
 

@@ -96,7 +96,7 @@ std::string bars(const Plan& plan, const std::vector<RowSummary>& rows) {
   return to_svg(chart);
 }
 
-/// A line per series; full fine-tuning, which has no rank, as a level line.
+/// A line per series; full fine-tuning, which has no rank, as a level.
 std::string loss_by_rank(const Plan& plan, const std::vector<RowSummary>& rows) {
   const std::vector<Index> ranks = ranks_of(plan);
   report::LineChart chart;
@@ -109,13 +109,13 @@ std::string loss_by_rank(const Plan& plan, const std::vector<RowSummary>& rows) 
     report::Series line = line_of(name);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (plan.rows[i].series != name || !rows[i].loss) continue;
-      const bool lora = is_lora(plan.rows[i]);
-      for (const double x : lora ? std::vector<double>{static_cast<double>(plan.rows[i].options.lora.r)}
-                                 : std::vector<double>{chart.x.ticks.front(), chart.x.ticks.back()}) {
-        line.x.push_back(x);
-        line.y.push_back(rows[i].loss->mean);
-        line.spread.push_back(lora ? rows[i].loss->deviation.value_or(kNone) : kNone);
+      if (!is_lora(plan.rows[i])) {
+        chart.levels.push_back({.name = name, .y = rows[i].loss->mean});
+        continue;
       }
+      line.x.push_back(static_cast<double>(plan.rows[i].options.lora.r));
+      line.y.push_back(rows[i].loss->mean);
+      line.spread.push_back(rows[i].loss->deviation.value_or(kNone));
     }
     if (!line.x.empty()) chart.series.push_back(std::move(line));
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <set>
 #include <string>
@@ -180,6 +181,26 @@ TEST(LineChart, SeriesOfManyPointsKeepAFewMarks) {
   EXPECT_EQ(marks(1, 1000).size(), 0U) << "one line needs none";
   EXPECT_EQ(marks(1, 50).size(), 51U);
   EXPECT_EQ(marks(1, 50, false).size(), 0U);
+}
+
+TEST(LineChart, ALevelIsADashedLineOverTheWholeWidthWithoutMarks) {
+  LineChart chart = chart_of({2, 8}, {1, 3});
+  chart.y.high = kNan;
+  chart.levels = {{"full", 12.0}};
+  const Markup markup = read(chart);
+  EXPECT_EQ(titles(markup), (std::vector<std::string>{"s, x = 2: 1.000", "s, x = 8: 3.000", "full: 12.00"}))
+      << "the axis reaches up to it";
+  EXPECT_EQ(targets(markup).size(), 2U);
+  std::vector<std::string> dashed;
+  for (const Element& path : markup.all("path")) {
+    if (path.attributes.count("stroke-dasharray") > 0) dashed.push_back(path.at("d"));
+  }
+  ASSERT_EQ(dashed.size(), 2U);  // the other in the legend
+  double left = 0, y = 0, right = 0, end = 0;
+  ASSERT_EQ(std::sscanf(dashed[1].c_str(), "M%lf %lfL%lf %lf", &left, &y, &right, &end), 4) << dashed[1];
+  EXPECT_EQ(y, end);
+  const std::vector<Element> points = targets(markup);
+  EXPECT_NEAR(std::stod(points[0].at("cx")), left + 0.2 * (right - left), 0.1) << "x goes from 0 to 10";
 }
 
 TEST(LineChart, NamesAreEscaped) {

@@ -153,6 +153,17 @@ TEST_F(SweepReportFiles, CurvesOfFewRowsShareAChartAndSinglePointsAreNone) {
                             "training-over-steps-2", "training-over-steps-3"}));
 }
 
+TEST_F(SweepReportFiles, FullFineTuningHasNoPointAtARank) {
+  make(by_rank());
+  const std::vector<Chart> charts = make_charts(plan_, rows());
+  ASSERT_EQ(charts.at(1).name, "held-out-by-rank");
+  const std::string& svg = charts[1].svg;
+  EXPECT_NE(svg.find("<title>q_proj, rank = 4: "), std::string::npos) << svg;
+  EXPECT_EQ(svg.find("<title>full, rank"), std::string::npos) << svg;
+  EXPECT_NE(svg.find("<title>full: 2.062</title>"), std::string::npos) << svg;     // of seeds 2.0 and 2.125
+  EXPECT_NE(svg.find("q_proj, q_proj,v_proj, full\""), std::string::npos) << svg;  // the legend, read out
+}
+
 TEST_F(SweepReportFiles, BarsOfEqualLossesAreSeen) {
   // Without differences to show, the axis once began at the value: no bar had a height.
   const auto heights = [&] {
