@@ -16,8 +16,10 @@ constexpr std::string_view kDark =
     "6cb2ff;"
     "--none:#4a525a;--hatch:#939da7;";
 
-// In print tables must fit, or browsers shrink the whole page: titles wrap, and names where Table::to_html
-// lets them. Charts are as small as puts two line charts or three heat maps beside each other on A4.
+// A table that is wider than the page has a shadow at its right edge, until it is scrolled there: scroll bars
+// hide on some systems. In print tables must fit, or browsers shrink the whole page: titles wrap, and names
+// where Table::to_html lets them. Charts are as small as puts two line charts or three heat maps beside each
+// other on A4.
 constexpr std::string_view kRules = R"(*{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,"Segoe UI",Helvetica,Arial,sans-serif}
@@ -34,17 +36,17 @@ dt{color:var(--quiet);overflow-wrap:anywhere}
 dd{margin:0;font-family:ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace;font-size:.87rem;line-height:1.7;overflow-wrap:anywhere}
 .terms dd{font:inherit;font-size:.93rem}
 .terms dt{color:inherit}
-.scroll{overflow-x:auto;margin:.75rem 0 1.25rem}
+.scroll{overflow-x:auto;margin:.75rem 0 1.25rem;background:linear-gradient(to left,var(--paper) 60%,transparent) right/2.5rem 100% no-repeat local,linear-gradient(to left,var(--none),transparent) right/.9rem calc(100% - 2px) no-repeat}
 table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;padding:0 0 .4rem}
-th,td{padding:.28rem .8rem .28rem 0;text-align:left;vertical-align:top}
-th+th,td+td{padding-left:.8rem}
+th,td{padding:.28rem .5rem .28rem 0;text-align:left;vertical-align:top}
+th+th,td+td{padding-left:.5rem}
 th{border-bottom:1.5px solid var(--axis);font-weight:600;white-space:nowrap}
 td{border-bottom:1px solid var(--grid)}
 td:not(.n){overflow-wrap:anywhere;min-width:10rem}
 .n{text-align:right;white-space:nowrap}
 th button{font:inherit;color:inherit;background:none;border:0;padding:0;margin:0;cursor:pointer}
-th button::after{content:"\2195";display:inline-block;width:1em;text-align:right;color:var(--quiet);font-weight:400}
+th button::after{content:"\2195";display:inline-block;width:.9em;text-align:right;color:var(--quiet);font-weight:400}
 th[aria-sort=ascending] button::after{content:"\2191";color:var(--ink)}
 th[aria-sort=descending] button::after{content:"\2193";color:var(--ink)}
 figure{margin:1rem 0 1.5rem}

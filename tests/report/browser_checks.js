@@ -98,6 +98,8 @@ function printing() {
 }
 
 function finish() {
+  const wide = document.querySelectorAll('.scroll')[1];
+  seen.cut = wide.scrollWidth - wide.clientWidth;
   for (const part of document.querySelectorAll('details')) part.open = true;
   seen.collisions = collisions();
   for (const part of document.querySelectorAll('details')) part.open = false;

@@ -145,6 +145,7 @@ TEST_F(Browser, LightPageIsReadableShowsValuesAndSorts) {
   expect_untroubled(seen);
   EXPECT_EQ(seen.at("background"), "rgb(255, 255, 255)");
   expect_values_shown(seen.at("hover"));
+  EXPECT_EQ(seen.at("cut"), 0) << "a sweep's results fit the page";
   expect_sorted_with_missing_last(seen.at("sort"));
   EXPECT_EQ(seen.at("print"), Json({{"before", 4}, {"during", 0}, {"after", 4}}));  // folded parts
 }

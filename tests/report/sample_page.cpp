@@ -102,6 +102,25 @@ Table summary() {
   return table;
 }
 
+// As wide as those of sweeps with a learning rate of each row.
+Table sweep_results() {
+  Table table({{"row"},
+               {"rank", true},
+               {"alpha", true},
+               {"lr", true},
+               {"parameters", true},
+               {"held-out loss", true},
+               {"perplexity", true},
+               {"seeds", true},
+               {"diverged", true},
+               {"seconds", true},
+               {"tokens/s", true}});
+  table.add_row({"all linear r=8 lr=0.002", 8, 8, Cell("0.002", 0.002), 245760,
+                 Cell("0.8003 ± 0.0107 *", 0.8003), Cell("2.23 ± 0.02", 2.23), 3, 0, Cell("16.7", 16.7),
+                 6310});
+  return table;
+}
+
 HeatMap named_map() {
   HeatMap map{"Amplification by module and layer", "layer", "", 7, 12, {}, 0.0, 25.0, {}, {}, false};
   map.y_ticks = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
@@ -176,6 +195,7 @@ std::string sample_page() {
       "Per module, how much of the directions of one adapter the other has found as well. A value of 1 means "
       "that one subspace contains the other, 0 that they are orthogonal.");
   top.table(summary());
+  top.table(sweep_results());
   Content& charts = page.section("Charts");
   for (const std::string& svg : sample_charts())
     charts.chart(svg, "A caption below the chart says what it shows.");
