@@ -40,6 +40,7 @@ void note_unused_keys(const data::RecordKeys& keys, const data::Dataset& data) {
 }
 
 void add_reading_options(OptionTable& table, data::DataOptions& options) {
+  constexpr Index kMostMebibytes = Index{1} << 24;  // 16 TiB
   table.group("Records");
   table
       .add("chat-template", "NAME", bind_text(options.chat_template),
@@ -51,7 +52,7 @@ void add_reading_options(OptionTable& table, data::DataOptions& options) {
     table.add(fmt::format("{}-key", key.name), "KEY", bind_text(options.keys.*key.key),
               fmt::format("key of {}", key.of));
   }
-  table.add("data-memory", "MIB", bind_integer(options.memory, 0),
+  table.add("data-memory", "MIB", bind_integer(options.memory, 0, kMostMebibytes),
             "tokens kept in memory; of larger data the records are read again as they are needed");
 }
 

@@ -38,11 +38,13 @@ StopSignals::StopSignals(const char* how) {
   stopping_how = how;
   install(SIGINT, interrupt_before_);
   install(SIGTERM, terminate_before_);
+  install(SIGHUP, hang_up_before_);
 }
 
 StopSignals::~StopSignals() {
   ::sigaction(SIGINT, &interrupt_before_, nullptr);
   ::sigaction(SIGTERM, &terminate_before_, nullptr);
+  ::sigaction(SIGHUP, &hang_up_before_, nullptr);
 }
 
 int StopSignals::received() {

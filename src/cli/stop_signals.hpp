@@ -1,12 +1,13 @@
-// cli/stop_signals.hpp: Ctrl-C and SIGTERM as a question that long work asks between two steps.
+// cli/stop_signals.hpp: Ctrl-C, SIGTERM and a closed terminal as a question that long work asks between two
+// steps.
 #pragma once
 #include <csignal>
 
 namespace lorry::cli {
 
-/// While one lives, the first SIGINT or SIGTERM is remembered and said on standard error as "stopping",
-/// `how`, and the second ends the process at once with exit code 128 + its number. A signal that was ignored
-/// from the start (nohup, a job in the background of a script) stays ignored. One at a time.
+/// While one lives, the first SIGINT, SIGTERM or SIGHUP is remembered and said on standard error as
+/// "stopping", `how`, and the second ends the process at once with exit code 128 + its number. A signal that
+/// was ignored from the start (nohup, a job in the background of a script) stays ignored. One at a time.
 class StopSignals {
  public:
   /// how: "after this step, with a checkpoint"; outlives the object.
@@ -22,6 +23,7 @@ class StopSignals {
  private:
   struct sigaction interrupt_before_ = {};
   struct sigaction terminate_before_ = {};
+  struct sigaction hang_up_before_ = {};
 };
 
 /// The work stopped because a signal asked for it, and has said so: nothing is left to do but to exit.

@@ -61,7 +61,8 @@ Index block_of(const std::string& module, const model::ModelConfig& config) {
 void measure_adapter(model::LoadedModel& model, const TrainOptions& options, Groups& groups, RunSize& size) {
   model::Decoder& decoder = *model.decoder;
   model::PeftConfig config = options.lora;
-  config.init_lora_weights = model::PeftConfig().init_lora_weights;  // others may cost time
+  if (options.adapter.empty()) model::check_config(config, "[lora]");  // as it was asked for
+  config.init_lora_weights = model::PeftConfig().init_lora_weights;    // others may cost time
   model::Adapter adapter = options.adapter.empty() ? model::Adapter::create(config, decoder, options.seed)
                                                    : model::load_adapter(options.adapter, decoder);
   for (const optim::Parameter& parameter : adapter.parameters()) {

@@ -30,7 +30,7 @@ class ResumeCommand : public InterruptedTest {
 
 TEST_F(ResumeCommand, CtrlCAndTerminationSaveAndLeaveWithTheirCodes) {
   std::ptrdiff_t lines = 3;
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     const Outcome outcome = run_lorry(long_run(), lines_of_log(lines), signal);
     EXPECT_EQ(outcome.code, 128 + signal) << outcome.err;
     EXPECT_NE(outcome.err.find("stopping after this step, with a checkpoint"), std::string::npos)
