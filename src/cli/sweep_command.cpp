@@ -81,10 +81,10 @@ void stop_if_asked(const sweep::Plan& plan, const sweep::Results& results) {
 
 void train_cells(const sweep::Plan& plan, train::RunInputs& inputs, const sweep::CellStore& store,
                  sweep::Results& results) {
+  const StopSignals signals("after this step");
   SweepReport report(plan);
   report.start(inputs, results);
   sweep::write_report(store.out(), plan, results);  // early: it must not fail after hours
-  const StopSignals signals("after this step");
   const sweep::SweepObserver observer = {
       .on_cell = [&](Index cell) { report.cell(cell, results); },
       .on_start = [&](Index /*cell*/, const train::RunPlan& run) { report.begin(run); },

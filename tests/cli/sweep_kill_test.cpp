@@ -75,7 +75,7 @@ TEST_F(SweepKill, CtrlCSaysWhatIsFinishedAndHowToGoOn) {
   const Outcome outcome = run_lorry(
       command, [this] { return fs::exists(path("stopped") + "/report.json"); }, SIGINT);
   EXPECT_EQ(outcome.code, 128 + SIGINT) << outcome.err;
-  EXPECT_NE(outcome.err.find("stopped: 0 of 5 cells are finished; the same command goes on with the next\n"),
+  EXPECT_NE(outcome.err.find("stopped: 0 of 6 cells are finished; the same command goes on with the next\n"),
             std::string::npos)
       << outcome.err;
   EXPECT_EQ(count_whole("stopped"), 0);
