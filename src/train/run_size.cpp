@@ -61,14 +61,15 @@ Index block_of(const std::string& module, const model::ModelConfig& config) {
 void measure_adapter(model::LoadedModel& model, const TrainOptions& options, Groups& groups, RunSize& size) {
   model::Decoder& decoder = *model.decoder;
   model::PeftConfig config = options.lora;
-  if (options.adapter.empty()) model::check_config(config, "[lora]");  // as it was asked for
-  config.init_lora_weights = model::PeftConfig().init_lora_weights;    // others may cost time
+  config.init_lora_weights = model::PeftConfig().init_lora_weights;  // others may cost time
   model::Adapter adapter = options.adapter.empty() ? model::Adapter::create(config, decoder, options.seed)
                                                    : model::load_adapter(options.adapter, decoder);
   for (const optim::Parameter& parameter : adapter.parameters()) {
     add_tensor(parameter.name, parameter.value.size(), groups, size);
   }
-  if (options.adapter.empty() && model::starts_from_weights(options.lora.init_lora_weights)) {
+  // With DoRA it is refused later, as all that the options exclude of each other.
+  if (options.adapter.empty() && !config.use_dora &&
+      model::starts_from_weights(options.lora.init_lora_weights)) {
     for (auto& entry : adapter.entries()) {
       nn::LowRankUpdate start = entry->trained();
       size.given_up += start.a.size() + start.b_transposed.size();

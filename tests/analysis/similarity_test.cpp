@@ -163,8 +163,7 @@ TEST(Similarity, ModulesOfOneSideOnlyAreListedAndDifferentModelsAreAnError) {
   const MemoryUpdates other = one_module(random_grid(2, 8, 1), random_grid(6, 2, 2));
   EXPECT_EQ(io::error_of([&] { measure_similarity(x, other); }),
             "[similarity] memory: no module in common with memory (module \"same\": only in the first); "
-            "adapters of "
-            "different models?");
+            "adapters of different models? (or parts of a fused map in one, and the whole in the other)");
 }
 
 TEST(Similarity, ControlsHaveTheShapesOfTheGrids) {
