@@ -12,7 +12,8 @@ namespace {
 
 constexpr int kRepetitions = 5;
 constexpr double kWholeStepSeconds = 1.0;  // measured as it is
-constexpr double kPartStepSeconds = 0.5;   // aimed at for two blocks
+constexpr double kPartStepSeconds = 0.5;   // aimed at for several blocks
+constexpr Index kMostBlocks = 6;           // of these
 constexpr double kWholeModelElements = 64e6;
 constexpr int kRounds = 4;  // of kRepetitionsOfRound each
 constexpr int kRepetitionsOfRound = 2;
@@ -75,28 +76,41 @@ struct StepParts {
   double norms = 0;
 };
 
-/// Time of all blocks and the ends from that of one and of two blocks, with fewer rows.
+/// Blocks that take as long as the ends, and one more: what a block takes is a difference to one block alone,
+/// which counts once for every block of the model and must not drown in what the ends take.
+Index blocks_to_measure(const model::ModelConfig& config, const TrainOptions& options, const RunSize& size,
+                        double share) {
+  const double ends = flops_of_row(config, options, size, 0, share);
+  const double block = flops_of_row(config, options, size, 1, 0);
+  const Index wanted = 1 + static_cast<Index>(std::ceil(ends / block));
+  return std::clamp<Index>(wanted, 2, std::clamp<Index>(config.num_hidden_layers, 2, kMostBlocks));
+}
+
+/// Time of all blocks and the ends from that of one block and of several, with fewer rows.
 StepParts extrapolate(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
                       const ProbeBatch& whole, StepTime& time) {
-  const double row_flops = flops_of_row(model.config, options, size, 2, whole.share);
+  const Index several = blocks_to_measure(model.config, options, size, whole.share);
+  const auto more = static_cast<double>(several - 1);
+  const double row_flops = flops_of_row(model.config, options, size, several, whole.share);
   const double affordable = kPartStepSeconds * time.rates.flops / row_flops;
   const Index most = static_cast<Index>(affordable) / kRowStep * kRowStep;
   ProbeBatch part = whole;
   part.rows = std::min(whole.rows, std::max(kFewestRows, most));
   part.length = std::min(whole.length, part.rows);
   StepProbe one(model, size, options, 1);
-  StepProbe two(model, size, options, 2);
+  StepProbe many(model, size, options, several);
   double first = std::numeric_limits<double>::infinity();
   double second = first;
   // In turns: what disturbs the machine for a while should not meet one of them alone.
   for (int round = 0; round < kRounds; ++round) {
     first = std::min(first, one.seconds(part, kRepetitionsOfRound));
-    second = std::min(second, two.seconds(part, kRepetitionsOfRound));
+    second = std::min(second, many.seconds(part, kRepetitionsOfRound));
   }
-  // Their difference is small and counts once for every block, so it is held between what it can be at all.
+  // Noise in it counts once for every block, so it is held between what it can be at all.
   const double share = flops_of_row(model.config, options, size, 1, 0) / row_flops;
-  const double block = std::clamp(second - first, kLeastOfShare * share * second, second / 2);
-  const double ends = second - 2 * block;
+  const double block =
+      std::clamp((second - first) / more, kLeastOfShare * share * second, second / (more + 1));
+  const double ends = second - (more + 1) * block;
   const double times = static_cast<double>(whole.rows) / static_cast<double>(part.rows);
   double attention = 0;
   if (part.length < whole.length) {
@@ -111,8 +125,8 @@ StepParts extrapolate(const model::LoadedModel& model, const RunSize& size, cons
   const auto below = static_cast<double>(size.lowest);  // only forward
   const double trained = blocks - below + below / passes(options, size);
   const double norms = one.norm_seconds(kRepetitions);
-  const double norms_of_block = std::max(two.norm_seconds(kRepetitions) - norms, 0.0);
-  time.probe_blocks = 2;
+  const double norms_of_block = std::max(many.norm_seconds(kRepetitions) - norms, 0.0) / more;
+  time.probe_blocks = several;
   time.probe_rows = part.rows;
   return {.micro_step = times * (ends + trained * block) + trained * std::max(attention, 0.0),
           .norms = norms + std::max(blocks - below - 1, 0.0) * norms_of_block};

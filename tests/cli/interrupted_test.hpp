@@ -49,10 +49,16 @@ class InterruptedTest : public testing::Test {
   }
   /// Whether the run in "out" has written so many lines of its log.
   [[nodiscard]] std::function<bool()> lines_of_log(std::ptrdiff_t count) const {
-    return [this, count] {
-      const std::string log = io::get(path("out") + "/log.jsonl");
-      return std::count(log.begin(), log.end(), '\n') >= count;
-    };
+    return [this, count] { return log_lines() >= count; };
+  }
+  /// Whether it has written so many more than there are now: an earlier run may have got far before its
+  /// signal came.
+  [[nodiscard]] std::function<bool()> more_lines_of_log(std::ptrdiff_t count) const {
+    return lines_of_log(log_lines() + count);
+  }
+  [[nodiscard]] std::ptrdiff_t log_lines() const {
+    const std::string log = io::get(path("out") + "/log.jsonl");
+    return std::count(log.begin(), log.end(), '\n');
   }
 
   io::ScratchFolder scratch_;

@@ -162,7 +162,7 @@ TEST_F(ObservationCommand, AnInterruptedRunHasAReportAndTheOneThatGoesOnReplaces
   EXPECT_TRUE(end.starts_with("interrupted after ")) << end;
   EXPECT_TRUE(end.ends_with(" of 100000 steps; the same command with --resume goes on")) << end;
   EXPECT_EQ(fact(markup, "resumed"), "none");
-  ASSERT_EQ(run_lorry(command, lines_of_log(20), SIGTERM).code, 128 + SIGTERM);
+  ASSERT_EQ(run_lorry(command, more_lines_of_log(15), SIGTERM).code, 128 + SIGTERM);
   EXPECT_TRUE(fact(page("out"), "resumed").starts_with("after step ")) << fact(page("out"), "resumed");
 }
 
