@@ -48,40 +48,35 @@ double rest_of(const Update& update, const CompressedModule& module) {
 }
 
 /// Throws Error where float32, in which they are written, does not hold the factors.
-void check_range(const CompressedModule& module, const std::string& where) {
+void check_range(const CompressedModule& module) {
   const double largest =
       std::max(as_eigen(module.a).cwiseAbs().maxCoeff(), as_eigen(module.b).cwiseAbs().maxCoeff());
   if (largest >= std::numeric_limits<float>::min() && largest <= std::numeric_limits<float>::max()) return;
-  throw Error("[compress] {}: module {}: its factors reach {:.3g} in size; expected what float32 holds",
-              where, io::in_quotes(module.info.module), largest);
+  throw Error("module {}: its factors reach {:.3g} in size; expected what float32 holds",
+              io::in_quotes(module.info.module), largest);
 }
 
 /// Fills in the best approximation of rank `kept` and its error.
-void keep(const Update& update, const Spaces& spaces, Index kept, const std::string& where,
-          CompressedModule& result) {
+void keep(const Update& update, const Spaces& spaces, Index kept, CompressedModule& result) {
   const Vector& sigma = spaces.row.sigma;
   const Vector roots = sigma.head(kept).cwiseSqrt();
   result.rank = kept;
   result.a = to_grid(roots.asDiagonal() * spaces.right(kept).transpose());
   result.b = to_grid(spaces.left(kept) * roots.asDiagonal());
   const double rest = spaces.exact ? sigma.tail(sigma.size() - kept).norm() : rest_of(update, result);
-  check_range(result, where);
+  check_range(result);
   result.relative_error = rest / spaces.frobenius_norm;
   result.energy = 1.0 - result.relative_error * result.relative_error;
 }
 
-[[noreturn]] void throw_too_few(const CompressedModule& module, double energy_share,
-                                const std::string& where) {
+[[noreturn]] void throw_too_few(const CompressedModule& module, double energy_share) {
   throw Error(
-      "[compress] {}: module {}: its top {} directions hold {:.4g} of the energy, and no more were computed; "
+      "module {}: its top {} directions hold {:.4g} of the energy, and no more were computed; "
       "found energy {}, expected at most that, or a rank",
-      where, io::in_quotes(module.info.module), module.coverage.directions, module.coverage.energy,
-      energy_share);
+      io::in_quotes(module.info.module), module.coverage.directions, module.coverage.energy, energy_share);
 }
 
-/// where: what the update is from, for messages.
-CompressedModule compress_module(const Update& update, const CompressOptions& options,
-                                 const std::string& where) {
+CompressedModule compress_module(const Update& update, const CompressOptions& options) {
   DecompositionOptions decomposition = options.decomposition;
   decomposition.top = std::max(decomposition.top, options.rank);
   const Spaces spaces = spaces_of(update, Parts::kDirections, decomposition);
@@ -97,20 +92,19 @@ CompressedModule compress_module(const Update& update, const CompressOptions& op
     return result;
   }
   if (options.energy_share == 0.0) {
-    keep(update, spaces, std::min(options.rank, available), where, result);
+    keep(update, spaces, std::min(options.rank, available), result);
     return result;
   }
   const SpectrumFigures figures =
       spectrum_figures(to_list(spaces.row.sigma), options.energy_share, spaces.frobenius_norm);
-  if (!figures.sufficient_rank && !spaces.complete) throw_too_few(result, options.energy_share, where);
+  if (!figures.sufficient_rank && !spaces.complete) throw_too_few(result, options.energy_share);
   Index kept = figures.sufficient_rank.value_or(available);
-  keep(update, spaces, kept, where, result);
+  keep(update, spaces, kept, result);
   // Float32 may have promised a little too much.
   while (!spaces.exact && result.energy < options.energy_share && kept < available) {
-    keep(update, spaces, ++kept, where, result);
+    keep(update, spaces, ++kept, result);
   }
-  if (!spaces.complete && result.energy < options.energy_share)
-    throw_too_few(result, options.energy_share, where);
+  if (!spaces.complete && result.energy < options.energy_share) throw_too_few(result, options.energy_share);
   return result;
 }
 
@@ -128,8 +122,12 @@ std::vector<CompressedModule> compress(const UpdateSource& updates, const Compre
   std::vector<CompressedModule> modules(updates.modules().size());
   for_each_parallel(static_cast<Index>(modules.size()), options.threads, options.progress,
                     [&](Index i, Index) {
-                      modules[static_cast<std::size_t>(i)] =
-                          compress_module(updates.read(i), options, updates.description());
+                      const Update update = updates.read(i);
+                      try {
+                        modules[static_cast<std::size_t>(i)] = compress_module(update, options);
+                      } catch (const Error& error) {
+                        throw Error("[compress] {}: {}", updates.description(), error.what());
+                      }
                     });
   return modules;
 }

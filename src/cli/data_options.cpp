@@ -34,9 +34,7 @@ void check_split(const OptionTable& table, const data::DataFiles& files) {
 }
 
 void note_unused_keys(const data::RecordKeys& keys, const data::Dataset& data) {
-  for (const std::string& key : data::unused_keys(keys, data.kinds)) {
-    print_note(fmt::format("note: --{} has no effect: no record is of that kind", key));
-  }
+  for (const std::string& note : data::notes_on_keys(keys, data.kinds)) print_note("note: " + note);
 }
 
 void add_reading_options(OptionTable& table, data::DataOptions& options) {

@@ -54,8 +54,9 @@ inline constexpr std::array<RecordKeyName, 9> kRecordKeyNames = {
      {"input", &RecordKeys::input, "an alpaca input", RecordKind::kAlpaca},
      {"output", &RecordKeys::output, "an alpaca output", RecordKind::kAlpaca}}};
 
-/// The options that `keys` were changed by and that no record of these kinds has: "prompt-key".
-std::vector<std::string> unused_keys(const RecordKeys& keys, const std::set<RecordKind>& kinds);
+/// A line for each option that changed `keys` and that no record of these kinds has: "--prompt-key has no
+/// effect: ...".
+std::vector<std::string> notes_on_keys(const RecordKeys& keys, const std::set<RecordKind>& kinds);
 
 struct Record {
   RecordKind kind = RecordKind::kText;

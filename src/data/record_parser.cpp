@@ -95,14 +95,14 @@ std::string_view name_of(RecordKind kind) {
   return "";
 }
 
-std::vector<std::string> unused_keys(const RecordKeys& keys, const std::set<RecordKind>& kinds) {
+std::vector<std::string> notes_on_keys(const RecordKeys& keys, const std::set<RecordKind>& kinds) {
   const RecordKeys usual;
-  std::vector<std::string> unused;
+  std::vector<std::string> notes;
   for (const RecordKeyName& key : kRecordKeyNames) {
-    if (keys.*key.key != usual.*key.key && !kinds.contains(key.kind))
-      unused.push_back(fmt::format("{}-key", key.name));
+    if (keys.*key.key == usual.*key.key || kinds.contains(key.kind)) continue;
+    notes.push_back(fmt::format("--{}-key has no effect: no record is of that kind", key.name));
   }
-  return unused;
+  return notes;
 }
 
 Record parse_record(std::string_view line, std::optional<RecordKind> kind, const RecordKeys& keys,

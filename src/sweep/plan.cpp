@@ -117,13 +117,13 @@ void add_cells(const Request& request, Plan& plan) {
   }
   std::map<std::string, Index> rows;  // by what they train: the order of targets makes no difference
   for (Index row = 0; row < std::ssize(plan.rows); ++row) {
+    const Row& of = plan.rows[static_cast<std::size_t>(row)];
+    Row sorted = of;
+    std::sort(sorted.options.lora.target_modules.names.begin(),
+              sorted.options.lora.target_modules.names.end());
     for (const std::uint64_t seed : request.seeds) {
-      const Row& of = plan.rows[static_cast<std::size_t>(row)];
       Cell cell{.name = cell_name(of, seed), .row = row, .options = of.options};
       cell.options.seed = seed;
-      Row sorted = of;
-      std::sort(sorted.options.lora.target_modules.names.begin(),
-                sorted.options.lora.target_modules.names.end());
       const auto [other, is_new] = rows.emplace(cell_name(sorted, seed), row);
       if (!is_new && other->second == row) throw Error("[sweep] seed: {} comes twice", seed);
       if (!is_new) {

@@ -40,8 +40,8 @@ void warn_of_tools(const data::Dataset& data, std::string_view name, std::vector
 void warn_of_keys(const TrainOptions& options, RunInputs& inputs) {
   std::set<data::RecordKind> kinds = inputs.data.kinds;
   if (inputs.eval_data) kinds.insert(inputs.eval_data->kinds.begin(), inputs.eval_data->kinds.end());
-  for (const std::string& key : data::unused_keys(options.reading.keys, kinds)) {
-    inputs.warnings.push_back(fmt::format("--{} has no effect: no record is of that kind", key));
+  for (std::string& note : data::notes_on_keys(options.reading.keys, kinds)) {
+    inputs.warnings.push_back(std::move(note));
   }
 }
 

@@ -113,9 +113,6 @@ std::vector<Measurements> measurements_of(const std::vector<MeasuredSpectra>& al
 
 std::string rank_verdict(const MeasuredSpectra& spectra) {
   const Measurements figures = measurements_of(spectra);
-  const auto [low, high] =
-      std::minmax_element(spectra.modules.begin(), spectra.modules.end(),
-                          [](const auto& a, const auto& b) { return a.info.rank < b.info.rank; });
   double most = 0;
   Index open = 0;      // modules whose sufficient rank is not known
   Index computed = 0;  // directions of those
@@ -129,12 +126,9 @@ std::string rank_verdict(const MeasuredSpectra& spectra) {
   }
   if (most == 0) return fmt::format("{}: ΔW is zero everywhere.", spectra.subject->name);
   const double share = 100 * spectra.energy_share;
-  const std::string ranks = low->info.rank == high->info.rank
-                                ? std::to_string(low->info.rank)
-                                : fmt::format("{} to {}", low->info.rank, high->info.rank);
-  const std::string used =
-      fmt::format("{}: of rank {}, the median module uses {} directions (effective rank)",
-                  spectra.subject->name, ranks, in_words(median(figures, "effective_rank"), 1));
+  const std::string used = fmt::format(
+      "{}: of rank {}, the median module uses {} directions (effective rank)", spectra.subject->name,
+      rank_text(*spectra.subject), in_words(median(figures, "effective_rank"), 1));
   const Figure sufficient =
       rounded(measure_of(figures, "sufficient_rank"), median(figures, "sufficient_rank"));
   if (open > 0) {

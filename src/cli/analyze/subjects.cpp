@@ -118,10 +118,15 @@ std::string description(const Subject& subject) {
   const std::vector<analysis::UpdateInfo>& modules = subject.updates->modules();
   const std::string count = fmt::format("{} module{}", modules.size(), modules.size() == 1 ? "" : "s");
   if (subject.full) return "full fine-tune, " + count;
+  return fmt::format("LoRA, rank {}, {}", rank_text(subject), count);
+}
+
+std::string rank_text(const Subject& subject) {
+  const std::vector<analysis::UpdateInfo>& modules = subject.updates->modules();
   const auto [least, most] = std::minmax_element(
       modules.begin(), modules.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
-  return least->rank == most->rank ? fmt::format("LoRA, rank {}, {}", most->rank, count)
-                                   : fmt::format("LoRA, rank {} to {}, {}", least->rank, most->rank, count);
+  return least->rank == most->rank ? std::to_string(most->rank)
+                                   : fmt::format("{} to {}", least->rank, most->rank);
 }
 
 }  // namespace lorry::cli

@@ -31,4 +31,7 @@ std::vector<Subject> open_subjects(const SubjectFlags& flags, ModelUse use,
 /// "LoRA, rank 8, 28 modules", "full fine-tune, 28 modules".
 std::string description(const Subject& subject);
 
+/// The ranks of its updates: "8", "4 to 9".
+std::string rank_text(const Subject& subject);
+
 }  // namespace lorry::cli
