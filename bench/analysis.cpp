@@ -192,7 +192,7 @@ Seconds time_products(const analysis::AmplificationReport& measured) {
       ops->low_rank_project(transposed, y, 1.0F, wy);
     };
     both();
-    constexpr int kRepeats = 4;
+    constexpr int kRepeats = 24;
     const Seconds one = time([&] {
       for (int i = 0; i < kRepeats; ++i) both();
     });

@@ -43,7 +43,8 @@ struct Forecast {
 Forecast forecast(const Look& x, const Look& y, const Look& z) {
   const double earlier = y.captured - x.captured;
   const double later = z.captured - y.captured;
-  if (later <= 0) return {0.0, 1.0};  // rounding: nothing more to gain
+  constexpr double kNothing = 1e-7;
+  if (later <= kNothing * z.captured) return {0.0, 1.0};  // nothing more to gain
   const double h = z.size - y.size;
   const auto ratio = [&](double c) {  // of the two gains, which grows with c
     return std::exp(c * h) * std::expm1(c * (y.size - x.size)) / std::expm1(c * h);
@@ -65,6 +66,7 @@ void converge(BlockKrylov& krylov, Index k, Index side, double tolerance) {
   Index next_look = 2 * k;
   while (krylov.next_size() < side) {
     krylov.extend();
+    if (krylov.exhausted() && krylov.size() >= k) return;
     const Index size = krylov.size();
     if (size < next_look) continue;
     looks.push_back({static_cast<double>(size), krylov.captured(k)});
