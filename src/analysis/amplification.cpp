@@ -21,7 +21,6 @@ namespace {
 struct Worker {
   std::unique_ptr<ops::Ops> ops = ops::make_cpu_ops(1);
   WeightMatrix weight{*ops};
-  Matrix copy;  // of weights that lie misaligned
 };
 
 const LinearWeight& find_weight(const LinearWeights& weights, const UpdateInfo& info,
@@ -111,11 +110,11 @@ ModuleAmplification measure(const Update& update, const LinearWeight& stored, Wo
         "singular values {} and {} of ΔW are the same: its top {} are a matter of rounding", r, r + 1, r);
   }
   WeightMatrix& weight = worker.weight;
-  weight.load(LinearWeights::view(stored, worker.copy), stored.inputs_by_outputs);
+  weight.load(stored.stored, stored.inputs_by_outputs);
   result.weight_norm = weight.norm();
   if (!std::isfinite(result.weight_norm)) {
     throw Error("[amplification] tensor {}: found NaN or infinity; expected finite weights",
-                io::in_quotes(stored.tensor.name));
+                io::in_quotes(stored.tensor));
   }
   const Index w = weight_directions(options, std::min(update.info.outputs, update.info.inputs));
   const TopDirections top = top_directions(weight, std::max(w, r), {.seed = options.seed});
@@ -149,7 +148,7 @@ AmplificationReport measure_amplification(const UpdateSource& updates, const std
   const std::vector<UpdateInfo>& infos = updates.modules();
   AmplificationReport report;
   for (const UpdateInfo& info : infos) {
-    report.weight_bytes += find_weight(weights, info, updates).bytes();
+    report.weight_bytes += find_weight(weights, info, updates).stored.bytes();
   }
   report.modules.resize(infos.size());
   std::vector<Worker> workers(

@@ -1,11 +1,9 @@
 #include "analysis/linear_weights.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "model/fused_parts.hpp"
 #include "model/tensor_list.hpp"
-#include "model/weights.hpp"
 
 namespace lorry::analysis {
 
@@ -16,16 +14,14 @@ constexpr std::string_view kWeight = ".weight";
 }  // namespace
 
 LinearWeights::LinearWeights(const std::filesystem::path& folder)
-    : config_(model::load_model_config(folder)), tensors_(folder) {
-  model::load_weights(folder, config_);  // for its checks
+    : path_(folder),
+      config_(model::load_model_config(folder)),
+      weights_of_model_(model::load_weights(folder, config_)) {
   const std::string embedding = config_.names.root + config_.names.embedding + std::string(kWeight);
   const auto add = [&](std::string module, const std::string& tensor) {
-    const io::TensorView* found = model::find_tensor(tensors_, config_, tensor);
-    LORRY_CHECK(found != nullptr);
     // Only the maps of the blocks are Conv1D.
     const bool conv1d = config_.conv1d && module != config_.names.head;
-    const Index outputs = found->shape[conv1d ? 1 : 0];
-    weights_.push_back({std::move(module), *found, conv1d, 0, outputs});
+    weights_.push_back({std::move(module), tensor, weights_of_model_.at(tensor), conv1d});
   };
   for (const model::TensorSpec& spec : model::list_tensors(config_)) {
     if (spec.kind != model::TensorKind::kLinear) continue;
@@ -36,8 +32,8 @@ LinearWeights::LinearWeights(const std::filesystem::path& folder)
   for (const model::FusedPart& part : model::fused_parts(config_)) {
     LinearWeight weight = *find(part.map);
     weight.module = part.module();
-    weight.first_output = part.first;
-    weight.own_outputs = part.outputs;
+    weight.stored = weight.inputs_by_outputs ? weight.stored.col_range(part.first, part.outputs)
+                                             : weight.stored.row_range(part.first, part.outputs);
     parts_.push_back(std::move(weight));
   }
 }
@@ -51,24 +47,8 @@ const LinearWeight* LinearWeights::find(const std::string& module) const {
   return nullptr;
 }
 
-ConstMatrixView LinearWeights::view(const LinearWeight& weight, Matrix& copy) {
-  const io::TensorView& tensor = weight.tensor;
-  const Index rows = tensor.shape[0];
-  const Index cols = tensor.shape[1];
-  ConstMatrixView whole = {tensor.bytes.data(), rows, cols, cols, tensor.dtype};
-  if (!tensor.aligned()) {
-    copy.reshape(rows, cols, tensor.dtype);
-    std::memcpy(copy.view().data, tensor.bytes.data(), tensor.bytes.size());
-    whole = copy;
-  }
-  return weight.inputs_by_outputs ? whole.col_range(weight.first_output, weight.outputs())
-                                  : whole.row_range(weight.first_output, weight.outputs());
-}
-
 void LinearWeights::forget(const LinearWeight& weight) const {
-  tensors_.file_of(weight.tensor.name)
-      .mapping()
-      ->advise(io::MappedFile::Advice::kDontNeed, weight.tensor.bytes);
+  weights_of_model_.release_pages(weight.stored);
 }
 
 }  // namespace lorry::analysis

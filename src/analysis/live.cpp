@@ -50,21 +50,14 @@ void compare(const Directions& before, const Directions& now, LiveFigures& figur
   figures.settled_top = std::min({1.0, left(0, 0) * left(0, 0), right(0, 0) * right(0, 0)});
 }
 
-template <class T>
-double frobenius_norm(ConstMatrixView view) {
+double frobenius_norm(WeightView view) {
   Eigen::VectorXf row(view.cols);
   double squares = 0;
   for (Index i = 0; i < view.rows; ++i) {
-    const T* const from = view.row<T>(i);
-    std::transform(from, from + view.cols, row.data(), [](T value) { return to_float(value); });
+    view.read_row(i, row.data());
     squares += static_cast<double>(row.squaredNorm());
   }
   return std::sqrt(squares);
-}
-
-double frobenius_norm(ConstMatrixView view) {
-  if (view.dtype == DType::kBF16) return frobenius_norm<BF16>(view);
-  return view.dtype == DType::kF16 ? frobenius_norm<F16>(view) : frobenius_norm<float>(view);
 }
 
 /// ‖U^T W V‖_F. W is read once, by the kernel for thin products where that knows its type.
@@ -74,13 +67,13 @@ double project(ops::Ops& ops, const LiveModule& module, const Dense& left, const
   const Dense& far = module.inputs_by_outputs ? right : left;
   const DenseF near_f = near.cast<float>();
   const Index r = near.cols();
-  if (module.weight.dtype == DType::kF16) {
+  if (!module.weight.is(DType::kBF16) && !module.weight.is(DType::kF32)) {
     DenseF turned_image(module.weight.rows, r);
     ops.matmul(transposed_view(near_f), module.weight, transposed_view(turned_image), {.transpose_b = true});
     return (far.transpose() * turned_image.cast<double>()).norm();
   }
   Matrix image(module.weight.rows, r);  // stored * near
-  ops.low_rank_project(module.weight, transposed_view(near_f), 1.0F, image);
+  ops.low_rank_project(module.weight.as_dense(), transposed_view(near_f), 1.0F, image);
   return (turned(image).cast<double>() * far).norm();
 }
 

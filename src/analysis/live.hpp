@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "analysis/grid.hpp"
-#include "tensor/matrix.hpp"
+#include "tensor/weight_view.hpp"
 
 namespace lorry::analysis {
 
@@ -17,7 +17,7 @@ struct LiveModule {
   ConstMatrixView a;             // [R,I] F32
   ConstMatrixView b_transposed;  // [R,O] F32
   double scale = 1.0;
-  ConstMatrixView weight;          // W [O,I], or [I,O] for Conv1D; empty: amplification is not measured
+  WeightView weight;               // W [O,I], or [I,O] for Conv1D; empty: amplification is not measured
   bool inputs_by_outputs = false;  // Conv1D
 };
 

@@ -6,7 +6,6 @@
 #include "analysis/linear_weights.hpp"
 #include "core/error.hpp"
 #include "io/message_text.hpp"
-#include "model/tensor_values.hpp"
 
 namespace lorry::analysis {
 
@@ -55,13 +54,13 @@ class Difference : public UpdateSource {
     Update update{.info = info};
     update.difference = Grid(info.outputs, info.inputs);
     const bool transposed = after.inputs_by_outputs;
-    const Index rows = after.tensor.shape[0];
-    const Index cols = after.tensor.shape[1];
+    const Index rows = after.stored.rows;
+    const Index cols = after.stored.cols;
     std::vector<float> new_row(static_cast<std::size_t>(cols));
     std::vector<float> old_row(static_cast<std::size_t>(cols));
     for (Index i = 0; i < rows; ++i) {
-      model::read_floats(after.tensor, i * cols, new_row);
-      model::read_floats(before.tensor, i * cols, old_row);
+      after.stored.read_row(i, new_row.data());
+      before.stored.read_row(i, old_row.data());
       double* const to = update.difference.values.data() + (transposed ? i : i * cols);
       const Index step = transposed ? rows : 1;
       for (Index j = 0; j < cols; ++j) {

@@ -15,12 +15,13 @@ RowMajorMap as_eigen(ConstMatrixView view) {
 
 }  // namespace
 
-void WeightMatrix::load(ConstMatrixView stored, bool inputs_by_outputs) {
+void WeightMatrix::load(WeightView stored, bool inputs_by_outputs) {
   inputs_by_outputs_ = inputs_by_outputs;
   products_ = {};
   has_transposed_ = false;
-  stored_ = stored;
-  if (stored.dtype == DType::kF16) {
+  if (stored.is(DType::kF32) || stored.is(DType::kBF16)) {
+    stored_ = stored.dense;
+  } else {
     converted_.reshape(stored.rows, stored.cols, DType::kF32);
     ops_->copy(stored, converted_);
     stored_ = converted_;

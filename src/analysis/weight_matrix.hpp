@@ -8,8 +8,8 @@
 
 namespace lorry::analysis {
 
-/// Products in float32 by the kernel for thin ones, W in its own type where it is mapped (F32, BF16; F16 is
-/// converted). That kernel runs along stored rows: for the products across them a transposed copy is made
+/// Products in float32 by the kernel for thin ones, W in its own type where it is mapped (F32, BF16; others
+/// are converted). That kernel runs along stored rows: for the products across them a transposed copy is made
 /// when the first is asked for. Reusable: one per thread, loaded with one matrix after another. Borrows
 /// `ops`.
 class WeightMatrix {
@@ -17,7 +17,7 @@ class WeightMatrix {
   explicit WeightMatrix(ops::Ops& ops) : ops_(&ops) {}
 
   /// `stored` is [O,I], or [I,O] if inputs_by_outputs; must live until the next load.
-  void load(ConstMatrixView stored, bool inputs_by_outputs);
+  void load(WeightView stored, bool inputs_by_outputs);
 
   [[nodiscard]] Index outputs() const noexcept { return inputs_by_outputs_ ? stored_.cols : stored_.rows; }
   [[nodiscard]] Index inputs() const noexcept { return inputs_by_outputs_ ? stored_.rows : stored_.cols; }
@@ -41,7 +41,7 @@ class WeightMatrix {
 
   ops::Ops* ops_;
   ConstMatrixView stored_;  // F32 or BF16
-  Matrix converted_;        // of F16
+  Matrix converted_;        // of F16, or packed
   Matrix transposed_;       // of stored_, in its type, once it is needed
   bool has_transposed_ = false;
   bool inputs_by_outputs_ = false;

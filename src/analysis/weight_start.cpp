@@ -83,11 +83,11 @@ Product begin_of(const model::PeftConfig& config, WeightMatrix& weight, Index ra
   }
 }
 
-ConstMatrixView own_weights(const model::Adapter::Entry& entry, const nn::Linear& linear) {
+WeightView own_weights(const model::Adapter::Entry& entry, const nn::Linear& linear) {
   const nn::Linear::Weights& weights = linear.weights();
   const Index outputs = entry.update.b_transposed.cols();
-  return weights.inputs_by_outputs ? weights.matrix.col_range(entry.first_output(), outputs)
-                                   : weights.matrix.row_range(entry.first_output(), outputs);
+  return weights.inputs_by_outputs ? weights.readable().col_range(entry.first_output(), outputs)
+                                   : weights.readable().row_range(entry.first_output(), outputs);
 }
 
 }  // namespace

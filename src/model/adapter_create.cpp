@@ -83,7 +83,7 @@ Matrix own_rows(const TokenTarget& target, Decoder& decoder) {
   const bool head = target.module == decoder.config().names.head;
   Matrix rows(std::ssize(target.ids), decoder.config().hidden_size);
   decoder.ops().embedding(
-      head ? decoder.find_linear(target.module)->weights().matrix : decoder.embedding_table(), target.ids,
+      head ? decoder.find_linear(target.module)->weights().readable() : decoder.embedding_table(), target.ids,
       rows);
   return rows;
 }

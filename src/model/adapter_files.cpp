@@ -21,36 +21,26 @@ namespace lorry::model {
 
 namespace {
 
-std::vector<float> floats_of(ConstMatrixView view, Index row) {
-  std::vector<float> values(static_cast<std::size_t>(view.cols));
-  const auto convert = [&]<class T>(T) {
-    std::transform(view.row<T>(row), view.row<T>(row) + view.cols, values.begin(),
-                   [](T value) { return to_float(value); });
-  };
-  if (view.dtype == DType::kF32) convert(float{});
-  if (view.dtype == DType::kF16) convert(F16{});
-  if (view.dtype == DType::kBF16) convert(BF16{});
-  return values;
-}
-
-bool same_values(const io::TensorView& tensor, ConstMatrixView view) {
+bool same_values(const io::TensorView& tensor, WeightView view) {
   if (!is_float_tensor(tensor) || tensor.shape != std::vector<Index>{view.rows, view.cols}) return false;
   std::vector<float> row(static_cast<std::size_t>(view.cols));
+  std::vector<float> own(row.size());
   for (Index i = 0; i < view.rows; ++i) {
     read_floats(tensor, i * view.cols, row);
-    if (row != floats_of(view, i)) return false;
+    view.read_row(i, own.data());
+    if (row != own) return false;
   }
   return true;
 }
 
 /// The base weight that a tensor of an adapter file repeats: PEFT adds head and embedding when the head is
 /// adapted.
-ConstMatrixView repeated_weight(const std::string& name, Decoder& decoder) {
+WeightView repeated_weight(const std::string& name, Decoder& decoder) {
   const std::optional<std::string> module = base_module_of(name);
   if (!module || !name.ends_with(".weight")) return {};
   const ModuleNames& names = decoder.config().names;
   if (*module == names.root + names.embedding) return decoder.embedding_table();
-  return *module == names.head ? decoder.find_linear(names.head)->weights().matrix : ConstMatrixView{};
+  return *module == names.head ? decoder.find_linear(names.head)->weights().readable() : WeightView{};
 }
 
 /// Of a tied head that follows the embedding's trained rows, PEFT writes these twice where it writes tables.
@@ -79,7 +69,7 @@ std::set<std::string> modules_in(const io::SafetensorsFile& file, const std::set
       continue;
     }
     const std::string path = file.path().string();
-    const ConstMatrixView weight = repeated_weight(tensor.name, decoder);
+    const WeightView weight = repeated_weight(tensor.name, decoder);
     if (weight.empty()) {
       throw Error("[load] {}: tensor \"{}\" is not supported; expected names like \"{}\"", path, tensor.name,
                   peft_name("<module>", kLoraA));
@@ -240,7 +230,7 @@ void save_plain(const std::filesystem::path& folder, const Adapter& adapter, con
 void read_embedding(const io::SafetensorsFile& file, const std::string& module, const ModuleRanks& ranks,
                     const Decoder& decoder, Adapter& adapter) {
   const bool tokens = module == decoder.config().names.root + decoder.config().names.embedding;
-  const ConstMatrixView table = tokens ? decoder.embedding_table() : decoder.position_table();
+  const WeightView table = tokens ? decoder.embedding_table() : decoder.position_table();
   const Index rank = ranks.rank(module);
   const Matrix a = read_tensor(file, peft_name(module, kLoraEmbeddingA), {rank, table.rows});
   const Matrix b = read_tensor(file, peft_name(module, kLoraEmbeddingB), {table.cols, rank});

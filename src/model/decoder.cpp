@@ -17,7 +17,7 @@ nn::Sequence sequence_of(const data::Batch& batch) {
 }  // namespace
 
 Decoder::Decoder(ops::Ops& ops, ModelConfig config, const Weights& weights, DType compute)
-    : ops_(ops), config_(std::move(config)), compute_(compute) {
+    : ops_(ops), config_(std::move(config)), compute_(compute), stream_(weights.stream()) {
   LORRY_CHECK(compute == DType::kF32 || compute == DType::kBF16);
   const ModuleNames& names = config_.names;
   embedding_ = weights.at(names.root + names.embedding + ".weight");
@@ -29,24 +29,28 @@ Decoder::Decoder(ops::Ops& ops, ModelConfig config, const Weights& weights, DTyp
   for (Index layer = 0; layer < config_.num_hidden_layers; ++layer)
     blocks_.push_back(make_block(weights, layer));
   final_norm_ = make_norm(weights, names.root + names.final_norm);
-  const ConstMatrixView head = config_.tie_word_embeddings ? embedding_ : weights.at(names.head + ".weight");
-  head_ = nn::LossHead(nn::Linear(names.head, linear_count_++, {.matrix = head, .bias = {}}));
+  const std::string head =
+      (config_.tie_word_embeddings ? names.root + names.embedding : names.head) + ".weight";
+  head_ = nn::LossHead(
+      nn::Linear(names.head, linear_count_++,
+                 {.matrix = weights.for_products(head), .bias = {}, .at_rest = weights.at(head)}));
 }
 
 nn::Linear Decoder::make_linear(const Weights& weights, const std::string& name, bool bias) {
   return {name,
           linear_count_++,
-          {.matrix = weights.at(name + ".weight"),
-           .bias = bias ? weights.at(name + ".bias") : ConstMatrixView{},
-           .inputs_by_outputs = config_.conv1d}};
+          {.matrix = weights.for_products(name + ".weight"),
+           .bias = bias ? weights.at(name + ".bias").as_dense() : ConstMatrixView{},
+           .inputs_by_outputs = config_.conv1d,
+           .at_rest = weights.at(name + ".weight")}};
 }
 
 nn::Norm Decoder::make_norm(const Weights& weights, const std::string& name) const {
   const bool bias = config_.norm == nn::NormKind::kLayer;
   return {config_.norm,
           config_.norm_eps,
-          {.weight = weights.at(name + ".weight"),
-           .bias = bias ? weights.at(name + ".bias") : ConstMatrixView{}}};
+          {.weight = weights.at(name + ".weight").as_dense(),
+           .bias = bias ? weights.at(name + ".bias").as_dense() : ConstMatrixView{}}};
 }
 
 Block Decoder::make_block(const Weights& weights, Index layer) {
@@ -111,8 +115,8 @@ void Decoder::set_embedding_gradients(MatrixView tokens, MatrixView positions) {
 }
 
 void Decoder::set_embedding_copies(ConstMatrixView tokens, ConstMatrixView positions) {
-  embedding_ = tokens.empty() ? own_embedding_ : tokens;
-  position_embedding_ = positions.empty() ? own_positions_ : positions;
+  embedding_ = tokens.empty() ? own_embedding_ : WeightView(tokens);
+  position_embedding_ = positions.empty() ? own_positions_ : WeightView(positions);
 }
 
 void Decoder::set_embedding_updates(nn::EmbeddingUpdate* tokens, nn::EmbeddingUpdate* positions) {
@@ -198,79 +202,144 @@ void Decoder::add_embedding_noise(const data::Batch& batch, const PassOptions& o
   ops_.add_noise(magnitude, {options.dropout_seed, options.micro_step << 20U | kNumber}, x);
 }
 
-void Decoder::forward(const nn::Context& context, const data::Batch& batch, const PassOptions* options,
-                      Index keep_from, bool keep_caches, Workspace& workspace) {
-  const Index rows = batch.rows();
+void Decoder::plan_visits(Index lowest_backward) const {
+  if (!stream_) return;
   const Index layers = config_.num_hidden_layers;
-  const Index width = config_.hidden_size;
-  const Index longest = *std::max_element(batch.positions.begin(), batch.positions.end()) + 1;
-  prepare_positions(longest);
-  const Index kept = layers - keep_from + 1;
+  std::vector<Index> order;
+  for (Index part = 0; part <= layers; ++part) order.push_back(part);
+  for (Index layer = layers - 1; layer >= lowest_backward; --layer) order.push_back(layer);
+  stream_->start_pass(std::move(order));
+}
+
+void Decoder::visit(Index part) const {
+  if (stream_) stream_->visit(part);
+}
+
+std::vector<Decoder::Pass> Decoder::passes_of(std::span<const data::Batch> batches,
+                                              std::span<const PassOptions> options,
+                                              Workspace& workspace) const {
+  LORRY_CHECK(options.empty() || options.size() == batches.size());
   // Only ever grown: an evaluation between two steps must not free what the next step needs again.
+  if (workspace.streams.size() < batches.size()) workspace.streams.resize(batches.size());
+  std::vector<Pass> passes;
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const PassOptions* const own = options.empty() ? nullptr : &options[i];
+    passes.push_back({batches[i], own, context(own), workspace.streams[i]});
+  }
+  return passes;
+}
+
+Matrix& Decoder::stream_at(const Pass& pass, Index layer, Index keep_from) const {
+  Matrix& x = layer >= keep_from ? pass.stream.residuals[static_cast<std::size_t>(layer - keep_from)]
+                                 : pass.stream.spare[layer % 2];
+  x.reshape(pass.batch.rows(), config_.hidden_size, DType::kF32);
+  return x;
+}
+
+void Decoder::forward(std::span<Pass> passes, Index keep_from, bool keep_caches, Workspace& workspace) {
+  const Index layers = config_.num_hidden_layers;
+  const Index kept = layers - keep_from + 1;
   const auto grow = [](auto& list, Index size) {
     if (static_cast<Index>(list.size()) < size) list.resize(static_cast<std::size_t>(size));
   };
-  grow(workspace.residuals, kept);
   grow(workspace.caches, std::max(keep_caches ? kept - 1 : 1, Index{1}));
-  // The input of block `layer`: kept where backward will want it, else one of two that take turns.
-  const auto stream = [&](Index layer) -> Matrix& {
-    Matrix& x = layer >= keep_from ? workspace.residuals[static_cast<std::size_t>(layer - keep_from)]
-                                   : workspace.spare[layer % 2];
-    x.reshape(rows, width, DType::kF32);
-    return x;
-  };
-  embed(batch.ids, batch.positions, stream(0));
-  if (options != nullptr && options->neftune_noise_alpha > 0) add_embedding_noise(batch, *options, stream(0));
+  for (const Pass& pass : passes) {
+    const data::Batch& batch = pass.batch;
+    prepare_positions(*std::max_element(batch.positions.begin(), batch.positions.end()) + 1);
+    grow(pass.stream.residuals, kept);
+    Matrix& x = stream_at(pass, 0, keep_from);
+    embed(batch.ids, batch.positions, x);
+    if (pass.options != nullptr && pass.options->neftune_noise_alpha > 0) {
+      add_embedding_noise(batch, *pass.options, x);
+    }
+  }
   for (Index layer = 0; layer < layers; ++layer) {
+    visit(layer);
     const bool keep = keep_caches && layer >= keep_from;
     Block::Cache& cache = workspace.caches[static_cast<std::size_t>(keep ? layer - keep_from : 0)];
-    blocks_[static_cast<std::size_t>(layer)].forward(context, stream(layer), rope_, sequence_of(batch), cache,
-                                                     workspace.block, stream(layer + 1));
+    for (const Pass& pass : passes) {
+      blocks_[static_cast<std::size_t>(layer)].forward(pass.context, stream_at(pass, layer, keep_from), rope_,
+                                                       sequence_of(pass.batch), cache, workspace.block,
+                                                       stream_at(pass, layer + 1, keep_from));
+    }
   }
-  workspace.final_normed.reshape(rows, width, compute_);
-  final_norm_.forward(context, stream(layers), workspace.final_normed);
+  visit(layers);
 }
 
-void Decoder::backward(const nn::Context& context, const data::Batch& batch, Index lowest, bool recompute,
-                       Workspace& workspace) {
-  const Index layers = config_.num_hidden_layers;
-  workspace.d_x.reshape(batch.rows(), config_.hidden_size, DType::kF32);
-  const auto residual = [&](Index layer) -> const Matrix& {
-    return workspace.residuals[static_cast<std::size_t>(layer - lowest)];
-  };
-  final_norm_.backward(context, residual(layers), workspace.d_final, false, workspace.d_x);
-  for (Index layer = layers - 1; layer >= lowest; --layer) {
+void Decoder::finish(const Pass& pass, Index keep_from, Workspace& workspace) {
+  workspace.final_normed.reshape(pass.batch.rows(), config_.hidden_size, compute_);
+  final_norm_.forward(pass.context, stream_at(pass, config_.num_hidden_layers, keep_from),
+                      workspace.final_normed);
+}
+
+void Decoder::backward(std::span<Pass> passes, Index lowest, bool recompute, Workspace& workspace) {
+  for (Index layer = config_.num_hidden_layers - 1; layer >= lowest; --layer) {
+    visit(layer);
     const Block& block = blocks_[static_cast<std::size_t>(layer)];
     Block::Cache& cache = workspace.caches[static_cast<std::size_t>(recompute ? 0 : layer - lowest)];
-    if (recompute) {
-      // d_final is free by now and takes the output, which is known already.
-      block.forward(context, residual(layer), rope_, sequence_of(batch), cache, workspace.block,
-                    workspace.d_final);
+    for (const Pass& pass : passes) {
+      const Matrix& input = stream_at(pass, layer, lowest);
+      const nn::Sequence sequence = sequence_of(pass.batch);
+      if (recompute) {
+        // d_final is free by now and takes the output, which is known already.
+        workspace.d_final.reshape(pass.batch.rows(), config_.hidden_size, DType::kF32);
+        block.forward(pass.context, input, rope_, sequence, cache, workspace.block, workspace.d_final);
+      }
+      block.backward(pass.context, input, rope_, sequence, cache, layer > lowest || embeddings_train(),
+                     workspace.block, pass.stream.d_x);
     }
-    block.backward(context, residual(layer), rope_, sequence_of(batch), cache,
-                   layer > lowest || embeddings_train(), workspace.block, workspace.d_x);
   }
-  if (embeddings_train()) embedding_backward(batch, workspace.d_x);
+  if (!embeddings_train()) return;
+  for (const Pass& pass : passes) embedding_backward(pass.batch, pass.stream.d_x);
 }
 
 double Decoder::loss(const data::Batch& batch, Workspace& workspace) {
-  const nn::Context pass = context(nullptr);
-  forward(pass, batch, nullptr, config_.num_hidden_layers, false, workspace);
-  return head_.loss(pass, workspace.final_normed, batch.targets, workspace.head);
+  return losses(std::span(&batch, 1), workspace).front();
+}
+
+std::vector<double> Decoder::losses(std::span<const data::Batch> batches, Workspace& workspace) {
+  const Index layers = config_.num_hidden_layers;
+  std::vector<Pass> passes = passes_of(batches, {}, workspace);
+  plan_visits(layers);
+  forward(passes, layers, false, workspace);
+  std::vector<double> losses;
+  for (const Pass& pass : passes) {
+    finish(pass, layers, workspace);
+    losses.push_back(head_.loss(pass.context, workspace.final_normed, pass.batch.targets, workspace.head));
+  }
+  return losses;
 }
 
 double Decoder::loss_and_gradient(const data::Batch& batch, const PassOptions& options,
                                   Workspace& workspace) {
-  const nn::Context pass = context(&options);
+  return losses_and_gradients(std::span(&batch, 1), std::span(&options, 1), workspace).front();
+}
+
+std::vector<double> Decoder::losses_and_gradients(std::span<const data::Batch> batches,
+                                                  std::span<const PassOptions> options,
+                                                  Workspace& workspace) {
+  std::vector<Pass> passes = passes_of(batches, options, workspace);
   const Index lowest = lowest_trained();
-  forward(pass, batch, &options, lowest, !options.grad_checkpoint, workspace);
-  const bool below_head = lowest < config_.num_hidden_layers || final_norm_.trains();
-  if (below_head) workspace.d_final.reshape(batch.rows(), config_.hidden_size, DType::kF32);
-  const double loss = head_.loss_and_gradient(
-      pass, workspace.final_normed, batch.targets, {options.gradient_scale, options.label_smoothing},
-      workspace.head, below_head ? workspace.d_final.view() : MatrixView{});
-  if (below_head) backward(pass, batch, lowest, options.grad_checkpoint, workspace);
-  return loss;
+  const Index layers = config_.num_hidden_layers;
+  const bool recompute = streams() || batches.size() > 1 || options.front().grad_checkpoint;
+  const bool below_head = lowest < layers || final_norm_.trains();
+  plan_visits(lowest);
+  forward(passes, lowest, !recompute, workspace);
+  std::vector<double> losses;
+  for (const Pass& pass : passes) {
+    finish(pass, lowest, workspace);
+    if (below_head) workspace.d_final.reshape(pass.batch.rows(), config_.hidden_size, DType::kF32);
+    losses.push_back(head_.loss_and_gradient(pass.context, workspace.final_normed, pass.batch.targets,
+                                             {pass.options->gradient_scale, pass.options->label_smoothing},
+                                             workspace.head,
+                                             below_head ? workspace.d_final.view() : MatrixView{}));
+    if (!below_head) continue;
+    pass.stream.d_x.reshape(pass.batch.rows(), config_.hidden_size, DType::kF32);
+    final_norm_.backward(pass.context, stream_at(pass, layers, lowest), workspace.d_final, false,
+                         pass.stream.d_x);
+  }
+  if (below_head) backward(passes, lowest, recompute, workspace);
+  return losses;
 }
 
 std::string Decoder::first_non_finite(const Workspace& workspace) const {
@@ -279,7 +348,12 @@ std::string Decoder::first_non_finite(const Workspace& workspace) const {
   const ModuleNames& names = config_.names;
   // residuals[i] is the input of block lowest + i, and so the output of the one before it.
   for (Index layer = lowest; layer <= layers; ++layer) {
-    if (all_finite(workspace.residuals[static_cast<std::size_t>(layer - lowest)])) continue;
+    const bool finite =
+        std::all_of(workspace.streams.begin(), workspace.streams.end(), [&](const Workspace::Stream& stream) {
+          const auto at = static_cast<std::size_t>(layer - lowest);
+          return at >= stream.residuals.size() || all_finite(stream.residuals[at]);
+        });
+    if (finite) continue;
     if (layer == 0) return names.root + names.embedding;
     const auto block = [this](Index number) {
       const std::string prefix = config_.block_name(number);
@@ -291,10 +365,13 @@ std::string Decoder::first_non_finite(const Workspace& workspace) const {
 }
 
 void Decoder::logits(const data::Batch& batch, Workspace& workspace, MatrixView logits) {
-  const nn::Context pass = context(nullptr);
-  forward(pass, batch, nullptr, config_.num_hidden_layers, false, workspace);
-  head_.linear().forward(pass, workspace.final_normed, false, workspace.head.update, workspace.head.linear,
-                         logits);
+  const Index layers = config_.num_hidden_layers;
+  std::vector<Pass> passes = passes_of(std::span(&batch, 1), {}, workspace);
+  plan_visits(layers);
+  forward(passes, layers, false, workspace);
+  finish(passes.front(), layers, workspace);
+  head_.linear().forward(passes.front().context, workspace.final_normed, false, workspace.head.update,
+                         workspace.head.linear, logits);
 }
 
 }  // namespace lorry::model

@@ -10,6 +10,7 @@
 #include "model/block.hpp"
 #include "model/config.hpp"
 #include "model/text_cache.hpp"
+#include "model/weight_stream.hpp"
 #include "model/weights.hpp"
 #include "nn/embedding_update.hpp"
 #include "nn/head.hpp"
@@ -33,13 +34,17 @@ class Decoder {
  public:
   /// Everything between the parameters and their gradients; grows at first use and is reused.
   struct Workspace {
-    std::vector<Matrix>
-        residuals;  // [N,D] F32: inputs of the blocks that backward visits, then the last output
-    std::vector<Block::Cache> caches;  // of those blocks; one when recomputing
-    Matrix spare[2];                   // [N,D] F32: the stream below the lowest block that trains
-    Matrix final_normed;               // [N,D] compute type
-    Matrix d_final;                    // [N,D] F32
-    Matrix d_x;                        // [N,D] F32
+    /// What one batch takes from block to block.
+    struct Stream {
+      std::vector<Matrix>
+          residuals;    // [N,D] F32: inputs of the blocks that backward visits, then the last output
+      Matrix spare[2];  // [N,D] F32: below the lowest block that trains
+      Matrix d_x;       // [N,D] F32
+    };
+    std::vector<Stream> streams = std::vector<Stream>(1);  // of the batches that go through together
+    std::vector<Block::Cache> caches;                      // of the visited blocks; one when recomputing
+    Matrix final_normed;                                   // [N,D] compute type
+    Matrix d_final;                                        // [N,D] F32
     Block::Scratch block;
     nn::LossHead::Scratch head;
   };
@@ -69,15 +74,26 @@ class Decoder {
   /// Every linear map in model order, the head last.
   [[nodiscard]] std::vector<nn::Linear*> linears();
   /// [V,D], in the type of its file.
-  [[nodiscard]] ConstMatrixView embedding_table() const noexcept { return own_embedding_; }
+  [[nodiscard]] WeightView embedding_table() const noexcept { return own_embedding_; }
   /// [P,D], or empty for rotary positions.
-  [[nodiscard]] ConstMatrixView position_table() const noexcept { return own_positions_; }
+  [[nodiscard]] WeightView position_table() const noexcept { return own_positions_; }
+
+  /// Whether weights are read from their files while a pass computes. Batches then had better go through
+  /// together.
+  [[nodiscard]] bool streams() const noexcept { return stream_ != nullptr; }
 
   /// Sum of -log p(target) over the batch's targets, in nats.
   double loss(const data::Batch& batch, Workspace& workspace);
-  /// The same, or with smoothed labels, and adds gradient_scale * its gradient to the gradients of everything
+  /// Of several batches, which all pass through a block before the next one is needed; the same bits as one
+  /// after the other.
+  std::vector<double> losses(std::span<const data::Batch> batches, Workspace& workspace);
+  /// loss, or with smoothed labels, and adds gradient_scale * its gradient to the gradients of everything
   /// that trains.
   double loss_and_gradient(const data::Batch& batch, const PassOptions& options, Workspace& workspace);
+  /// Of several batches with the options of each, as in losses(); blocks compute again what they are not to
+  /// keep of all batches at once.
+  std::vector<double> losses_and_gradients(std::span<const data::Batch> batches,
+                                           std::span<const PassOptions> options, Workspace& workspace);
   /// After loss_and_gradient came to no finite number: the first part whose output was not finite, such as
   /// "model.layers.3". Of the blocks below the lowest one that trains it only tells that it was among them.
   [[nodiscard]] std::string first_non_finite(const Workspace& workspace) const;
@@ -121,12 +137,29 @@ class Decoder {
   /// NEFTune (Jain et al. 2023, arXiv:2310.05914, algorithm 1): adds to each element of x, the embeddings of
   /// a document of L tokens, a draw from alpha / sqrt(L D) * [-1, 1).
   void add_embedding_noise(const data::Batch& batch, const PassOptions& options, MatrixView x) const;
-  /// Fills workspace.final_normed. Noise for training where `options` asks for it (null: none). Keeps what
-  /// backward needs from block `keep_from` on; kept block inputs lie in workspace.residuals.
-  void forward(const nn::Context& context, const data::Batch& batch, const PassOptions* options,
-               Index keep_from, bool keep_caches, Workspace& workspace);
-  void backward(const nn::Context& context, const data::Batch& batch, Index lowest, bool recompute,
-                Workspace& workspace);
+  /// One batch on its way; options: null where nothing trains.
+  struct Pass {
+    const data::Batch& batch;
+    const PassOptions* options;
+    nn::Context context;
+    Workspace::Stream& stream;
+  };
+  [[nodiscard]] std::vector<Pass> passes_of(std::span<const data::Batch> batches,
+                                            std::span<const PassOptions> options, Workspace& workspace) const;
+  /// Through all blocks. Keeps what backward needs from block `keep_from` on; kept block inputs lie in the
+  /// passes' residuals.
+  void forward(std::span<Pass> passes, Index keep_from, bool keep_caches, Workspace& workspace);
+  /// The input of block `layer`, or the last output: kept where backward will want it, else one of two that
+  /// take turns.
+  Matrix& stream_at(const Pass& pass, Index layer, Index keep_from) const;
+  /// Fills workspace.final_normed.
+  void finish(const Pass& pass, Index keep_from, Workspace& workspace);
+  /// Down to block `lowest`, from d_x.
+  void backward(std::span<Pass> passes, Index lowest, bool recompute, Workspace& workspace);
+  /// Tells the stream which blocks come, and waits for one; the number of blocks is the head's. Nothing where
+  /// all weights are there.
+  void plan_visits(Index lowest_backward) const;
+  void visit(Index part) const;
   [[nodiscard]] bool embeddings_train() const;
   void embedding_backward(const data::Batch& batch, ConstMatrixView d_x);
 
@@ -134,9 +167,9 @@ class Decoder {
   ModelConfig config_;
   DType compute_;
   Index linear_count_ = 0;
-  ConstMatrixView own_embedding_, own_positions_;  // as the weights have them
-  ConstMatrixView embedding_;                      // [V,D]: by which it embeds
-  ConstMatrixView position_embedding_;             // [P,D] or empty
+  WeightView own_embedding_, own_positions_;  // as the weights have them
+  WeightView embedding_;                      // [V,D]: by which it embeds
+  WeightView position_embedding_;             // [P,D] or empty
   MatrixView embedding_gradient_;
   MatrixView position_gradient_;
   nn::EmbeddingUpdate* embedding_update_ = nullptr;
@@ -145,7 +178,8 @@ class Decoder {
   std::vector<Block> blocks_;
   nn::Norm final_norm_;
   nn::LossHead head_;
-  Matrix rope_;  // [positions seen so far, head_dim]
+  std::shared_ptr<WeightStream> stream_;  // null: all weights are there
+  Matrix rope_;                           // [positions seen so far, head_dim]
 };
 
 }  // namespace lorry::model

@@ -31,8 +31,10 @@ ConstMatrixView Decoder::extend(Generation& generation, std::span<const TextPart
   const auto rows = static_cast<Index>(ids.size());
   for (Matrix& x : generation.x) x.reshape(rows, config_.hidden_size, DType::kF32);
   embed(ids, positions, generation.x[0]);
+  plan_visits(config_.num_hidden_layers);
   std::size_t at = 0;
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    visit(static_cast<Index>(i));
     blocks_[i].forward_cached(pass, generation.x[at], rope_, extension, generation.texts.block(i),
                               generation.cache, generation.scratch, generation.x[1 - at]);
     at = 1 - at;
@@ -48,6 +50,7 @@ ConstMatrixView Decoder::extend(Generation& generation, std::span<const TextPart
     final_norm_.forward(pass, generation.x[at].view().row_range(end - 1, 1),
                         generation.last.view().row_range(i, 1));
   }
+  visit(config_.num_hidden_layers);
   head_.linear().forward(pass, generation.last, false, generation.head_cache, generation.head_scratch,
                          generation.logits);
   return generation.logits;

@@ -28,7 +28,7 @@ constexpr Index kPanelBytes = Index{16} << 20;  // of W in F32, formed at once
 
 /// One tensor that merging changes: W and the update to be added to it, or the values to stand in its place.
 struct Target {
-  ConstMatrixView weight = {};  // [O,I], or [I,O] for Conv1D
+  WeightView weight = {};  // [O,I], or [I,O] for Conv1D
   const nn::LowRankUpdate* update = nullptr;
   bool inputs_by_outputs = false;
   std::shared_ptr<nn::LowRankUpdate> kept = {};  // what update may point to
@@ -70,7 +70,7 @@ void add_copies(const ModelConfig& config, const Adapter& adapter, const io::Ten
 }
 
 /// An embedding's update as that of a map stored [V,D].
-Target merged_embedding(const nn::EmbeddingUpdate& update, ConstMatrixView table, ops::Ops& ops) {
+Target merged_embedding(const nn::EmbeddingUpdate& update, WeightView table, ops::Ops& ops) {
   auto map = std::make_shared<nn::LowRankUpdate>();
   map->rank = update.rank;
   map->scale = update.scale;
@@ -95,7 +95,7 @@ void add_embeddings(const Decoder& decoder, const Adapter& adapter, const io::Te
 }
 
 /// The model's table with the rows in their places.
-Target merged_tokens(const nn::TokenRows& rows, ConstMatrixView table, ops::Ops& ops) {
+Target merged_tokens(const nn::TokenRows& rows, WeightView table, ops::Ops& ops) {
   Target target{.owned = Matrix(table.rows, table.cols)};
   ops.copy(table, target.owned);
   for (std::size_t i = 0; i < rows.ids().size(); ++i) {
@@ -114,7 +114,8 @@ void add_tokens(Decoder& decoder, const Adapter& adapter, const io::TensorFolder
     LORRY_CHECK(tensor != nullptr);
     const bool head = entry->module == config.names.head;
     targets[tensor->name] = merged_tokens(
-        entry->rows, head ? decoder.find_linear(entry->module)->weights().matrix : decoder.embedding_table(),
+        entry->rows,
+        head ? decoder.find_linear(entry->module)->weights().readable() : decoder.embedding_table(),
         decoder.ops());
   }
 }
@@ -123,14 +124,14 @@ void add_tokens(Decoder& decoder, const Adapter& adapter, const io::TensorFolder
 void add_tables(Decoder& decoder, const io::TensorFolder& folder, Targets& targets) {
   const ModelConfig& config = decoder.config();
   if (!config.other_vocabulary) return;
-  const auto add = [&](const std::string& module, ConstMatrixView table) {
+  const auto add = [&](const std::string& module, WeightView table) {
     const io::TensorView* tensor = find_tensor(folder, config, module + ".weight");
     LORRY_CHECK(tensor != nullptr);
-    targets[tensor->name] = {.values = table};
+    targets[tensor->name] = {.values = table.as_dense()};
   };
   add(config.names.root + config.names.embedding, decoder.embedding_table());
   if (!config.tie_word_embeddings) {
-    add(config.names.head, decoder.find_linear(config.names.head)->weights().matrix);
+    add(config.names.head, decoder.find_linear(config.names.head)->weights().readable());
   }
 }
 
@@ -146,7 +147,7 @@ Targets find_targets(Decoder& decoder, const Adapter& adapter, const io::TensorF
     const nn::Linear* linear = decoder.find_linear(entry->module);
     const io::TensorView* tensor = find_tensor(folder, config, entry->module + ".weight");
     LORRY_CHECK(linear != nullptr && tensor != nullptr);
-    targets[tensor->name] = {.weight = linear->weights().matrix,
+    targets[tensor->name] = {.weight = linear->weights().readable(),
                              .update = &entry->update,
                              .inputs_by_outputs = linear->weights().inputs_by_outputs};
     if (entry->update.bias.empty()) continue;
@@ -224,7 +225,7 @@ void stretch(const Target& target, Index first, ops::Ops& ops, Matrix& panel) {
 /// rows of W] and right [R, columns of W].
 void write_sum(const Target& target, const std::string& file, const std::string& name,
                io::SafetensorsWriter& writer, Output& output) {
-  const ConstMatrixView weight = target.weight;
+  const WeightView weight = target.weight;
   const nn::LowRankUpdate& update = *target.update;
   const ConstMatrixView left = target.inputs_by_outputs ? update.a : update.b_transposed;
   const ConstMatrixView right = target.inputs_by_outputs ? update.b_transposed : update.a;
@@ -237,7 +238,7 @@ void write_sum(const Target& target, const std::string& file, const std::string&
     const Index n = std::min(rows_at_once, weight.rows - first);
     panel.reshape(n, weight.cols, DType::kF32);
     h.reshape(n, update.rank, DType::kF32);
-    rounded.reshape(n, weight.cols, weight.dtype);
+    rounded.reshape(n, weight.cols, weight.as_dense().dtype);
     output.ops.copy(weight.row_range(first, n), panel);
     output.ops.transpose(left.col_range(first, n), h);
     for (float* value = h.row<float>(0); value != h.row<float>(0) + h.size(); ++value) *value *= update.scale;

@@ -85,14 +85,14 @@ std::set<std::string> saved_tensors(const PeftConfig& config, const ModelConfig&
   return saved;
 }
 
-ConstMatrixView own_tensor(const TensorSpec& spec, Decoder& decoder) {
+WeightView own_tensor(const TensorSpec& spec, Decoder& decoder) {
   const ModuleNames& names = decoder.config().names;
   const std::string module = spec.module();
   const bool bias = is_bias(spec);
   if (module == names.root + names.embedding) return decoder.embedding_table();
   if (module == names.root + names.position_embedding) return decoder.position_table();
   if (const nn::Linear* linear = decoder.find_linear(module)) {
-    return bias ? linear->weights().bias : linear->weights().matrix;
+    return bias ? linear->weights().bias : linear->weights().readable();
   }
   const nn::Norm* norm = decoder.find_norm(module);
   LORRY_CHECK(norm != nullptr);

@@ -23,17 +23,18 @@ void with_type(DType dtype, Use use) {
   if (dtype == DType::kBF16) use([](float value) { return to_bf16(value); });
 }
 
-/// The mean of the first `rows`, rounded to the table's type.
-Matrix mean_row(ConstMatrixView table, Index rows) {
+/// The mean of the first `rows` in `dtype`.
+Matrix mean_row(WeightView table, Index rows, DType dtype) {
   std::vector<double> sums(static_cast<std::size_t>(table.cols));
-  Matrix mean(1, table.cols, table.dtype);
-  with_type(table.dtype, [&](auto rounded) {
+  std::vector<float> row(sums.size());
+  for (Index i = 0; i < rows; ++i) {
+    table.read_row(i, row.data());
+    std::transform(sums.begin(), sums.end(), row.begin(), sums.begin(),
+                   [](double sum, float value) { return sum + static_cast<double>(value); });
+  }
+  Matrix mean(1, table.cols, dtype);
+  with_type(dtype, [&](auto rounded) {
     using T = decltype(rounded(0.0F));
-    for (Index i = 0; i < rows; ++i) {
-      const T* const row = table.row<T>(i);
-      std::transform(sums.begin(), sums.end(), row, sums.begin(),
-                     [](double sum, T value) { return sum + static_cast<double>(to_float(value)); });
-    }
     std::transform(sums.begin(), sums.end(), mean.row<T>(0), [&](double sum) {
       return rounded(static_cast<float>(sum / static_cast<double>(std::max<Index>(rows, 1))));
     });
@@ -45,15 +46,20 @@ std::byte* bytes_of_row(Matrix& matrix, Index row) {
   return matrix.view().row_range(row, 1).data;
 }
 
-/// A copy with `rows` rows, of which those from `first` to `last` are the mean of those before.
-Matrix resized(ConstMatrixView table, Index rows, Index first, Index last) {
-  Matrix result(rows, table.cols, table.dtype);
-  const auto row_bytes = static_cast<std::size_t>(table.cols * size_of(table.dtype));
+/// A copy with `rows` rows, of which those from `first` to `last` are the mean of those before. A packed one
+/// becomes float32: its blocks cannot hold rows of other values.
+Matrix resized(WeightView table, Index rows, Index first, Index last) {
+  Matrix result(rows, table.cols, table.is_packed() ? DType::kF32 : table.dense.dtype);
+  const auto row_bytes = static_cast<std::size_t>(table.cols * size_of(result.dtype()));
   for (Index i = 0; i < std::min(rows, table.rows); ++i) {
-    std::memcpy(bytes_of_row(result, i), table.row_range(i, 1).data, row_bytes);
+    if (table.is_packed()) {
+      table.read_row(i, result.row<float>(i));
+    } else {
+      std::memcpy(bytes_of_row(result, i), table.dense.row_range(i, 1).data, row_bytes);
+    }
   }
   if (first >= last) return result;
-  Matrix mean = mean_row(table, first);
+  Matrix mean = mean_row(table, first, result.dtype());
   for (Index i = first; i < last; ++i) std::memcpy(bytes_of_row(result, i), bytes_of_row(mean, 0), row_bytes);
   return result;
 }
@@ -155,7 +161,7 @@ void fit_vocabulary(const std::filesystem::path& adapter, Index tokens, ModelCon
       put_table(module, copy_table(*table), weights);
       continue;
     }
-    const ConstMatrixView own = weights.at(module + ".weight");
+    const WeightView own = weights.at(module + ".weight");
     put_table(module, resized(own, rows, own.rows, rows), weights);
   }
   config.vocab_size = rows;

@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 #include <set>
 #include <string_view>
 
 #include "core/error.hpp"
 #include "model/tensor_values.hpp"
+#include "model/weight_bytes.hpp"
 
 namespace lorry::model {
 
@@ -56,7 +58,12 @@ void check_nothing_unread(const io::TensorFolder& folder, const ModelConfig& con
 
 }  // namespace
 
-ConstMatrixView Weights::at(const std::string& name) const {
+void Weights::add(const std::string& name, PackedMatrix matrix) {
+  packed_.push_back(std::make_unique<const PackedMatrix>(std::move(matrix)));
+  views_[name] = WeightView(packed_.back().get());
+}
+
+WeightView Weights::at(const std::string& name) const {
   const auto found = views_.find(name);
   if (found == views_.end()) check_failed(__FILE__, __LINE__, "no tensor " + name);
   return found->second;
@@ -64,14 +71,24 @@ ConstMatrixView Weights::at(const std::string& name) const {
 
 Index Weights::matrix_bytes() const {
   Index bytes = 0;
-  for (const auto& [name, view] : views_) bytes += view.size() * size_of(view.dtype);
+  for (const auto& [name, view] : views_) bytes += view.bytes();
   return bytes;
 }
 
+void Weights::keep(std::shared_ptr<const io::TensorFolder> folder) {
+  for (const io::SafetensorsFile& file : folder->files()) keep(file.mapping());
+  folder_ = std::move(folder);
+}
+
 void Weights::release_pages() const {
-  if (!folder_) return;
-  for (const io::SafetensorsFile& file : folder_->files()) {
-    file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
+  for (const auto& file : files_) file->advise(io::MappedFile::Advice::kDontNeed);
+}
+
+void Weights::release_pages(WeightView part) const {
+  for (const std::span<const std::byte> bytes : bytes_of(part)) {
+    for (const auto& file : files_) {
+      if (within(bytes, file->bytes())) file->advise(io::MappedFile::Advice::kDontNeed, bytes);
+    }
   }
 }
 
@@ -96,7 +113,8 @@ Weights load_weights(const std::filesystem::path& path, const ModelConfig& confi
       weights.add(spec.name, vector.view());
       weights.keep(std::move(vector));
     } else if (tensor->aligned()) {
-      weights.add(spec.name, {tensor->bytes.data(), spec.rows(), spec.cols(), spec.cols(), tensor->dtype});
+      weights.add(spec.name, ConstMatrixView{tensor->bytes.data(), spec.rows(), spec.cols(), spec.cols(),
+                                             tensor->dtype});
     } else {
       Matrix copy(spec.rows(), spec.cols(), tensor->dtype);
       std::memcpy(copy.view().data, tensor->bytes.data(), tensor->bytes.size());

@@ -8,7 +8,8 @@
 
 #include "io/tensor_folder.hpp"
 #include "model/tensor_list.hpp"
-#include "tensor/matrix.hpp"
+#include "model/weight_stream.hpp"
+#include "tensor/weight_view.hpp"
 
 namespace lorry::model {
 
@@ -16,24 +17,44 @@ namespace lorry::model {
 /// held as [1,D] F32. Whoever fills it keeps the memory alive by `keep`.
 class Weights {
  public:
-  void add(const std::string& name, ConstMatrixView view) { views_[name] = view; }
+  void add(const std::string& name, WeightView view) { views_[name] = view; }
+  /// Packed, beside its memory, which somebody keeps.
+  void add(const std::string& name, PackedMatrix matrix);
   /// Takes over memory that views point into.
   void keep(Matrix matrix) { owned_.push_back(std::move(matrix)); }
-  void keep(std::shared_ptr<const io::TensorFolder> folder) { folder_ = std::move(folder); }
+  void keep(std::shared_ptr<const io::MappedFile> file) { files_.push_back(std::move(file)); }
+  void keep(std::shared_ptr<const io::TensorFolder> folder);
 
   /// The tensor must have been added.
-  [[nodiscard]] ConstMatrixView at(const std::string& name) const;
+  [[nodiscard]] WeightView at(const std::string& name) const;
   /// Bytes of all tensors as they lie in memory or in the mapped files.
   [[nodiscard]] Index matrix_bytes() const;
   /// Lets go of the memory that mapped files take by having been read; the next use reads them again.
   void release_pages() const;
-  /// The mapped files that views point into; null where the weights come from no folder.
+  /// Of one tensor, or of a part of it: the whole pages that only it lies on.
+  void release_pages(WeightView part) const;
+  /// The tensor where products read it: what at() gives, or where a stream puts it.
+  [[nodiscard]] WeightView for_products(const std::string& name) const;
+  /// From now on products read the matrices of blocks and head from a stream that holds no more than `budget`
+  /// bytes of them; see model/weight_stream.hpp. Vectors and what was copied stay in memory. Throws Error
+  /// where the budget is less than the largest part, or a file is gone.
+  void stream(const ModelConfig& config, Index budget);
+  /// Null where all weights are there.
+  [[nodiscard]] const std::shared_ptr<WeightStream>& stream() const noexcept { return stream_; }
+  /// Bytes of the parts that stream() would read, the largest two first.
+  [[nodiscard]] std::vector<Index> part_bytes(const ModelConfig& config) const;
+
+  /// The folder that views point into; null where the weights come from none.
   [[nodiscard]] const io::TensorFolder* folder() const noexcept { return folder_.get(); }
 
  private:
-  std::unordered_map<std::string, ConstMatrixView> views_;
+  std::unordered_map<std::string, WeightView> views_;
+  std::vector<std::unique_ptr<const PackedMatrix>> packed_;  // that views point to
   std::vector<Matrix> owned_;
   std::shared_ptr<const io::TensorFolder> folder_;
+  std::vector<std::shared_ptr<const io::MappedFile>> files_;  // that views point into
+  std::unordered_map<std::string, WeightView> streamed_;
+  std::shared_ptr<WeightStream> stream_;
 };
 
 /// Opens the safetensors of the model folder `path` and checks every tensor of the config against it:

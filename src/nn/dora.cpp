@@ -19,7 +19,7 @@ namespace {
 constexpr Index kPanelBytes = Index{4} << 20;  // of W + delta W in F32, formed at once
 
 /// Panel rows [first, first + n) of the stored W + delta W, which is scale * left^T right more than W.
-void form_panel(ops::Ops& ops, ConstMatrixView weight, const LowRankUpdate& update, bool inputs_by_outputs,
+void form_panel(ops::Ops& ops, WeightView weight, const LowRankUpdate& update, bool inputs_by_outputs,
                 Index first, Matrix& h, Matrix& panel) {
   const ConstMatrixView left = inputs_by_outputs ? update.a : update.b_transposed;
   const ConstMatrixView right = inputs_by_outputs ? update.b_transposed : update.a;
@@ -44,7 +44,7 @@ void divide(ConstMatrixView above, ConstMatrixView below, float otherwise, Matri
 void Linear::renew_norm(ops::Ops& ops) const {
   if (!is_dora()) return;
   LowRankUpdate& update = *updates_.front().update;
-  const ConstMatrixView weight = weights_.matrix;
+  const WeightView weight = weights_.readable();
   const bool turned = weights_.inputs_by_outputs;
   update.norm.reshape(1, outputs(), DType::kF32);
   update.norm.fill_zero();

@@ -31,6 +31,7 @@ void Linear::set_copies(ConstMatrixView matrix, ConstMatrixView bias) {
   if (!matrix.empty()) {
     LORRY_CHECK(matrix.rows == own_.matrix.rows && matrix.cols == own_.matrix.cols);
     weights_.matrix = matrix;
+    weights_.at_rest = matrix;
   }
   if (!bias.empty()) {
     LORRY_CHECK_EQ(bias.cols, own_.bias.cols);

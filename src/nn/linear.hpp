@@ -40,9 +40,14 @@ class Linear {
  public:
   /// Views that must outlive the object; no weight is ever copied here.
   struct Weights {
-    ConstMatrixView matrix;          // any of F32, F16, BF16
+    WeightView matrix;               // any of F32, F16, BF16, or packed; read by products alone
     ConstMatrixView bias;            // [1,O] F32, or empty
     bool inputs_by_outputs = false;  // Conv1D: matrix is [I,O]
+    /// The same numbers for whoever reads them between two passes, when a matrix that is streamed from the
+    /// disk may not be there. Empty: matrix.
+    WeightView at_rest = {};
+
+    [[nodiscard]] WeightView readable() const { return at_rest.empty() ? matrix : at_rest; }
   };
   /// Where full fine-tuning accumulates; F32, shapes of Weights. Empty: frozen.
   struct Gradients {

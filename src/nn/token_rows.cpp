@@ -66,7 +66,7 @@ void TokenRows::project(ops::Ops& ops, ConstMatrixView x, MatrixView y) const {
   }
 }
 
-void TokenRows::project_backward(ops::Ops& ops, ConstMatrixView x, ConstMatrixView dy, ConstMatrixView table,
+void TokenRows::project_backward(ops::Ops& ops, ConstMatrixView x, ConstMatrixView dy, WeightView table,
                                  MatrixView dx) {
   const Matrix dz = columns_of(dy, ids_);
   if (trains()) ops.low_rank_outer_add(dz, x, gradient);

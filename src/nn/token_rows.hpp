@@ -29,7 +29,7 @@ class TokenRows {
   void project(ops::Ops& ops, ConstMatrixView x, MatrixView y) const;
   /// Adds to the gradient, and turns dx = dy table [N,D] (skipped when empty) into that of project's y; dy
   /// [N,V] has the compute type.
-  void project_backward(ops::Ops& ops, ConstMatrixView x, ConstMatrixView dy, ConstMatrixView table,
+  void project_backward(ops::Ops& ops, ConstMatrixView x, ConstMatrixView dy, WeightView table,
                         MatrixView dx);
 
   Matrix value;     // [n,D] F32

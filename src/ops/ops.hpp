@@ -13,7 +13,7 @@
 #include <string>
 
 #include "core/index.hpp"
-#include "tensor/matrix.hpp"
+#include "tensor/weight_view.hpp"
 
 namespace lorry::ops {
 
@@ -106,9 +106,10 @@ class Ops {
 
   // --- matrix products ---
 
-  /// c [M,N] = op(a) [M,K] op(b) [K,N]. c: F32 or BF16. a and b: F32, F16 or BF16; where they differ the
-  /// product runs in the type of a (b is then a weight in the type its file had, converted by panels).
-  virtual void matmul(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) = 0;
+  /// c [M,N] = op(a) [M,K] op(b) [K,N]. c: F32 or BF16. a: F32, F16 or BF16, b one of these or packed; where
+  /// they differ the product runs in the type of a (b is then a weight in the type its file had, converted by
+  /// panels).
+  virtual void matmul(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) = 0;
 
   /// h [N,R] F32 = scale * x [N,D] p^T, p [R,D] F32; x F32 or BF16. The thin products of a low-rank update,
   /// kept in float32: rounding them to BF16 would lose the update.
@@ -120,8 +121,8 @@ class Ops {
 
   // --- element-wise and small ---
 
-  /// to = from, converting the type. Views may have strides.
-  virtual void copy(ConstMatrixView from, MatrixView to) = 0;
+  /// to = from, converting the type, or unpacking. Views may have strides.
+  virtual void copy(WeightView from, MatrixView to) = 0;
   /// to [C,R] = from^T [R,C], converting the type.
   virtual void transpose(ConstMatrixView from, MatrixView to) = 0;
   /// Adds alpha * x to y. Types F32 or BF16 each.
@@ -141,7 +142,7 @@ class Ops {
   // --- embedding ---
 
   /// y [N,D] F32 = table[ids]; ids in [0, table.rows).
-  virtual void embedding(ConstMatrixView table, std::span<const std::int32_t> ids, MatrixView y) = 0;
+  virtual void embedding(WeightView table, std::span<const std::int32_t> ids, MatrixView y) = 0;
   /// Adds rows of dy [N,D] F32 to dtable [V,D] F32 at ids.
   virtual void embedding_backward(ConstMatrixView dy, std::span<const std::int32_t> ids,
                                   MatrixView dtable) = 0;

@@ -28,13 +28,19 @@ std::string Digest::hex() const {
 namespace {
 
 /// About `share` of the rows, evenly spread, the first and the last among them.
-void add_rows(ConstMatrixView tensor, double share, Digest& digest) {
+void add_rows(WeightView tensor, double share, Digest& digest) {
   const auto wanted = static_cast<Index>(std::ceil(share * static_cast<double>(tensor.rows)));
   const Index count = std::min(std::max<Index>(wanted, 2), tensor.rows);
-  const auto row_bytes = static_cast<std::size_t>(tensor.cols * size_of(tensor.dtype));
+  std::vector<float> values(static_cast<std::size_t>(tensor.cols));
   for (Index i = 0; i < count; ++i) {
     const Index row = count == 1 ? 0 : i * (tensor.rows - 1) / (count - 1);
-    digest.add(std::span(tensor.row_range(row, 1).data, row_bytes));
+    if (tensor.is_packed()) {
+      tensor.read_row(row, values.data());
+      digest.add(std::as_bytes(std::span(values)));
+      continue;
+    }
+    const auto row_bytes = static_cast<std::size_t>(tensor.cols * size_of(tensor.dense.dtype));
+    digest.add(std::span(tensor.dense.row_range(row, 1).data, row_bytes));
   }
 }
 
@@ -57,8 +63,8 @@ std::string model_digest(const model::LoadedModel& model, Index most_bytes) {
   const Index all = model.weights.matrix_bytes();
   const double share = all <= most_bytes ? 1.0 : static_cast<double>(most_bytes) / static_cast<double>(all);
   for (const model::TensorSpec& spec : model::list_tensors(model.config)) {
-    const ConstMatrixView tensor = model.weights.at(spec.name);
-    digest.add(spec.name).add(name_of(tensor.dtype)).add(tensor.rows).add(tensor.cols);
+    const WeightView tensor = model.weights.at(spec.name);
+    digest.add(spec.name).add(tensor.type_name()).add(tensor.rows).add(tensor.cols);
     add_rows(tensor, share, digest);
   }
   return digest.hex();

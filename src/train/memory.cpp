@@ -40,13 +40,13 @@ WeightSizes weight_sizes(const model::LoadedModel& model) {
       continue;
     }
     sizes.matrices += elements;
-    const ConstMatrixView view = model.weights.at(spec.name);
+    const WeightView view = model.weights.at(spec.name);
     Index rows = spec.rows();
     // Rows of no token are not read, unless the table is the head too.
     if (spec.name == embedding && !config.tie_word_embeddings)
       rows = std::min(rows, model.tokenizer->vocab_size());
-    sizes.used_bytes += rows * spec.cols() * size_of(view.dtype);
-    if (spec.kind == model::TensorKind::kLinear && view.dtype != model.decoder->compute())
+    sizes.used_bytes += view.row_range(0, rows).bytes();
+    if (spec.kind == model::TensorKind::kLinear && !view.is(model.decoder->compute()))
       sizes.other_type = true;
   }
   return sizes;

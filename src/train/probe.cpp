@@ -44,8 +44,8 @@ model::Weights make_weights(ops::Ops& ops, const model::ModelConfig& config,
                             const model::LoadedModel& model) {
   model::Weights weights;
   for (const model::TensorSpec& spec : model::list_tensors(config)) {
-    const bool vector = spec.shape.size() == 1;
-    Matrix values(spec.rows(), spec.cols(), vector ? DType::kF32 : model.weights.at(spec.name).dtype);
+    const WeightView like = model.weights.at(spec.name);
+    Matrix values(spec.rows(), spec.cols(), like.is_packed() ? DType::kBF16 : like.dense.dtype);
     if (spec.kind == model::TensorKind::kNormWeight) {
       std::fill_n(values.row<float>(0), values.size(), 1.0F);
     } else {

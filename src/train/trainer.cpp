@@ -37,15 +37,24 @@ StepReport Trainer::step(const std::vector<data::Batch>& micro_batches) {
   }
   LORRY_CHECK(report.targets > 0);
   trainable_.zero_gradients();
+  const std::span<const data::Batch> all(micro_batches);
+  std::vector<model::PassOptions> options;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    options.push_back({.gradient_scale = 1.0F / static_cast<float>(report.targets),
+                       .grad_checkpoint = config_.grad_checkpoint,
+                       .dropout_seed = config_.dropout_seed,
+                       .micro_step = static_cast<std::uint64_t>(micro_steps_++),
+                       .label_smoothing = config_.label_smoothing,
+                       .neftune_noise_alpha = config_.neftune_noise_alpha});
+  }
+  // Together, where weights come from the disk once for all of them; else each with what it keeps.
+  const std::size_t at_once = decoder_.streams() ? all.size() : 1;
   double sum = 0;
-  for (const data::Batch& batch : micro_batches) {
-    const model::PassOptions options = {.gradient_scale = 1.0F / static_cast<float>(report.targets),
-                                        .grad_checkpoint = config_.grad_checkpoint,
-                                        .dropout_seed = config_.dropout_seed,
-                                        .micro_step = static_cast<std::uint64_t>(micro_steps_++),
-                                        .label_smoothing = config_.label_smoothing,
-                                        .neftune_noise_alpha = config_.neftune_noise_alpha};
-    sum += decoder_.loss_and_gradient(batch, options, workspace_);
+  for (std::size_t first = 0; first < all.size(); first += at_once) {
+    for (const double loss : decoder_.losses_and_gradients(
+             all.subspan(first, at_once), std::span(options).subspan(first, at_once), workspace_)) {
+      sum += loss;
+    }
     if (!std::isfinite(sum)) {
       throw Diverged(
           "[train] step {}: loss {}, not finite from {} on; expected finite numbers; try a lower --lr",

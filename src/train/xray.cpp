@@ -29,8 +29,8 @@ std::vector<analysis::LiveModule> live_modules(const LiveRun& run, std::deque<nn
                        .b_transposed = update.b_transposed,
                        .scale = static_cast<double>(update.scale),
                        .weight = weights.inputs_by_outputs
-                                     ? weights.matrix.col_range(entry->first_output(), outputs)
-                                     : weights.matrix.row_range(entry->first_output(), outputs),
+                                     ? weights.readable().col_range(entry->first_output(), outputs)
+                                     : weights.readable().row_range(entry->first_output(), outputs),
                        .inputs_by_outputs = weights.inputs_by_outputs});
   }
   return modules;

@@ -190,7 +190,7 @@ void expect_adapter_gradients(Problem& p, std::string_view targets, bool checkpo
   p.expect_loss(p.decoder->loss(p.batch, workspace), scale);
   const PassOptions options = {.gradient_scale = kScale, .grad_checkpoint = checkpoint};
   p.expect_loss(p.decoder->loss_and_gradient(p.batch, options, workspace), scale);
-  EXPECT_EQ(workspace.residuals.size(), kept_blocks + 1);
+  EXPECT_EQ(workspace.streams.front().residuals.size(), kept_blocks + 1);
   Values<double> own;
   for (const auto& entry : adapter.entries()) {
     for (const char* half : {".a", ".b"})

@@ -142,7 +142,7 @@ TEST_P(Interchange, AdapterComesBackBitForBitAndMergesToTheSameLogits) {
   Decoder merged(golden.ops(), golden.decoder().config(), weights, DType::kF32);
   const std::vector<Matrix> merged_logits = logits_of(golden, merged);
   const bool rounded =
-      golden.weights().at(golden.decoder().linears()[0]->name() + ".weight").dtype != DType::kF32;
+      !golden.weights().at(golden.decoder().linears()[0]->name() + ".weight").is(DType::kF32);
   for (std::size_t i = 0; i < logits.size(); ++i) {
     EXPECT_GT(relative_difference(logits[i], base[i]), 0.01);  // else all of this shows nothing
     EXPECT_LE(relative_difference(merged_logits[i], logits[i]), rounded ? 1e-2 : 1e-5);

@@ -133,8 +133,8 @@ TEST(Merge, WeightsLargerThanOnePanelInTheMemoryOfOne) {
   EXPECT_LT(most, tensor * 3 / 2);
   const Weights merged = load_weights(scratch / "merged", config);
   for (const auto& entry : adapter.entries()) {
-    const ConstMatrixView before = weights.at(entry->module + ".weight");
-    const ConstMatrixView after = merged.at(entry->module + ".weight");
+    const ConstMatrixView before = weights.at(entry->module + ".weight").as_dense();
+    const ConstMatrixView after = merged.at(entry->module + ".weight").as_dense();
     const nn::LowRankUpdate& update = entry->update;
     for (Index i = 0; i < before.rows; i += std::max<Index>(1, before.rows / 500)) {
       for (Index j = 0; j < before.cols; j += std::max<Index>(1, before.cols / 500)) {

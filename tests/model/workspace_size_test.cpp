@@ -27,9 +27,10 @@ Index bytes_of(const Block::Cache& cache) {
 
 /// All of it but the loss head's scratch.
 Index activations_of(const Decoder::Workspace& workspace) {
-  Index bytes = workspace.spare[0].bytes() + workspace.spare[1].bytes() + workspace.final_normed.bytes() +
-                workspace.d_final.bytes() + workspace.d_x.bytes();
-  for (const Matrix& residual : workspace.residuals) bytes += residual.bytes();
+  const Decoder::Workspace::Stream& stream = workspace.streams.front();
+  Index bytes = stream.spare[0].bytes() + stream.spare[1].bytes() + workspace.final_normed.bytes() +
+                workspace.d_final.bytes() + stream.d_x.bytes();
+  for (const Matrix& residual : stream.residuals) bytes += residual.bytes();
   for (const Block::Cache& cache : workspace.caches) bytes += bytes_of(cache);
   const Block::Scratch& block = workspace.block;
   return bytes + block.normed.bytes() + block.d_normed.bytes() + block.dy.bytes() +

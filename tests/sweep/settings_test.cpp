@@ -82,14 +82,13 @@ TEST_F(Sweep, DigestOfALargeModelReadsRowsFromTheFirstToTheLast) {
   const auto digest_with_row = [&](Index row, float value) {
     const train::RunInputs inputs = open();
     Matrix matrix(64, 32);
-    const ConstMatrixView own = inputs.model.weights.at(name);
+    const ConstMatrixView own = inputs.model.weights.at(name).as_dense();
     for (Index i = 0; i < 64; ++i) std::copy_n(own.row<float>(i), 32, matrix.row<float>(i));
     matrix.row<float>(row)[31] += value;
     model::LoadedModel changed = open().model;
     model::Weights weights;
     for (const model::TensorSpec& spec : model::list_tensors(changed.config)) {
-      weights.add(spec.name,
-                  spec.name == name ? ConstMatrixView(matrix) : inputs.model.weights.at(spec.name));
+      weights.add(spec.name, spec.name == name ? WeightView(matrix) : inputs.model.weights.at(spec.name));
     }
     changed.weights = std::move(weights);
     return train::model_digest(changed, kMost);

@@ -16,6 +16,7 @@
 #include "ops/cpu/norms.hpp"
 #include "ops/cpu/optimizer.hpp"
 #include "ops/cpu/rope.hpp"
+#include "ops/cpu/unpack.hpp"
 
 namespace lorry::ops {
 
@@ -46,7 +47,7 @@ bool CpuOps::fast_bf16() const {
   return Matmul::fast_bf16();
 }
 
-void CpuOps::matmul(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
+void CpuOps::matmul(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) {
   enter();
   matmul_.run(a, b, c, options);
 }
@@ -66,9 +67,10 @@ void CpuOps::low_rank_outer_add(ConstMatrixView h, ConstMatrixView x, MatrixView
   cpu::low_rank_outer_add(h, x, dp);
 }
 
-void CpuOps::copy(ConstMatrixView from, MatrixView to) {
+void CpuOps::copy(WeightView from, MatrixView to) {
   enter();
-  cpu::copy(from, to);
+  if (from.is_packed()) return cpu::unpack(from, to);
+  cpu::copy(from.dense, to);
 }
 
 void CpuOps::transpose(ConstMatrixView from, MatrixView to) {
@@ -106,7 +108,7 @@ void CpuOps::dropout(ConstMatrixView x, const DropoutKey& key, MatrixView y) {
   cpu::dropout(x, key, y);
 }
 
-void CpuOps::embedding(ConstMatrixView table, std::span<const std::int32_t> ids, MatrixView y) {
+void CpuOps::embedding(WeightView table, std::span<const std::int32_t> ids, MatrixView y) {
   enter();
   cpu::embedding(table, ids, y);
 }

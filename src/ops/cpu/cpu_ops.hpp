@@ -15,11 +15,11 @@ class CpuOps final : public Ops {
   [[nodiscard]] std::string description() const override;
   [[nodiscard]] bool fast_bf16() const override;
 
-  void matmul(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) override;
+  void matmul(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) override;
   void low_rank_project(ConstMatrixView x, ConstMatrixView p, float scale, MatrixView h) override;
   void low_rank_expand_add(ConstMatrixView h, ConstMatrixView p, MatrixView y) override;
   void low_rank_outer_add(ConstMatrixView h, ConstMatrixView x, MatrixView dp) override;
-  void copy(ConstMatrixView from, MatrixView to) override;
+  void copy(WeightView from, MatrixView to) override;
   void transpose(ConstMatrixView from, MatrixView to) override;
   void add(ConstMatrixView x, float alpha, MatrixView y) override;
   void add_bias(ConstMatrixView bias, MatrixView y) override;
@@ -27,7 +27,7 @@ class CpuOps final : public Ops {
   void scale_columns(ConstMatrixView x, ConstMatrixView factors, MatrixView y) override;
   void add_column_products(ConstMatrixView a, ConstMatrixView b, MatrixView sums) override;
   void dropout(ConstMatrixView x, const DropoutKey& key, MatrixView y) override;
-  void embedding(ConstMatrixView table, std::span<const std::int32_t> ids, MatrixView y) override;
+  void embedding(WeightView table, std::span<const std::int32_t> ids, MatrixView y) override;
   void embedding_backward(ConstMatrixView dy, std::span<const std::int32_t> ids, MatrixView dtable) override;
   void add_noise(std::span<const float> magnitude, const NoiseKey& key, MatrixView x) override;
   void rms_norm(ConstMatrixView x, ConstMatrixView weight, float eps, MatrixView y) override;

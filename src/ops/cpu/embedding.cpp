@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "ops/cpu/parallel.hpp"
+#include "ops/cpu/unpack.hpp"
 
 namespace lorry::ops::cpu {
 namespace {
@@ -21,7 +22,7 @@ void check_ids(std::span<const std::int32_t> ids, Index rows, Index vocabulary) 
 
 }  // namespace
 
-void embedding(ConstMatrixView table, std::span<const std::int32_t> ids, MatrixView y) {
+void embedding(WeightView table, std::span<const std::int32_t> ids, MatrixView y) {
   LORRY_CHECK_EQ(table.cols, y.cols);
   check_ids(ids, y.rows, table.rows);
   const Index block = std::max<Index>(1, (1 << 14) / std::max<Index>(1, y.cols));
@@ -29,12 +30,14 @@ void embedding(ConstMatrixView table, std::span<const std::int32_t> ids, MatrixV
     for (Index i = b * block; i < std::min(y.rows, (b + 1) * block); ++i) {
       const Index id = ids[static_cast<std::size_t>(i)];
       float* to = y.row<float>(i);
-      if (table.dtype == DType::kF32) {
-        copy_row(table.row<float>(id), y.cols, to);
-      } else if (table.dtype == DType::kBF16) {
-        copy_row(table.row<BF16>(id), y.cols, to);
+      if (table.is_packed()) {
+        unpack_serial(table.row_range(id, 1), y.row_range(i, 1));
+      } else if (table.is(DType::kF32)) {
+        copy_row(table.dense.row<float>(id), y.cols, to);
+      } else if (table.is(DType::kBF16)) {
+        copy_row(table.dense.row<BF16>(id), y.cols, to);
       } else {
-        copy_row(table.row<F16>(id), y.cols, to);
+        copy_row(table.dense.row<F16>(id), y.cols, to);
       }
     }
   });

@@ -3,11 +3,11 @@
 #include <cstdint>
 #include <span>
 
-#include "tensor/matrix.hpp"
+#include "tensor/weight_view.hpp"
 
 namespace lorry::ops::cpu {
 
-void embedding(ConstMatrixView table, std::span<const std::int32_t> ids, MatrixView y);
+void embedding(WeightView table, std::span<const std::int32_t> ids, MatrixView y);
 void embedding_backward(ConstMatrixView dy, std::span<const std::int32_t> ids, MatrixView dtable);
 
 }  // namespace lorry::ops::cpu

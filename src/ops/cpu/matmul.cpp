@@ -14,6 +14,7 @@
 #include "ops/cpu/elementwise.hpp"
 #include "ops/cpu/matvec.hpp"
 #include "ops/cpu/parallel.hpp"
+#include "ops/cpu/unpack.hpp"
 
 namespace lorry::ops::cpu {
 namespace {
@@ -114,7 +115,8 @@ struct Primitive {
 };
 
 /// The columns [first, first + count) of op(b).
-ConstMatrixView columns_of(ConstMatrixView b, bool transpose, Index first, Index count) {
+template <class View>
+View columns_of(View b, bool transpose, Index first, Index count) {
   return transpose ? b.row_range(first, count) : b.col_range(first, count);
 }
 
@@ -300,11 +302,28 @@ struct Matmul::State {
     }
   }
 
+  /// The numbers of `part` in `dtype`, rounded to BF16 on the way if `round`.
+  ConstMatrixView panel_of(WeightView part, DType dtype, bool round) {
+    if (round && !part.is(DType::kBF16)) {
+      const MatrixView rounded = rounded_b.view(part.rows, part.cols, DType::kBF16);
+      convert(part, rounded);
+      part = rounded;
+    }
+    if (part.is(dtype)) return part.dense;
+    const MatrixView panel = panel_b.view(part.rows, part.cols, dtype);
+    convert(part, panel);
+    return panel;
+  }
+
+  static void convert(WeightView from, MatrixView to) {
+    if (from.is_packed()) return unpack(from, to);
+    copy(from.dense, to);
+  }
+
   /// Cuts c and op(b) into column panels, because a whole b or c would take too much memory in another type.
   /// Every element of c is still one product over the whole of K. round_b: to BF16 first, where a BF16
   /// product runs in F32 because the machine has no other.
-  void multiply_panels(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options,
-                       bool round_b) {
+  void multiply_panels(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, bool round_b) {
     const bool widen_c = a.dtype == DType::kF32 && c.dtype != DType::kF32;
     const Index inner = options.transpose_b ? b.cols : b.rows;
     const Index col_bytes = std::max(inner * size_of(a.dtype), widen_c ? c.rows * size_of(DType::kF32) : 0);
@@ -312,17 +331,8 @@ struct Matmul::State {
     for (Index first = 0; first < c.cols; first += width) {
       const Index count = std::min(width, c.cols - first);
       const MatrixView out = c.col_range(first, count);
-      ConstMatrixView part = columns_of(b, options.transpose_b, first, count);
-      if (round_b && part.dtype != DType::kBF16) {
-        const MatrixView rounded = rounded_b.view(part.rows, part.cols, DType::kBF16);
-        copy(part, rounded);
-        part = rounded;
-      }
-      if (part.dtype != a.dtype) {
-        const MatrixView panel = panel_b.view(part.rows, part.cols, a.dtype);
-        copy(part, panel);
-        part = panel;
-      }
+      const ConstMatrixView part =
+          panel_of(columns_of(b, options.transpose_b, first, count), a.dtype, round_b);
       if (!widen_c) {
         multiply(a, part, out, options);
         continue;
@@ -341,7 +351,7 @@ struct Matmul::State {
 Matmul::Matmul() : state_(std::make_unique<State>()) {}
 Matmul::~Matmul() = default;
 
-void Matmul::run(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
+void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) {
   const Index inner = options.transpose_a ? a.rows : a.cols;
   LORRY_CHECK_EQ(c.rows, options.transpose_a ? a.cols : a.rows);
   LORRY_CHECK_EQ(inner, options.transpose_b ? b.cols : b.rows);
@@ -352,8 +362,8 @@ void Matmul::run(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptio
     if (!options.accumulate) zero(c);
     return;
   }
-  if (c.rows <= kMatvecRows && !options.transpose_a) {
-    return matvec(a, b, options.transpose_b, options.accumulate, c);
+  if (c.rows <= kMatvecRows && !options.transpose_a && !b.is_packed()) {
+    return matvec(a, b.dense, options.transpose_b, options.accumulate, c);
   }
   const std::lock_guard lock(state_->mutex);
   const DType type = a.dtype == DType::kBF16 && current_isa().bf16 ? DType::kBF16 : DType::kF32;
@@ -363,8 +373,8 @@ void Matmul::run(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptio
     copy(a, converted);
     a = converted;
   }
-  if (b.dtype == type && !round_b && (type == DType::kBF16 || c.dtype == DType::kF32)) {
-    return state_->multiply_strips(a, b, c, options);
+  if (b.is(type) && !round_b && (type == DType::kBF16 || c.dtype == DType::kF32)) {
+    return state_->multiply_strips(a, b.dense, c, options);
   }
   state_->multiply_panels(a, b, c, options, round_b);
 }

@@ -4,20 +4,21 @@
 #include <string>
 
 #include "ops/ops.hpp"
-#include "tensor/matrix.hpp"
+#include "tensor/weight_view.hpp"
 
 namespace lorry::ops::cpu {
 
-/// Products of matrices in any mix of F32, F16 and BF16; contract: Ops::matmul. Keeps what is costly between
-/// calls: oneDNN's compiled primitives by shape, and at most some 50 MiB of scratch, plus a copy of `a` where
-/// its type has no products on this machine. Calls from several threads run one after the other.
+/// Products of matrices in any mix of F32, F16 and BF16, b packed too; contract: Ops::matmul. Keeps what is
+/// costly between calls: oneDNN's compiled primitives by shape, and at most some 50 MiB of scratch, plus a
+/// copy of `a` where its type has no products on this machine. Calls from several threads run one after the
+/// other.
 class Matmul {
  public:
   Matmul();
   ~Matmul();
 
   /// c = op(a) op(b) or c += op(a) op(b).
-  void run(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options);
+  void run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options);
 
   /// "oneDNN 2.6.3 avx512_core_amx".
   static std::string description();

@@ -1,0 +1,151 @@
+// Weights: their part that is read from the disk while passes compute.
+#include <algorithm>
+#include <functional>
+#include <map>
+
+#include "core/error.hpp"
+#include "model/weight_bytes.hpp"
+#include "model/weights.hpp"
+
+namespace lorry::model {
+
+std::vector<std::span<const std::byte>> bytes_of(WeightView view) {
+  if (!view.is_packed()) {
+    if (view.rows == 0) return {};
+    const ConstMatrixView dense = view.dense;
+    const std::byte* const end = dense.row_range(dense.rows - 1, 1).data + dense.cols * size_of(dense.dtype);
+    return {{dense.data, end}};
+  }
+  const PackedMatrix& matrix = *view.packed;
+  std::vector<std::span<const std::byte>> all = {matrix.codes};
+  const auto add = [&](const auto* first, Index count) {
+    if (first != nullptr) all.push_back(std::as_bytes(std::span(first, static_cast<std::size_t>(count))));
+  };
+  if (const auto* const nf4 = std::get_if<Nf4Scales>(&matrix.scales)) {
+    const Index blocks = scale_count(matrix);
+    add(nf4->absmax, blocks);
+    add(nf4->nested, blocks);
+    add(nf4->nested_absmax, (blocks + nf4->nested_block - 1) / nf4->nested_block);
+  } else if (const auto* const rows = std::get_if<RowScales>(&matrix.scales)) {
+    add(rows->absmax, matrix.rows);
+  }
+  return all;
+}
+
+bool within(std::span<const std::byte> part, std::span<const std::byte> whole) {
+  const std::less_equal<> below;
+  return below(whole.data(), part.data()) && below(part.data() + part.size(), whole.data() + whole.size());
+}
+
+namespace {
+
+/// Files under addresses of their own, and what lies where in them.
+class Moved {
+ public:
+  explicit Moved(const std::vector<std::shared_ptr<const io::MappedFile>>& files) : mapped_(files) {
+    for (const auto& file : files) {
+      streamed_.push_back(std::make_shared<const io::StreamedFile>(file->path()));
+      if (streamed_.back()->size() != file->size()) {
+        throw Error("[load] {}: found {} bytes, {} when it was opened: expected a file that stays as it is",
+                    file->path().string(), streamed_.back()->size(), file->size());
+      }
+    }
+  }
+
+  [[nodiscard]] const std::vector<std::shared_ptr<const io::StreamedFile>>& files() const {
+    return streamed_;
+  }
+
+  /// The same bytes at their new address, and in `ranges`; where they are of none of the files, as they are.
+  std::span<const std::byte> operator()(std::span<const std::byte> bytes,
+                                        std::vector<StreamPart::Range>& ranges) const {
+    for (std::size_t i = 0; i < mapped_.size(); ++i) {
+      if (!within(bytes, mapped_[i]->bytes())) continue;
+      const auto first = static_cast<std::size_t>(bytes.data() - mapped_[i]->bytes().data());
+      const std::span<const std::byte> there = streamed_[i]->bytes().subspan(first, bytes.size());
+      ranges.push_back({streamed_[i].get(), there});
+      return there;
+    }
+    return bytes;
+  }
+
+ private:
+  const std::vector<std::shared_ptr<const io::MappedFile>>& mapped_;
+  std::vector<std::shared_ptr<const io::StreamedFile>> streamed_;
+};
+
+PackedMatrix moved(const PackedMatrix& matrix, const Moved& move, std::vector<StreamPart::Range>& ranges) {
+  PackedMatrix result = matrix;
+  result.codes = move(matrix.codes, ranges);
+  const auto scales = [&](const auto*& first, Index count) {
+    if (first == nullptr) return;
+    const auto bytes = std::as_bytes(std::span(first, static_cast<std::size_t>(count)));
+    first = reinterpret_cast<std::remove_reference_t<decltype(first)>>(move(bytes, ranges).data());
+  };
+  if (auto* const nf4 = std::get_if<Nf4Scales>(&result.scales)) {
+    const Index blocks = scale_count(matrix);
+    scales(nf4->absmax, blocks);
+    scales(nf4->nested, blocks);
+    scales(nf4->nested_absmax, (blocks + nf4->nested_block - 1) / nf4->nested_block);
+  } else if (auto* const rows = std::get_if<RowScales>(&result.scales)) {
+    scales(rows->absmax, matrix.rows);
+  }
+  return result;
+}
+
+/// Tensors by the number of their block; those of the head under the number of blocks.
+std::map<Index, std::vector<std::string>> names_by_part(const ModelConfig& config) {
+  std::map<Index, std::vector<std::string>> parts;
+  const std::string embedding = config.names.root + config.names.embedding + ".weight";
+  const std::string head = config.tie_word_embeddings ? embedding : config.names.head + ".weight";
+  for (const TensorSpec& spec : list_tensors(config)) {
+    if (spec.shape.size() != 2) continue;
+    if (spec.name == head) parts[config.num_hidden_layers].push_back(spec.name);
+    for (Index layer = 0; layer < config.num_hidden_layers; ++layer) {
+      if (spec.name.starts_with(config.block_name(layer))) parts[layer].push_back(spec.name);
+    }
+  }
+  return parts;
+}
+
+}  // namespace
+
+WeightView Weights::for_products(const std::string& name) const {
+  const auto found = streamed_.find(name);
+  return found == streamed_.end() ? at(name) : found->second;
+}
+
+std::vector<Index> Weights::part_bytes(const ModelConfig& config) const {
+  std::vector<Index> sizes;
+  for (const auto& [number, names] : names_by_part(config)) {
+    Index sum = 0;
+    for (const std::string& name : names) sum += at(name).bytes();
+    sizes.push_back(sum);
+  }
+  std::sort(sizes.rbegin(), sizes.rend());
+  return sizes;
+}
+
+void Weights::stream(const ModelConfig& config, Index budget) {
+  const Moved move(files_);
+  std::vector<StreamPart> parts;
+  for (const auto& [number, names] : names_by_part(config)) {
+    StreamPart part{.name =
+                        number < config.num_hidden_layers ? config.block_name(number) : config.names.head};
+    for (const std::string& name : names) {
+      const WeightView own = at(name);
+      if (own.is_packed()) {
+        packed_.push_back(std::make_unique<const PackedMatrix>(moved(*own.packed, move, part.ranges)));
+        streamed_[name] = WeightView(packed_.back().get());
+        continue;
+      }
+      ConstMatrixView dense = own.dense;
+      dense.data = move(bytes_of(own).front(), part.ranges).data();
+      streamed_[name] = dense;
+    }
+    parts.push_back(std::move(part));
+  }
+  stream_ = std::make_shared<WeightStream>(move.files(), std::move(parts), budget);
+}
+
+}  // namespace lorry::model

@@ -1,0 +1,152 @@
+#include "model/weight_stream.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+#include "core/check.hpp"
+#include "core/clock.hpp"
+
+namespace lorry::model {
+
+namespace {
+
+constexpr Index kReaders = 4;                  // requests that a disk is given at once
+constexpr Index kPieceBytes = Index{4} << 20;  // of one request
+
+}  // namespace
+
+Index StreamPart::bytes() const noexcept {
+  Index sum = 0;
+  for (const Range& range : ranges) sum += std::ssize(range.bytes);
+  return sum;
+}
+
+WeightStream::WeightStream(std::vector<std::shared_ptr<const io::StreamedFile>> files,
+                           std::vector<StreamPart> parts, Index budget)
+    : files_(std::move(files)), parts_(std::move(parts)), budget_(budget), states_(parts_.size()) {
+  for (const StreamPart& part : parts_) LORRY_CHECK(part.bytes() <= budget_);
+  reader_ = std::thread([this] { read_ahead(); });
+}
+
+WeightStream::~WeightStream() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  reader_.join();
+}
+
+void WeightStream::start_pass(std::vector<Index> order) {
+  {
+    const std::lock_guard lock(mutex_);
+    order_ = std::move(order);
+    position_ = -1;
+  }
+  changed_.notify_all();
+}
+
+void WeightStream::visit(Index part) {
+  const Stopwatch watch;
+  std::unique_lock lock(mutex_);
+  position_ = position_ + 1 == std::ssize(order_) ? 0 : position_ + 1;
+  LORRY_CHECK_EQ(order_[static_cast<std::size_t>(position_)], part);
+  changed_.notify_all();
+  changed_.wait(lock, [&] { return failure_ || states_[static_cast<std::size_t>(part)] == State::kReady; });
+  if (failure_) std::rethrow_exception(failure_);
+  totals_.seconds_waited += watch.seconds();
+}
+
+StreamTotals WeightStream::totals() const {
+  const std::lock_guard lock(mutex_);
+  return totals_;
+}
+
+Index WeightStream::distance(Index part) const {
+  const Index count = std::ssize(order_);
+  for (Index d = 0; d < count; ++d) {
+    const Index at = (std::max<Index>(position_, 0) + d) % count;
+    if (order_[static_cast<std::size_t>(at)] == part) return d;
+  }
+  return count;
+}
+
+Index WeightStream::choose() {
+  const auto state = [&](Index part) -> State& { return states_[static_cast<std::size_t>(part)]; };
+  for (Index d = 0; d < std::ssize(order_); ++d) {
+    const Index at = (std::max<Index>(position_, 0) + d) % std::ssize(order_);
+    const Index wanted = order_[static_cast<std::size_t>(at)];
+    if (state(wanted) != State::kAbsent) continue;
+    const Index needed = parts_[static_cast<std::size_t>(wanted)].bytes();
+    while (held_ + needed > budget_) {
+      Index farthest = -1;
+      for (Index part = 0; part < std::ssize(parts_); ++part) {
+        if (state(part) != State::kReady) continue;
+        if (farthest < 0 || distance(part) > distance(farthest)) farthest = part;
+      }
+      if (farthest < 0 || distance(farthest) <= d) return -1;
+      const StreamPart& part = parts_[static_cast<std::size_t>(farthest)];
+      for (const StreamPart::Range& range : part.ranges) range.file->drop(range.bytes);
+      state(farthest) = State::kAbsent;
+      held_ -= part.bytes();
+    }
+    return wanted;
+  }
+  return -1;
+}
+
+void WeightStream::read_ahead() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    Index next = -1;
+    changed_.wait(lock, [&] { return stopping_ || (!failure_ && (next = choose()) >= 0); });
+    if (stopping_) return;
+    const auto at = static_cast<std::size_t>(next);
+    states_[at] = State::kLoading;
+    held_ += parts_[at].bytes();
+    lock.unlock();
+    std::exception_ptr failure;
+    try {
+      load(next);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    lock.lock();
+    states_[at] = failure ? State::kAbsent : State::kReady;
+    if (failure) {
+      held_ -= parts_[at].bytes();
+      failure_ = failure;
+    } else {
+      totals_.bytes_read += parts_[at].bytes();
+    }
+    changed_.notify_all();
+  }
+}
+
+void WeightStream::load(Index part) const {
+  std::vector<StreamPart::Range> pieces;
+  for (const StreamPart::Range& range : parts_[static_cast<std::size_t>(part)].ranges) {
+    for (std::size_t first = 0; first < range.bytes.size(); first += kPieceBytes) {
+      const std::size_t count = std::min<std::size_t>(kPieceBytes, range.bytes.size() - first);
+      pieces.push_back({range.file, range.bytes.subspan(first, count)});
+    }
+  }
+  std::atomic<std::size_t> next = 0;
+  std::mutex failing;
+  std::exception_ptr failure;
+  const auto work = [&] {
+    try {
+      for (std::size_t i = next++; i < pieces.size(); i = next++) pieces[i].file->load(pieces[i].bytes);
+    } catch (...) {
+      next = pieces.size();
+      const std::lock_guard lock(failing);
+      failure = std::current_exception();
+    }
+  };
+  std::vector<std::thread> readers;
+  for (Index i = 0; i < std::min<Index>(kReaders, std::ssize(pieces)); ++i) readers.emplace_back(work);
+  for (std::thread& reader : readers) reader.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace lorry::model

@@ -1,0 +1,86 @@
+// model/weight_stream.hpp: weights that the memory does not hold all at once, read from their files ahead of
+// the pass that needs them.
+#pragma once
+#include <condition_variable>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "io/streamed_file.hpp"
+
+namespace lorry::model {
+
+/// What is loaded and dropped as one: a block, or the head.
+struct StreamPart {
+  /// Bytes of one of the files.
+  struct Range {
+    const io::StreamedFile* file = nullptr;
+    std::span<const std::byte> bytes;
+  };
+  std::string name = {};  // "model.layers.3"
+  std::vector<Range> ranges = {};
+
+  [[nodiscard]] Index bytes() const noexcept;
+};
+
+struct StreamTotals {
+  Index bytes_read = 0;
+  double seconds_waited = 0.0;  // by visit()
+};
+
+/// Keeps as many parts in memory as the budget allows, and reads the next ones while a pass computes: on
+/// threads of its own. Passes visit parts in an order that is known beforehand and comes again, so what is
+/// dropped is always the part whose next visit is farthest away: a step that goes up and down turns round on
+/// the parts that are still there.
+class WeightStream {
+ public:
+  /// budget: bytes of parts at once; at least the largest part. Nothing is read yet.
+  WeightStream(std::vector<std::shared_ptr<const io::StreamedFile>> files, std::vector<StreamPart> parts,
+               Index budget);
+  WeightStream(const WeightStream&) = delete;
+  WeightStream& operator=(const WeightStream&) = delete;
+  ~WeightStream();
+
+  [[nodiscard]] const std::vector<StreamPart>& parts() const noexcept { return parts_; }
+  [[nodiscard]] Index budget() const noexcept { return budget_; }
+
+  /// Parts by their numbers as they will be visited from now on, over and over.
+  void start_pass(std::vector<Index> order);
+  /// Waits until `part`, the next one of the order, is in memory, where it stays until the next visit or
+  /// pass. Throws what reading threw.
+  void visit(Index part);
+
+  [[nodiscard]] StreamTotals totals() const;
+
+ private:
+  enum class State { kAbsent, kLoading, kReady };
+
+  void read_ahead();
+  /// Of the part's next visit, counted from the one that is in progress; beyond the order if it has none.
+  [[nodiscard]] Index distance(Index part) const;
+  /// The nearest part that is absent and for which there is room, made by dropping parts that are needed
+  /// later; -1 if there is none now.
+  Index choose();
+  void load(Index part) const;
+
+  const std::vector<std::shared_ptr<const io::StreamedFile>> files_;
+  const std::vector<StreamPart> parts_;
+  const Index budget_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<State> states_;
+  std::vector<Index> order_;
+  Index position_ = -1;  // in order_, of the visit in progress; -1: before the first
+  Index held_ = 0;       // bytes of what is not absent
+  StreamTotals totals_;
+  std::exception_ptr failure_;
+  bool stopping_ = false;
+  std::thread reader_;
+};
+
+}  // namespace lorry::model

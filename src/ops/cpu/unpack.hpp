@@ -1,0 +1,13 @@
+// ops/cpu/unpack.hpp: packed weights made numbers, a panel at a time.
+#pragma once
+#include "tensor/weight_view.hpp"
+
+namespace lorry::ops::cpu {
+
+/// to = from, which must be packed; to: F32, F16 or BF16. Float32 as unpack_row() has it, then rounded to the
+/// type of `to`.
+void unpack(WeightView from, MatrixView to);
+/// The same on the calling thread alone.
+void unpack_serial(WeightView from, MatrixView to);
+
+}  // namespace lorry::ops::cpu
