@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -100,6 +101,34 @@ Binding bind_number(double& to, Interval interval) {
 }
 Binding bind_number(std::optional<double>& to, Interval interval) {
   return make_number<double>(to, interval);
+}
+
+Binding bind_bytes(std::optional<Index>& to) {
+  const auto read = [&to](const std::string& text) {
+    constexpr std::array<std::pair<std::string_view, double>, 9> kUnits = {{{"", 1.0},
+                                                                            {"B", 1.0},
+                                                                            {"MB", 1e6},
+                                                                            {"GB", 1e9},
+                                                                            {"TB", 1e12},
+                                                                            {"KiB", 0x1p10},
+                                                                            {"MiB", 0x1p20},
+                                                                            {"GiB", 0x1p30},
+                                                                            {"TiB", 0x1p40}}};
+    const std::size_t end = text.find_first_not_of("0123456789.");
+    const auto number = parse<double>(text.substr(0, end));
+    std::string_view unit =
+        end == std::string::npos ? std::string_view() : std::string_view(text).substr(end);
+    while (unit.starts_with(' ')) unit.remove_prefix(1);
+    const auto* const found =
+        std::find_if(kUnits.begin(), kUnits.end(), [&](const auto& one) { return one.first == unit; });
+    if (!number || found == kUnits.end()) return false;
+    const double bytes = *number * found->second;
+    if (!(bytes >= 1.0) || bytes > 0x1p60) return false;
+    to = static_cast<Index>(bytes);
+    return true;
+  };
+  return {
+      .read = read, .show = [&to] { return show_value(to); }, .expected = "memory such as 12GiB or 500MB"};
 }
 
 Binding bind_seed(std::uint64_t& to) {

@@ -43,6 +43,8 @@ Binding bind_number(float& to, Interval interval);
 Binding bind_number(double& to, Interval interval);
 Binding bind_number(std::optional<double>& to, Interval interval);
 Binding bind_seed(std::uint64_t& to);
+/// An amount of memory: "12GiB", "500MB", "1.5GiB", or bytes; above 0.
+Binding bind_bytes(std::optional<Index>& to);
 Binding bind_text(std::string& to);
 /// Each text that is read comes behind those before: for Option::repeated.
 Binding bind_texts(std::vector<std::string>& to);

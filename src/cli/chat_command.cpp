@@ -10,7 +10,9 @@
 #include "cli/sampling_options.hpp"
 #include "cli/shared_options.hpp"
 #include "core/error.hpp"
+#include "model/workspace_size.hpp"
 #include "text/utf8.hpp"
+#include "train/options.hpp"
 
 namespace lorry::cli {
 
@@ -36,6 +38,7 @@ struct ChatFlags {
   std::string chat_template;
   SamplingFlags sampling;
   std::optional<DType> dtype;
+  std::optional<Index> memory_budget;
   Index threads = 0;
   bool json = false;
 };
@@ -86,7 +89,12 @@ void converse(const ChatFlags& flags, ChatSession& session) {
 void run(const OptionTable& table, ChatFlags& flags) {
   check_sampling(table, flags.sampling);
   use_base_model(flags.model, flags.adapter);
-  const model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
+  model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
+  if (flags.memory_budget) {
+    const Index longest = std::min(train::kDefaultSequence, model.config.max_position_embeddings);
+    model::keep_within(model, *flags.memory_budget,
+                       model::generation_bytes(model.config, model.decoder->compute(), 1, longest, longest));
+  }
   const model::ModelText text = model::text_of(model);
   const text::ChatTemplate& chat_template =
       model::choose_chat_template(text, flags.chat_template, "[chat] conversations");
@@ -114,6 +122,7 @@ Command make_chat_command() {
       .default_text = "the adapter's, else the model's own";
   add_sampling_options(table, flags->sampling);
   add_compute_options(table, flags->dtype, flags->threads);
+  add_memory_option(table, flags->memory_budget);
   add_json_option(table, flags->json,
                   "one JSON object per answer, with its token ids, instead of the text alone");
   command.run = [flags](OptionTable& options) { run(options, *flags); };

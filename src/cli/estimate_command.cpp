@@ -9,6 +9,7 @@
 #include "cli/train_options.hpp"
 #include "core/machine.hpp"
 #include "train/check_run.hpp"
+#include "train/memory_budget.hpp"
 
 namespace lorry::cli {
 
@@ -64,6 +65,7 @@ void run(const OptionTable& table, EstimateFlags& flags) {
     warnings = plan.warnings;
   } else {
     size = train::measure_run(inputs.model, options);
+    train::keep_to_budget(inputs, options);
     memory = train::predict_memory(inputs, size, options);
     warnings = size.warnings;
     const auto warning = train::memory_warning(memory, options.method, available);

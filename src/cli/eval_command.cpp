@@ -37,6 +37,7 @@ struct EvalFlags {
   data::Split split = data::Split::kEvaluation;
   std::optional<Index> max_seq_length;
   std::optional<DType> dtype;
+  std::optional<Index> memory_budget;
   Index threads = 0;
   bool json = false;
 };
@@ -74,6 +75,10 @@ void run(EvalFlags& flags) {
       data::load_dataset(data::find_data_files(flags.data, flags.split),
                          model::make_encoder(model, flags.reading), max_seq_length, flags.reading);
   note_unused_keys(flags.reading.keys, data);
+  if (flags.memory_budget) {
+    model::keep_within(model, *flags.memory_budget,
+                       train::evaluation_bytes(model.config, model.decoder->compute(), max_seq_length));
+  }
   const train::Evaluation result = measure(flags, model, data, max_seq_length);
   if (!flags.json) {
     const std::string cut = data.statistics.cut == 0 ? std::string()
@@ -116,6 +121,7 @@ Command make_eval_command() {
       .default_text = kSequenceDefault;
   add_reading_options(table, flags->reading);
   add_compute_options(table, flags->dtype, flags->threads);
+  add_memory_option(table, flags->memory_budget);
   add_json_option(table, flags->json, "the result as one JSON object");
   command.run = [flags](OptionTable& options) {
     check_split(options, flags->data);

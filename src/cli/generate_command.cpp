@@ -15,6 +15,8 @@
 #include "generate/generator.hpp"
 #include "generate/text_stream.hpp"
 #include "model/loaded_model.hpp"
+#include "model/workspace_size.hpp"
+#include "train/options.hpp"
 
 namespace lorry::cli {
 
@@ -54,6 +56,7 @@ struct GenerateFlags {
   generate::BeamOptions beams;
   Index batch_size = 8;
   std::optional<DType> dtype;
+  std::optional<Index> memory_budget;
   Index threads = 0;
   bool verbose = false;
   bool json = false;
@@ -236,12 +239,25 @@ std::string read_prompt() {
   return prompt;
 }
 
+/// A token is at least a byte, so prompts have no more tokens than bytes.
+void keep_within_budget(model::LoadedModel& model, const GenerateFlags& flags) {
+  const bool has_prompt = flags.data.empty();
+  const auto bytes = has_prompt ? std::size(flags.prompt) : std::filesystem::file_size(flags.data);
+  const Index prompt = std::min<Index>(static_cast<Index>(bytes) + 2, train::kDefaultSequence);
+  const Index texts = flags.beams.num_beams > 1 ? flags.beams.num_beams : has_prompt ? 1 : flags.batch_size;
+  const Index longest = prompt + flags.sampling.generation.max_new_tokens;
+  model::keep_within(model, *flags.memory_budget,
+                     model::generation_bytes(model.config, model.decoder->compute(), texts, longest,
+                                             has_prompt ? prompt : texts * prompt));
+}
+
 void run(const OptionTable& table, GenerateFlags& flags) {
   check_options(table, flags);
   const bool has_prompt = flags.data.empty();
   if (has_prompt && flags.prompt == kFromInput) flags.prompt = read_prompt();
   use_base_model(flags.model, flags.adapter);
-  const model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
+  model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
+  if (flags.memory_budget) keep_within_budget(model, flags);
   flags.sampling.generation.stop_ids = model::stop_tokens(model);
   if (has_prompt) {
     run_prompt(model, flags);
@@ -282,6 +298,7 @@ Command make_generate_command() {
   add_sampling_options(table, flags->sampling);
   add_beam_options(table, flags->beams);
   add_compute_options(table, flags->dtype, flags->threads);
+  add_memory_option(table, flags->memory_budget);
   add_json_option(table, flags->json,
                   "text and figures as one JSON object at the end, instead of the text alone");
   table

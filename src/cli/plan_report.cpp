@@ -47,6 +47,11 @@ std::string memory_text(const train::MemoryParts& parts, const std::optional<Ind
 std::string time_text(const train::StepTime& time, Index steps) {
   std::string text = fmt::format("time per step: {:.3g} s ({} tokens, {:.0f} tokens/s)\n", time.seconds,
                                  time.tokens, static_cast<double>(time.tokens) / time.seconds);
+  if (time.disk_bytes > 0) {
+    text += fmt::format("weights read from the disk: {} a step, {:.2f} GB/s: {:.3g} s\n",
+                        format_bytes(time.disk_bytes), time.disk_bytes_per_second * 1e-9,
+                        static_cast<double>(time.disk_bytes) / time.disk_bytes_per_second);
+  }
   if (steps > 0) {
     text += fmt::format("{} steps: {}\n", steps, format_duration(time.seconds * static_cast<double>(steps)));
   }
@@ -62,6 +67,10 @@ io::OrderedJson time_json(const train::StepTime& time, Index steps) {
                           {"probe_seconds", time.probe_seconds},
                           {"matmul_flops_per_second", time.rates.flops},
                           {"memory_bytes_per_second", time.rates.bytes}};
+  if (time.disk_bytes > 0) {
+    json["disk_bytes_per_step"] = time.disk_bytes;
+    json["disk_bytes_per_second"] = time.disk_bytes_per_second;
+  }
   if (steps > 0) {
     json["steps"] = steps;
     json["seconds"] = time.seconds * static_cast<double>(steps);

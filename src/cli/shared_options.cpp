@@ -46,6 +46,14 @@ void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index&
   add_threads_option(table, threads);
 }
 
+void add_memory_option(OptionTable& table, std::optional<Index>& budget) {
+  table
+      .add("memory-budget", "SIZE", bind_bytes(budget),
+           "memory of the whole process, such as 12GiB: weights that it does not hold are read from the disk "
+           "while the rest computes; the same results")
+      .default_text = "all that the model takes";
+}
+
 void add_threads_option(OptionTable& table, Index& threads) {
   constexpr Index kMostThreads = 1024;
   Binding binding = bind_integer(threads, 1, kMostThreads);

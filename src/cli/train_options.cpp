@@ -182,6 +182,7 @@ void add_compute(OptionTable& table, train::TrainOptions& options) {
   table.add(
       "grad-checkpoint", "", bind_switch(options.grad_checkpoint),
       "recompute activations in the backward pass: less memory, about a third more time, the same result");
+  add_memory_option(table, options.memory_budget);
   table.add("seed", "N", bind_seed(options.seed),
             "fixes the order of the data, the start of the adapter, dropout");
 }

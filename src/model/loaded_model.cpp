@@ -1,8 +1,12 @@
 #include "model/loaded_model.hpp"
 
 #include <algorithm>
+#include <numeric>
 
+#include "core/clock.hpp"
 #include "core/error.hpp"
+#include "core/machine.hpp"
+#include "core/option_error.hpp"
 #include "io/json_file.hpp"
 #include "model/adapter_files.hpp"
 #include "model/families/families.hpp"
@@ -46,6 +50,37 @@ LoadedModel open_model(const std::filesystem::path& folder, const std::filesyste
   model.adapter = std::make_unique<Adapter>(load_adapter(adapter, *model.decoder));
   model.adapter->attach(*model.decoder);
   return model;
+}
+
+void stream_weights(LoadedModel& model, std::optional<Index> budget) {
+  if (!budget && !model.weights.stream()) return;
+  const DType compute = model.decoder->compute();
+  model.decoder.reset();
+  if (budget) {
+    model.weights.stream(model.config, *budget);
+  } else {
+    model.weights.stop_streaming();
+  }
+  model.weights.release_pages();
+  model.decoder = std::make_unique<Decoder>(*model.ops, model.config, model.weights, compute);
+  if (model.adapter) model.adapter->attach(*model.decoder);
+}
+
+void keep_within(LoadedModel& model, Index budget, Index others) {
+  constexpr Index kKernels = Index{48} << 20;  // compiled products, panels, what the heap keeps
+  const std::vector<Index> parts = model.weights.part_bytes(model.config);
+  const Index all = std::accumulate(parts.begin(), parts.end(), Index{0});
+  model.weights.release_pages();  // that checks have touched
+  const Index beside = resident_bytes() + others + kKernels;
+  if (beside + all <= budget) return;
+  const Index least = parts[0] + (parts.size() > 1 ? parts[1] : 0);  // one computes, the next is read
+  if (beside + least > budget) {
+    throw OptionError(
+        "[load] --memory-budget: found {}; expected at least {}: {} beside the weights, and two blocks of "
+        "them",
+        format_bytes(budget), format_bytes(beside + least), format_bytes(beside));
+  }
+  stream_weights(model, budget - beside);
 }
 
 ModelText text_of(const LoadedModel& model) {

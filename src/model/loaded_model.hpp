@@ -41,6 +41,14 @@ LoadedModel open_model(const std::filesystem::path& folder, const std::filesyste
 LoadedModel open_base(const std::filesystem::path& folder, const VocabularyChange& vocabulary,
                       std::optional<DType> dtype, Index threads);
 
+/// From now on blocks and head are read from the disk, with `budget` bytes of them in memory at once; empty:
+/// all are mapped, as at first. The decoder is another one afterwards; an adapter is attached to it again.
+void stream_weights(LoadedModel& model, std::optional<Index> budget);
+
+/// stream_weights where the model does not fit into `budget` bytes of this process beside what it has now and
+/// `others` to come. Throws Error where not even two blocks do, with the least budget that does.
+void keep_within(LoadedModel& model, Index budget, Index others);
+
 /// What of it deals with text. Throws Error if config.json names a token outside the vocabulary.
 ModelText text_of(const LoadedModel& model);
 

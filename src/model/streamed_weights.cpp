@@ -126,7 +126,13 @@ std::vector<Index> Weights::part_bytes(const ModelConfig& config) const {
   return sizes;
 }
 
+void Weights::stop_streaming() {
+  stream_.reset();
+  streamed_.clear();
+}
+
 void Weights::stream(const ModelConfig& config, Index budget) {
+  stop_streaming();
   const Moved move(files_);
   std::vector<StreamPart> parts;
   for (const auto& [number, names] : names_by_part(config)) {
@@ -145,7 +151,7 @@ void Weights::stream(const ModelConfig& config, Index budget) {
     }
     parts.push_back(std::move(part));
   }
-  stream_ = std::make_shared<WeightStream>(move.files(), std::move(parts), budget);
+  stream_ = std::make_shared<WeightStream>(move.files(), std::move(parts), budget, files_);
 }
 
 }  // namespace lorry::model

@@ -22,8 +22,13 @@ Index StreamPart::bytes() const noexcept {
 }
 
 WeightStream::WeightStream(std::vector<std::shared_ptr<const io::StreamedFile>> files,
-                           std::vector<StreamPart> parts, Index budget)
-    : files_(std::move(files)), parts_(std::move(parts)), budget_(budget), states_(parts_.size()) {
+                           std::vector<StreamPart> parts, Index budget,
+                           std::vector<std::shared_ptr<const io::MappedFile>> mapped)
+    : files_(std::move(files)),
+      mapped_(std::move(mapped)),
+      parts_(std::move(parts)),
+      budget_(budget),
+      states_(parts_.size()) {
   for (const StreamPart& part : parts_) LORRY_CHECK(part.bytes() <= budget_);
   reader_ = std::thread([this] { read_ahead(); });
 }
@@ -37,7 +42,22 @@ WeightStream::~WeightStream() {
   reader_.join();
 }
 
+Index WeightStream::held() const noexcept {
+  return std::min(budget_, all_bytes());
+}
+
+Index WeightStream::round_trip_bytes() const noexcept {
+  return 2 * std::max<Index>(0, all_bytes() - budget_);
+}
+
+Index WeightStream::all_bytes() const noexcept {
+  Index sum = 0;
+  for (const StreamPart& part : parts_) sum += part.bytes();
+  return sum;
+}
+
 void WeightStream::start_pass(std::vector<Index> order) {
+  for (const auto& file : mapped_) file->advise(io::MappedFile::Advice::kDontNeed);
   {
     const std::lock_guard lock(mutex_);
     order_ = std::move(order);

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "io/mapped_file.hpp"
 #include "io/streamed_file.hpp"
 
 namespace lorry::model {
@@ -38,15 +39,21 @@ struct StreamTotals {
 /// the parts that are still there.
 class WeightStream {
  public:
-  /// budget: bytes of parts at once; at least the largest part. Nothing is read yet.
+  /// budget: bytes of parts at once; at least the largest part. Nothing is read yet. `mapped`: files whose
+  /// pages in memory are let go whenever a pass starts, since what reads them otherwise reads little or
+  /// seldom.
   WeightStream(std::vector<std::shared_ptr<const io::StreamedFile>> files, std::vector<StreamPart> parts,
-               Index budget);
+               Index budget, std::vector<std::shared_ptr<const io::MappedFile>> mapped = {});
   WeightStream(const WeightStream&) = delete;
   WeightStream& operator=(const WeightStream&) = delete;
   ~WeightStream();
 
   [[nodiscard]] const std::vector<StreamPart>& parts() const noexcept { return parts_; }
   [[nodiscard]] Index budget() const noexcept { return budget_; }
+  /// Bytes of parts that are in memory once all were visited.
+  [[nodiscard]] Index held() const noexcept;
+  /// Bytes to be read for a pass through all parts and back, once those that stay are there.
+  [[nodiscard]] Index round_trip_bytes() const noexcept;
 
   /// Parts by their numbers as they will be visited from now on, over and over.
   void start_pass(std::vector<Index> order);
@@ -59,6 +66,7 @@ class WeightStream {
  private:
   enum class State { kAbsent, kLoading, kReady };
 
+  [[nodiscard]] Index all_bytes() const noexcept;
   void read_ahead();
   /// Of the part's next visit, counted from the one that is in progress; beyond the order if it has none.
   [[nodiscard]] Index distance(Index part) const;
@@ -68,6 +76,7 @@ class WeightStream {
   void load(Index part) const;
 
   const std::vector<std::shared_ptr<const io::StreamedFile>> files_;
+  const std::vector<std::shared_ptr<const io::MappedFile>> mapped_;
   const std::vector<StreamPart> parts_;
   const Index budget_;
 

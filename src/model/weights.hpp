@@ -39,6 +39,7 @@ class Weights {
   /// bytes of them; see model/weight_stream.hpp. Vectors and what was copied stay in memory. Throws Error
   /// where the budget is less than the largest part, or a file is gone.
   void stream(const ModelConfig& config, Index budget);
+  void stop_streaming();
   /// Null where all weights are there.
   [[nodiscard]] const std::shared_ptr<WeightStream>& stream() const noexcept { return stream_; }
   /// Bytes of the parts that stream() would read, the largest two first.

@@ -17,7 +17,7 @@ class RowBytes {
   RowBytes(const ModelConfig& config, const PassShape& pass)
       : config_(config), pass_(pass), c_(size_of(pass.compute)) {
     maps_ = std::ssize(config.names.qkv) + 1 + (config.names.gate.empty() ? 2 : 3);
-    LORRY_CHECK_EQ(std::ssize(pass.ranks), maps_ * config.num_hidden_layers + 1);
+    if (!pass.ranks.empty()) LORRY_CHECK_EQ(std::ssize(pass.ranks), maps_ * config.num_hidden_layers + 1);
   }
 
   /// Block::Cache of one layer.
@@ -44,10 +44,10 @@ class RowBytes {
   /// LossHead::Scratch, of one row of a chunk; the head reads rows of a batch in chunks.
   [[nodiscard]] Index head() const {
     const bool blocks_train = pass_.lowest < config_.num_hidden_layers;
-    const bool trains = blocks_train || pass_.ranks.back() > 0;
+    const bool trains = blocks_train || head_rank() > 0;
     return c_ * config_.hidden_size + kF32Bytes * config_.vocab_size +
            (trains && c_ != kF32Bytes ? c_ * config_.vocab_size : 0) +
-           (blocks_train ? kF32Bytes * config_.hidden_size : 0) + 2 * kF32Bytes * pass_.ranks.back();
+           (blocks_train ? kF32Bytes * config_.hidden_size : 0) + 2 * kF32Bytes * head_rank();
   }
 
  private:
@@ -55,8 +55,9 @@ class RowBytes {
   [[nodiscard]] Index mlp_maps() const { return gated() ? 3 : 2; }
   [[nodiscard]] Index qk() const { return config_.q_width() + config_.k_width(); }
   [[nodiscard]] Index qkv() const { return qk() + config_.k_width(); }
+  [[nodiscard]] Index head_rank() const { return pass_.ranks.empty() ? 0 : pass_.ranks.back(); }
   [[nodiscard]] Index rank(Index layer, Index map) const {
-    return pass_.ranks[static_cast<std::size_t>(layer * maps_ + map)];
+    return pass_.ranks.empty() ? 0 : pass_.ranks[static_cast<std::size_t>(layer * maps_ + map)];
   }
 
   /// nn::Linear::Scratch of the maps [first, last) of all blocks, of at most that many inputs.
@@ -82,22 +83,33 @@ WorkspaceBytes workspace_bytes(const ModelConfig& config, const PassShape& pass)
   const Index layers = config.num_hidden_layers;
   const Index d = config.hidden_size;
   const bool blocks_train = pass.lowest < layers;
-  const Index residuals = kF32Bytes * d * (layers - pass.lowest + 1 + std::min<Index>(pass.lowest, 2));
+  const Index kept = layers - pass.lowest + 1 + std::min<Index>(pass.lowest, 2) + (blocks_train ? 1 : 0);
+  const Index streams = pass.batches * kF32Bytes * d * kept;  // with d_x
   Index caches = 0;
   for (Index layer = pass.lowest; layer < layers; ++layer) {
     caches = pass.grad_checkpoint ? std::max(caches, row.cache(layer)) : caches + row.cache(layer);
   }
   if (!blocks_train) caches = row.cache(layers - 1);
-  const Index ends = size_of(pass.compute) * d + (blocks_train ? 2 * kF32Bytes * d : 0);
+  const Index ends = size_of(pass.compute) * d + (blocks_train ? kF32Bytes * d : 0);
   // Without backward the scratch holds less; nothing of the kind is worth a formula of its own.
   const Index rope =
       config.names.position_embedding.empty() ? pass.positions * config.head_dim * kF32Bytes : 0;
   WorkspaceBytes bytes;
-  bytes.activations = pass.rows * (residuals + caches + ends + row.scratch()) + rope;
+  bytes.activations = pass.rows * (streams + caches + ends + row.scratch()) + rope;
   const Index chunk =
       std::min(nn::LossHead::chunk_rows(config.vocab_size), nn::LossHead::whole_steps(pass.targets));
   bytes.logits = chunk * row.head();
   return bytes;
+}
+
+Index generation_bytes(const ModelConfig& config, DType compute, Index texts, Index longest, Index rows) {
+  const WorkspaceBytes pass = workspace_bytes(config, {.rows = rows,
+                                                       .targets = 0,
+                                                       .positions = longest,
+                                                       .compute = compute,
+                                                       .lowest = config.num_hidden_layers});
+  const Index cached = 2 * config.k_width() * config.num_hidden_layers * texts * longest * size_of(compute);
+  return pass.activations + cached + texts * config.vocab_size * kF32Bytes;
 }
 
 }  // namespace lorry::model

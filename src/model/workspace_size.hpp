@@ -15,9 +15,11 @@ struct PassShape {
   Index positions = 0;  // tokens of the longest document
   DType compute = DType::kF32;
   bool grad_checkpoint = false;
-  bool dropout = false;      // some update drops inputs
-  Index lowest = 0;          // the lowest block that backward visits; num_hidden_layers: none
-  std::vector<Index> ranks;  // of every linear map in model order, the head last: the sum over its updates
+  Index batches = 1;     // that go through together, each of so many rows
+  bool dropout = false;  // some update drops inputs
+  Index lowest = 0;      // the lowest block that backward visits; num_hidden_layers: none
+  // Of every linear map in model order, the head last: the sum over its updates. Empty: no updates.
+  std::vector<Index> ranks = {};
 };
 
 /// Bytes that are written to, and so resident.
@@ -27,5 +29,9 @@ struct WorkspaceBytes {
 };
 
 WorkspaceBytes workspace_bytes(const ModelConfig& config, const PassShape& pass);
+
+/// What Decoder::Generation comes to: `texts` of up to `longest` tokens, of which at most `rows` in all are
+/// appended at once.
+Index generation_bytes(const ModelConfig& config, DType compute, Index texts, Index longest, Index rows);
 
 }  // namespace lorry::model

@@ -1,13 +1,30 @@
 #include "train/evaluate.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "data/batcher.hpp"
+#include "model/workspace_size.hpp"
 #include "train/diverged.hpp"
 
 namespace lorry::train {
+
+namespace {
+constexpr Index kTogether = 8;  // batches, where weights are streamed
+}
+
+Index evaluation_bytes(const model::ModelConfig& config, DType compute, Index max_seq_length) {
+  const model::WorkspaceBytes bytes = model::workspace_bytes(config, {.rows = max_seq_length,
+                                                                      .targets = max_seq_length,
+                                                                      .positions = max_seq_length,
+                                                                      .compute = compute,
+                                                                      .batches = kTogether,
+                                                                      .lowest = config.num_hidden_layers});
+  return bytes.activations + bytes.logits;
+}
 
 Evaluation evaluate(model::Decoder& decoder, data::DocumentView documents, Index max_seq_length,
                     model::Decoder::Workspace& workspace, const std::function<void(Index, Index)>& progress) {
@@ -16,11 +33,14 @@ Evaluation evaluate(model::Decoder& decoder, data::DocumentView documents, Index
                              0);
   double sum = 0;
   Evaluation result;
-  for (Index i = 0; i < plan.size(); ++i) {
-    const data::Batch batch = plan.batch(i);
-    sum += decoder.loss(batch, workspace);
-    result.tokens += batch.target_count;
-    if (progress) progress(i + 1, plan.size());
+  // Together, where weights come from the disk once for all of them.
+  const Index at_once = decoder.streams() ? kTogether : 1;
+  for (Index first = 0; first < plan.size(); first += at_once) {
+    std::vector<data::Batch> batches;
+    for (Index i = first; i < std::min(plan.size(), first + at_once); ++i) batches.push_back(plan.batch(i));
+    for (const double loss : decoder.losses(batches, workspace)) sum += loss;
+    for (const data::Batch& batch : batches) result.tokens += batch.target_count;
+    if (progress) progress(first + std::ssize(batches), plan.size());
   }
   result.loss = sum / static_cast<double>(result.tokens);
   if (!std::isfinite(result.loss)) {

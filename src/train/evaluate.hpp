@@ -14,6 +14,9 @@ struct Evaluation {
   double seconds = 0;
 };
 
+/// What evaluate() takes beside a model whose weights are streamed.
+Index evaluation_bytes(const model::ModelConfig& config, DType compute, Index max_seq_length);
+
 /// Mean over all targets of all documents, packed to sequences of max_seq_length. `progress` (may be empty)
 /// is told (batches done, batches in all).
 Evaluation evaluate(model::Decoder& decoder, data::DocumentView documents, Index max_seq_length,

@@ -61,6 +61,14 @@ Index kernel_bytes(const WeightSizes& sizes, Index largest_matrix_bytes) {
   return kKernels + (sizes.other_type ? std::min(kPanel, largest_matrix_bytes) : 0);
 }
 
+/// What embedding touches of the mapped table: whole pages.
+Index embedding_bytes(const model::LoadedModel& model, Index rows) {
+  constexpr Index kPage = 4096;
+  const WeightView table = model.decoder->embedding_table();
+  const Index row = table.row_range(0, 1).bytes();
+  return std::min(table.bytes(), rows * (row + kPage));
+}
+
 Index data_bytes(const data::Dataset* data) {
   if (data == nullptr || data->index) return 0;
   constexpr Index kTokenBytes = 4;
@@ -118,7 +126,7 @@ LargestBatch largest_batch(const TrainOptions& options, const model::ModelConfig
 }
 
 MemoryParts predict_memory(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
-                           const data::Dataset* data, Index resident) {
+                           const data::Dataset* data, Index resident, std::optional<Index> streamed) {
   constexpr Index kF32Bytes = 4;
   const WeightSizes sizes = weight_sizes(model);
   const LargestBatch batch = largest_batch(options, model.config, data);
@@ -128,7 +136,8 @@ MemoryParts predict_memory(const model::LoadedModel& model, const RunSize& size,
                                             .targets = batch.targets,
                                             .positions = batch.longest,
                                             .compute = compute,
-                                            .grad_checkpoint = options.grad_checkpoint,
+                                            .grad_checkpoint = options.grad_checkpoint || streamed,
+                                            .batches = streamed ? options.grad_accumulation_steps : 1,
                                             .dropout = size.dropout,
                                             .lowest = size.lowest,
                                             .ranks = size.ranks});
@@ -141,7 +150,7 @@ MemoryParts predict_memory(const model::LoadedModel& model, const RunSize& size,
   // The data are resident already.
   parts.program = resident - parts.data + kernel_bytes(sizes, sizes.largest * kF32Bytes);
   if (options.method == Method::kLora) {
-    parts.weights = sizes.used_bytes;
+    parts.weights = streamed ? *streamed + embedding_bytes(model, batch.rows) : sizes.used_bytes;
     parts.adapters = size.adapter_bytes();
   } else {
     const Index others = parts.optimizer + parts.activations + parts.logits;

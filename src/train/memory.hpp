@@ -1,6 +1,7 @@
 // train/memory.hpp: the peak memory of a run by its parts, from shapes alone.
 #pragma once
 #include <array>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -38,9 +39,11 @@ LargestBatch largest_batch(const TrainOptions& options, const model::ModelConfig
                            const data::Dataset* data);
 
 /// `data`: may be null. `resident`: of this process now, with model, tokenizer and data open and nothing
-/// computed.
+/// computed. `streamed`: bytes of blocks and head that are in memory at once where the rest is read from the
+/// disk; empty: all are.
 MemoryParts predict_memory(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
-                           const data::Dataset* data, Index resident);
+                           const data::Dataset* data, Index resident,
+                           std::optional<Index> streamed = std::nullopt);
 
 io::OrderedJson to_json(const MemoryParts& parts);
 

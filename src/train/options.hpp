@@ -60,6 +60,7 @@ struct TrainOptions {
   Index eval_steps = 0;                 // evaluate every so many steps; 0: at the start and the end only
   std::optional<DType> dtype;           // default: BF16 where the CPU has it, else F32
   bool grad_checkpoint = false;
+  std::optional<Index> memory_budget;  // bytes of the whole process; see train/memory_budget.hpp
   std::uint64_t seed = 0;
   Index threads = 0;     // 0: all
   Index xray_steps = 0;  // measure what the adapter learns every so many steps (train/xray.hpp); 0: never

@@ -10,6 +10,7 @@
 #include "model/model_folder.hpp"
 #include "train/check_run.hpp"
 #include "train/duration.hpp"
+#include "train/memory_budget.hpp"
 
 namespace lorry::train {
 
@@ -46,7 +47,10 @@ double tokens_of_epoch(const data::Dataset& data) {
 
 MemoryParts predict_memory(RunInputs& inputs, const RunSize& size, const TrainOptions& options) {
   const bool has_data = inputs.data.statistics.tokens > 0;
-  return predict_memory(inputs.model, size, options, has_data ? &inputs.data : nullptr, resident_bytes());
+  const std::optional<Index> held =
+      inputs.model.weights.stream() ? std::optional(inputs.model.weights.stream()->held()) : std::nullopt;
+  return predict_memory(inputs.model, size, options, has_data ? &inputs.data : nullptr, resident_bytes(),
+                        held);
 }
 
 std::optional<std::string> memory_warning(const MemoryParts& parts, Method method,
@@ -74,6 +78,7 @@ DryRun plan_run(RunInputs& inputs, const TrainOptions& options) {
                                                    .seed = options.seed,
                                                    .shares = inputs.data.shares});
   DryRun plan;
+  keep_to_budget(inputs, options);
   plan.size = measure_run(inputs.model, options);
   plan.max_seq_length = inputs.max_seq_length;
   plan.steps = count_steps(options, batcher);

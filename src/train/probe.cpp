@@ -39,13 +39,45 @@ void fill(ops::Ops& ops, MatrixView to) {
   }
 }
 
+/// A matrix of zeros in the blocks of `like`: unpacking costs what it costs, whatever comes out.
+void add_packed(const std::string& name, const PackedMatrix& like, Index rows, Index cols,
+                model::Weights& weights) {
+  PackedMatrix packed = like;
+  packed.rows = rows;
+  packed.cols = cols;
+  const auto room = [&](Index bytes) {
+    Matrix memory(1, bytes, DType::kU8);
+    const std::byte* const data = memory.view().data;
+    weights.keep(std::move(memory));
+    return data;
+  };
+  const BlockFacts& facts = facts_of(like.format);
+  const Index blocks = (rows * cols + facts.elements - 1) / facts.elements;
+  packed.codes = {room(blocks * facts.bytes), static_cast<std::size_t>(blocks * facts.bytes)};
+  constexpr Index kF32Bytes = 4;
+  if (auto* const nf4 = std::get_if<Nf4Scales>(&packed.scales)) {
+    if (nf4->absmax != nullptr) nf4->absmax = reinterpret_cast<const float*>(room(blocks * kF32Bytes));
+    if (nf4->nested != nullptr) {
+      nf4->nested = reinterpret_cast<const std::uint8_t*>(room(blocks));
+      nf4->nested_absmax = reinterpret_cast<const float*>(room((blocks / nf4->nested_block + 1) * kF32Bytes));
+    }
+  } else if (auto* const of_rows = std::get_if<RowScales>(&packed.scales)) {
+    of_rows->absmax = reinterpret_cast<const float*>(room(rows * kF32Bytes));
+  }
+  weights.add(name, std::move(packed));
+}
+
 /// Weights of the config, matrices in the type that the model's files have.
 model::Weights make_weights(ops::Ops& ops, const model::ModelConfig& config,
                             const model::LoadedModel& model) {
   model::Weights weights;
   for (const model::TensorSpec& spec : model::list_tensors(config)) {
     const WeightView like = model.weights.at(spec.name);
-    Matrix values(spec.rows(), spec.cols(), like.is_packed() ? DType::kBF16 : like.dense.dtype);
+    if (like.is_packed()) {
+      add_packed(spec.name, *like.packed, spec.rows(), spec.cols(), weights);
+      continue;
+    }
+    Matrix values(spec.rows(), spec.cols(), like.dense.dtype);
     if (spec.kind == model::TensorKind::kNormWeight) {
       std::fill_n(values.row<float>(0), values.size(), 1.0F);
     } else {

@@ -10,6 +10,7 @@
 #include "train/diverged.hpp"
 #include "train/duration.hpp"
 #include "train/loop.hpp"
+#include "train/memory_budget.hpp"
 #include "train/optimizer_options.hpp"
 #include "train/output_folder.hpp"
 #include "train/resume.hpp"
@@ -142,6 +143,7 @@ RunResult run_to_end(Loop& loop, RunState& state, RunRecord* record, const RunPa
 RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObserver& observer,
                    RunRecord* record) {
   check_stopping(options, inputs);
+  keep_to_budget(inputs, options);
   if (observer.on_open) observer.on_open(inputs);
   const std::optional<RunRecord> start = record != nullptr ? find_start(options, *record) : std::nullopt;
   RunState state = start ? start->state : RunState{};

@@ -132,10 +132,30 @@ StepParts extrapolate(const model::LoadedModel& model, const RunSize& size, cons
           .norms = norms + std::max(blocks - below - 1, 0.0) * norms_of_block};
 }
 
+/// Bytes per second as the run will read them.
+double read_rate(model::WeightStream& stream) {
+  constexpr double kSeconds = 1.0;
+  std::vector<Index> order;
+  for (Index part = 0; part < std::ssize(stream.parts()); ++part) order.push_back(part);
+  const Stopwatch watch;
+  const Index before = stream.totals().bytes_read;
+  stream.start_pass(order);
+  for (const Index part : order) {
+    stream.visit(part);
+    if (watch.seconds() > kSeconds) break;
+  }
+  const Index read = stream.totals().bytes_read - before;
+  stream.start_pass({});
+  return static_cast<double>(read) / watch.seconds();
+}
+
 }  // namespace
 
-StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
+StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size, const TrainOptions& asked,
                            const data::Dataset* data) {
+  const std::shared_ptr<model::WeightStream>& stream = model.weights.stream();
+  TrainOptions options = asked;
+  options.grad_checkpoint = options.grad_checkpoint || stream;
   const Stopwatch watch;
   const model::ModelConfig& config = model.config;
   StepTime time{.rates = measure_rates(model, options)};
@@ -155,6 +175,11 @@ StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size,
   }
   time.seconds = accumulated * parts.micro_step + parts.norms +
                  time.rates.update_seconds * static_cast<double>(size.trainable);
+  if (stream) {
+    time.disk_bytes = stream->round_trip_bytes();
+    time.disk_bytes_per_second = read_rate(*stream);
+    time.seconds = std::max(time.seconds, static_cast<double>(time.disk_bytes) / time.disk_bytes_per_second);
+  }
   time.tokens = batch.rows * options.grad_accumulation_steps;
   time.probe_seconds = watch.seconds();
   return time;

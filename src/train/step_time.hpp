@@ -13,10 +13,16 @@ struct StepTime {
   Index probe_blocks = 0;    // of the model that was measured
   Index probe_rows = 0;      // of its batch
   MachineRates rates = {};
+  // Where weights are streamed; else 0:
+  Index disk_bytes = 0;  // read from the files in a step
+  double disk_bytes_per_second =
+      0;  // as it was measured, whatever part of the files the system has in memory
 };
 
 /// Measures whole steps where that takes about a second, else steps of one and two blocks with fewer rows,
-/// from which the model's are worked out: blocks alike, rows alike but for attention. `data` may be null.
+/// from which the model's are worked out: blocks alike, rows alike but for attention. Of a model that is
+/// streamed a second's worth is read; a step takes what the slower of processor and disk does. `data` may be
+/// null.
 StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
                            const data::Dataset* data);
 

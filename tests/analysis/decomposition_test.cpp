@@ -165,7 +165,8 @@ TEST(TopDirections, OfARapidlyFallingSpectrumKeepTheirSmallOnes) {
       (left * sigma.asDiagonal() * right.transpose()).cast<float>();
   const std::unique_ptr<ops::Ops> ops = ops::make_cpu_ops(1);
   WeightMatrix weight(*ops);
-  weight.load(ConstMatrixView{reinterpret_cast<const std::byte*>(whole.data()), 360, 320, 320, DType::kF32}, false);
+  weight.load(ConstMatrixView{reinterpret_cast<const std::byte*>(whole.data()), 360, 320, 320, DType::kF32},
+              false);
   const TopDirections top = top_directions(weight, 16, {.full_side = 0});
   for (Index i = 0; i < 16; ++i) EXPECT_NEAR(top.sigma[i], sigma[i], 1e-4 * sigma[i]) << i;
 }

@@ -22,8 +22,8 @@ struct StreamedCase {
         ops(ops::make_cpu_ops(1)) {
     if (parts > 0) weights.stream(config, parts * weights.part_bytes(config).front());
     decoder = std::make_unique<Decoder>(*ops, config, weights, DType::kF32);
-    adapter = std::make_unique<Adapter>(
-        load_adapter(golden_folder() / "families" / name / "adapter", *decoder));
+    adapter =
+        std::make_unique<Adapter>(load_adapter(golden_folder() / "families" / name / "adapter", *decoder));
     adapter->attach(*decoder);
   }
 
@@ -112,9 +112,9 @@ TEST(WeightStream, AStepThatTurnsRoundReadsOnlyWhatTheBudgetDoesNotHold) {
   const auto file = std::make_shared<const io::StreamedFile>(folder / "weights");
   std::vector<StreamPart> parts;
   for (Index i = 0; i < kParts; ++i) {
-    parts.push_back({.name = std::to_string(i),
-                     .ranges = {{file.get(), file->bytes().subspan(static_cast<std::size_t>(i * kBytes),
-                                                                   kBytes)}}});
+    parts.push_back(
+        {.name = std::to_string(i),
+         .ranges = {{file.get(), file->bytes().subspan(static_cast<std::size_t>(i * kBytes), kBytes)}}});
   }
   const std::vector<Index> order = {0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0};
   WeightStream stream({file}, std::move(parts), 3 * kBytes);
