@@ -123,6 +123,7 @@ std::vector<LiveFigures> LiveMonitor::measure(std::span<const LiveModule> module
       const double projected =
           project(*state_->ops[static_cast<std::size_t>(worker)], module, now.left, now.right);
       if (projected > 0) figures.amplification = figures.delta_norm / projected;
+      if (module.on_read) module.on_read();
     }
     const auto before = state_->before.find(module.name);
     if (before != state_->before.end()) compare(before->second, now, figures);

@@ -1,6 +1,7 @@
 // analysis/live.hpp: the subspace measures of an adapter in training, cheap enough to be taken every few
 // dozen steps.
 #pragma once
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,6 +20,7 @@ struct LiveModule {
   double scale = 1.0;
   WeightView weight;               // W [O,I], or [I,O] for Conv1D; empty: amplification is not measured
   bool inputs_by_outputs = false;  // Conv1D
+  std::function<void()> on_read = {};  // W will not be read again this time; may be empty
 };
 
 /// Figures of one module at one moment.

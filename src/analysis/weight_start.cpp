@@ -116,6 +116,7 @@ void start_from_weights(model::Adapter& adapter, model::Decoder& decoder, std::u
       product.b *= share;
       product.a *= share;
     }
+    decoder.let_go(own_weights(entry, *linear));
     entry.begin_with(as_matrix(product.a), as_matrix(product.b.transpose()));
   });
 }

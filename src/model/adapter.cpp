@@ -150,7 +150,7 @@ void Adapter::attach(Decoder& decoder) {
 
 void Adapter::renew_norms(Decoder& decoder) const {
   if (!config_.use_dora) return;
-  for (const auto& entry : entries_) decoder.find_linear(entry->map())->renew_norm(decoder.ops());
+  decoder.with_linears([&](const nn::Linear& linear) { linear.renew_norm(decoder.ops()); });
 }
 
 void Adapter::detach(Decoder& decoder) {

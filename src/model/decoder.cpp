@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "model/weight_bytes.hpp"
 #include "tensor/finite.hpp"
 
 namespace lorry::model {
@@ -213,6 +214,22 @@ void Decoder::plan_visits(Index lowest_backward) const {
 
 void Decoder::visit(Index part) const {
   if (stream_) stream_->visit(part);
+}
+
+void Decoder::with_linears(const std::function<void(nn::Linear&)>& use) {
+  const Index layers = config_.num_hidden_layers;
+  plan_visits(layers);
+  for (Index layer = 0; layer < layers; ++layer) {
+    visit(layer);
+    for (nn::Linear* linear : blocks_[static_cast<std::size_t>(layer)].linears()) use(*linear);
+  }
+  visit(layers);
+  use(head_.linear());
+}
+
+void Decoder::let_go(WeightView read) const {
+  if (!stream_) return;
+  for (const std::span<const std::byte> bytes : bytes_of(read)) stream_->let_go(bytes);
 }
 
 std::vector<Decoder::Pass> Decoder::passes_of(std::span<const data::Batch> batches,

@@ -2,6 +2,7 @@
 // generation.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -81,6 +82,12 @@ class Decoder {
   /// Whether weights are read from their files while a pass computes. Batches then had better go through
   /// together.
   [[nodiscard]] bool streams() const noexcept { return stream_ != nullptr; }
+
+  /// Calls `use` with every linear map in model order while its weights are in memory.
+  void with_linears(const std::function<void(nn::Linear&)>& use);
+  /// Weights that were read through nn::Linear::Weights::readable() and will not be soon again: where weights
+  /// are streamed, lets go of the memory that this took.
+  void let_go(WeightView read) const;
 
   /// Sum of -log p(target) over the batch's targets, in nats.
   double loss(const data::Batch& batch, Workspace& workspace);

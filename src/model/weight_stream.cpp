@@ -5,6 +5,7 @@
 
 #include "core/check.hpp"
 #include "core/clock.hpp"
+#include "model/weight_bytes.hpp"
 
 namespace lorry::model {
 
@@ -75,6 +76,12 @@ void WeightStream::visit(Index part) {
   changed_.wait(lock, [&] { return failure_ || states_[static_cast<std::size_t>(part)] == State::kReady; });
   if (failure_) std::rethrow_exception(failure_);
   totals_.seconds_waited += watch.seconds();
+}
+
+void WeightStream::let_go(std::span<const std::byte> mapped) const {
+  for (const auto& file : mapped_) {
+    if (within(mapped, file->bytes())) file->advise(io::MappedFile::Advice::kDontNeed, mapped);
+  }
 }
 
 StreamTotals WeightStream::totals() const {

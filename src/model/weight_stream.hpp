@@ -61,6 +61,9 @@ class WeightStream {
   /// pass. Throws what reading threw.
   void visit(Index part);
 
+  /// Drops bytes of the mapped files from this process's memory.
+  void let_go(std::span<const std::byte> mapped) const;
+
   [[nodiscard]] StreamTotals totals() const;
 
  private:

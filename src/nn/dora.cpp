@@ -44,7 +44,7 @@ void divide(ConstMatrixView above, ConstMatrixView below, float otherwise, Matri
 void Linear::renew_norm(ops::Ops& ops) const {
   if (!is_dora()) return;
   LowRankUpdate& update = *updates_.front().update;
-  const WeightView weight = weights_.readable();
+  const WeightView weight = weights_.matrix;
   const bool turned = weights_.inputs_by_outputs;
   update.norm.reshape(1, outputs(), DType::kF32);
   update.norm.fill_zero();

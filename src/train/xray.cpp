@@ -24,14 +24,16 @@ std::vector<analysis::LiveModule> live_modules(const LiveRun& run, std::deque<nn
     LORRY_CHECK(linear != nullptr);
     const nn::Linear::Weights& weights = linear->weights();
     const Index outputs = update.b_transposed.cols();
+    const WeightView weight = weights.inputs_by_outputs
+                                  ? weights.readable().col_range(entry->first_output(), outputs)
+                                  : weights.readable().row_range(entry->first_output(), outputs);
     modules.push_back({.name = entry->module,
                        .a = update.a,
                        .b_transposed = update.b_transposed,
                        .scale = static_cast<double>(update.scale),
-                       .weight = weights.inputs_by_outputs
-                                     ? weights.readable().col_range(entry->first_output(), outputs)
-                                     : weights.readable().row_range(entry->first_output(), outputs),
-                       .inputs_by_outputs = weights.inputs_by_outputs});
+                       .weight = weight,
+                       .inputs_by_outputs = weights.inputs_by_outputs,
+                       .on_read = [&decoder = run.decoder, weight] { decoder.let_go(weight); }});
   }
   return modules;
 }
