@@ -18,8 +18,8 @@ struct LiveModule {
   ConstMatrixView a;             // [R,I] F32
   ConstMatrixView b_transposed;  // [R,O] F32
   double scale = 1.0;
-  WeightView weight;               // W [O,I], or [I,O] for Conv1D; empty: amplification is not measured
-  bool inputs_by_outputs = false;  // Conv1D
+  WeightView weight;                   // W [O,I], or [I,O] for Conv1D; empty: amplification is not measured
+  bool inputs_by_outputs = false;      // Conv1D
   std::function<void()> on_read = {};  // W will not be read again this time; may be empty
 };
 

@@ -95,8 +95,8 @@ class Linear {
   /// the same inputs where their dropout rates agree, as one stacked update would (docs/math/lora.md).
   void add_update(LowRankUpdate* update, Index first_output);
   [[nodiscard]] std::span<const PlacedUpdate> updates() const noexcept { return updates_; }
-  /// With DoRA: finds the norms of the rows of W + delta W, reading the matrix of products, which has to follow every change of A or B before
-  /// the next forward. Else does nothing.
+  /// With DoRA: finds the norms of the rows of W + delta W, reading the matrix of products, which has to
+  /// follow every change of A or B before the next forward. Else does nothing.
   void renew_norm(ops::Ops& ops) const;
   void set_gradients(Gradients gradients) { gradients_ = gradients; }
   /// Computes with these instead, which the caller owns; what is empty stays the map's own. {}: undone.

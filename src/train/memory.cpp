@@ -148,7 +148,9 @@ MemoryParts predict_memory(const model::LoadedModel& model, const RunSize& size,
     parts.optimizer += optim::state_bytes(options.optimizer, elements);
   }
   // The data are resident already.
-  parts.program = resident - parts.data + kernel_bytes(sizes, sizes.largest * kF32Bytes);
+  constexpr Index kXray = Index{16} << 20;  // its decompositions (measured: 12 MiB)
+  parts.program = resident - parts.data + kernel_bytes(sizes, sizes.largest * kF32Bytes) +
+                  (options.xray_steps > 0 ? kXray : 0);
   if (options.method == Method::kLora) {
     parts.weights = streamed ? *streamed + embedding_bytes(model, batch.rows) : sizes.used_bytes;
     parts.adapters = size.adapter_bytes();

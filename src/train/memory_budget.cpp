@@ -38,6 +38,11 @@ std::optional<Index> streamed_bytes(RunInputs& inputs, const RunSize& size, cons
 
 void keep_to_budget(RunInputs& inputs, const TrainOptions& options) {
   if (!options.memory_budget) return;
+  // Measuring must not fill the memory either: DoRA reads every weight for its norms.
+  const std::vector<Index> parts = inputs.model.weights.part_bytes(inputs.model.config);
+  if (options.method == Method::kLora) {
+    model::stream_weights(inputs.model, parts[0] + (parts.size() > 1 ? parts[1] : 0));
+  }
   const std::optional<Index> held = streamed_bytes(inputs, measure_run(inputs.model, options), options);
   model::stream_weights(inputs.model, held);
 }
