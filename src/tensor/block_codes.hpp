@@ -6,6 +6,7 @@
 #pragma once
 #include <cstring>
 
+#include "tensor/dtype.hpp"
 #include "tensor/packed.hpp"
 
 namespace lorry {

@@ -1,9 +1,11 @@
 #include "tensor/packed.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/check.hpp"
 #include "tensor/block_codes.hpp"
+#include "tensor/dtype.hpp"
 
 namespace lorry {
 
@@ -95,7 +97,8 @@ Index PackedMatrix::bytes() const noexcept {
   Index bytes = std::ssize(codes);
   const Index blocks = scale_count(*this);
   if (const auto* const nf4 = std::get_if<Nf4Scales>(&scales)) {
-    bytes += nf4->nested == nullptr ? blocks * 4 : blocks + blocks / nf4->nested_block * 4;
+    const Index nested_blocks = (blocks + nf4->nested_block - 1) / nf4->nested_block;
+    bytes += nf4->nested == nullptr ? blocks * 4 : blocks + nested_blocks * 4;
   } else if (std::holds_alternative<RowScales>(scales)) {
     bytes += rows * 4;
   }
