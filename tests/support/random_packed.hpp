@@ -42,6 +42,8 @@ class RandomPacked {
   RandomPacked& operator=(const RandomPacked&) = delete;
 
   [[nodiscard]] PackedMatrix& matrix() { return matrix_; }
+  const PackedMatrix& operator*() const { return matrix_; }
+  const PackedMatrix* operator->() const { return &matrix_; }
   operator const PackedMatrix*() const { return &matrix_; }  // NOLINT: reads as the matrix itself
 
  private:

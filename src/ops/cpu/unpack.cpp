@@ -1,21 +1,297 @@
 #include "ops/cpu/unpack.hpp"
 
-#include "ops/cpu/elementwise.hpp"
-#include "ops/cpu/parallel.hpp"
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/cpu/unpack.cpp"
+#include <hwy/foreach_target.h>
+// After foreach_target.h, as Highway asks.
+#include <hwy/highway.h>
 
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "ops/cpu/elementwise.hpp"
+#include "ops/cpu/nibbles-inl.hpp"
+#include "ops/cpu/parallel.hpp"
+#include "ops/cpu/simd-inl.hpp"
+#include "tensor/block_codes.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace lorry::ops::cpu::HWY_NAMESPACE {
+namespace {
+
+/// The float16 at an address of any alignment.
+HWY_INLINE float half_at(const std::uint8_t* at) {
+#if HWY_TARGET == HWY_SCALAR
+  return block_codes::half(at);
+#else
+  const hn::CappedTag<float, 4> four;
+  const hn::Rebind<std::uint16_t, decltype(four)> bits;
+  const hn::Rebind<hwy::float16_t, decltype(four)> halves;
+  std::uint16_t word = 0;
+  std::memcpy(&word, at, sizeof(word));
+  return hn::GetLane(hn::PromoteTo(four, hn::BitCast(halves, hn::Set(bits, word))));
+#endif
+}
+
+/// kLanes codes as numbers.
+HWY_INLINE FloatVec load_codes(const std::int8_t* from) {
+  const hn::Rebind<std::int8_t, FloatTag> bytes;
+  const hn::Rebind<std::int32_t, FloatTag> integers;
+  return hn::ConvertTo(kFloats, hn::PromoteTo(integers, hn::LoadU(bytes, from)));
+}
+
+/// to[i] = factor * from[i] for 16 of them.
+HWY_INLINE void scale_16(const std::int8_t* from, FloatVec factor, float* to) {
+  for (Index i = 0; i < 16; i += kLanes) hn::Store(hn::Mul(load_codes(from + i), factor), kFloats, to + i);
+}
+
+/// take_scales where they are many, by vectors.
+template <BlockFormat kFormat>
+HWY_INLINE void make_scales(const std::uint8_t* block, float d, float m, BlockCodes& to) {
+  if constexpr (kFormat == BlockFormat::kQ4_K || kFormat == BlockFormat::kQ5_K) {
+    // As block_codes::six_bit_scales has it, four scales or minima at a time.
+    std::array<std::uint32_t, 3> s;
+    std::memcpy(s.data(), block + 4, sizeof(s));
+    const std::array<std::uint32_t, 4> six_bits = {
+        s[0] & 0x3f3f3f3fU, (s[2] & 0x0f0f0f0fU) | (s[0] >> 2 & 0x30303030U), s[1] & 0x3f3f3f3fU,
+        (s[2] >> 4 & 0x0f0f0f0fU) | (s[1] >> 2 & 0x30303030U)};
+    alignas(16) std::int8_t bytes[16];
+    std::memcpy(bytes, six_bits.data(), sizeof(bytes));
+    scale_16(bytes, splat(d), to.scale);  // of the minima too, which nobody reads
+    scale_16(bytes, splat(-m), to.offset);
+    std::copy_n(to.offset + 8, 8, to.offset);
+  } else if constexpr (kFormat == BlockFormat::kQ6_K) {
+    alignas(16) std::int8_t bytes[16];
+    std::memcpy(bytes, block + 192, sizeof(bytes));
+    scale_16(bytes, splat(d), to.scale);
+  } else {
+    take_scales<kFormat>(block, d, m, to);
+  }
+}
+
+#if HWY_TARGET != HWY_SCALAR
+/// Of Q5_0 and Q5_1: 32 codes of five bits, the fifth ones in four bytes before the others, plus `amount`.
+HWY_INLINE void make_five_bits(const std::uint8_t* fifth, std::int8_t amount, std::int8_t* to) {
+  const hn::CappedTag<std::int8_t, 16> codes;  // of them 16 on every instruction set
+  const hn::RebindToUnsigned<decltype(codes)> bytes;
+  const auto pairs = hn::LoadU(bytes, fifth + 4);
+  const auto store_half = [&](auto low, const std::uint8_t* bits, std::int8_t* out) HWY_ATTR {
+    const auto high = hn::IfThenElseZero(hn::LoadMaskBits(codes, bits), hn::Set(codes, 16));
+    hn::Store(hn::Add(hn::Or(hn::BitCast(codes, low), high), hn::Set(codes, amount)), codes, out);
+  };
+  store_half(hn::And(pairs, hn::Set(bytes, 0xF)), fifth, to);
+  store_half(hn::ShiftRight<4>(pairs), fifth + 2, to + 16);
+}
+#endif
+
+/// take_codes, by vectors where compilers make none of it.
+template <BlockFormat kFormat>
+HWY_INLINE void make_codes(const std::uint8_t* block, std::int8_t* to) {
+#if HWY_TARGET != HWY_SCALAR
+  if constexpr (kFormat == BlockFormat::kQ5_0) return make_five_bits(block + 2, -16, to);
+  if constexpr (kFormat == BlockFormat::kQ5_1) return make_five_bits(block + 4, 0, to);
+#endif
+  take_codes<kFormat>(block, to);
+}
+
+/// Two vectors, one after the other.
+template <Rounding /*kRounding*/>
+HWY_INLINE void store_pair(FloatVec a, FloatVec b, float* to) {
+  store(a, to);
+  store(b, to + kLanes);
+}
+template <Rounding kRounding>
+HWY_INLINE void store_pair(FloatVec a, FloatVec b, BF16* to) {
+#if HWY_ARCH_X86 && HWY_CAP_GE512
+  _mm512_storeu_si512(to, bf16_pair<kRounding>(a, b));
+#else
+  store(a, to);
+  store(b, to + kLanes);
+#endif
+}
+
+/// The n elements of a block taken apart.
+template <BlockFormat kFormat, Index kElements, class T>
+HWY_INLINE void make_numbers(const BlockCodes& parts, T* to) {
+  constexpr BlockGroups kGroups = groups_of(kFormat);
+  const auto numbers = [&](Index i) HWY_ATTR {
+    const Index group = i / kGroups.group;
+    const FloatVec scaled = hn::Mul(splat(parts.scale[group]), load_codes(parts.code + i));
+    return kGroups.offsets ? hn::Add(scaled, splat(parts.offset[group])) : scaled;
+  };
+  for (Index i = 0; i < kElements; i += 2 * kLanes)
+    store_pair<Rounding::kGguf>(numbers(i), numbers(i + kLanes), to + i);
+}
+
+constexpr Index elements_of(BlockFormat format) {
+  switch (format) {
+    case BlockFormat::kQ2_K:
+    case BlockFormat::kQ3_K:
+    case BlockFormat::kQ4_K:
+    case BlockFormat::kQ5_K:
+    case BlockFormat::kQ6_K:
+      return 256;
+    default:
+      return 32;
+  }
+}
+
+template <BlockFormat kFormat, class T>
+HWY_INLINE void unpack_block(const std::uint8_t* block, T* to) {
+  constexpr BlockGroups kGroups = groups_of(kFormat);
+  BlockCodes parts;
+  const float m = kGroups.m < 0 ? 0.0F : half_at(block + kGroups.m);
+  make_scales<kFormat>(block, half_at(block + kGroups.d), m, parts);
+  if constexpr (kNibbleTables && has_nibbles(kFormat)) {
+    look_up_block<kFormat>(block, parts, to);
+  } else {
+    make_codes<kFormat>(block, parts.code);
+    make_numbers<kFormat, elements_of(kFormat)>(parts, to);
+  }
+}
+
+/// Elements [first, first + count) by unpack(block, whole, to), which writes all kElements of a block; whole:
+/// nothing of it is asked for in vain. Other blocks go through a buffer.
+template <Index kElements, class T, class Unpack>
+HWY_INLINE void for_blocks(Index first, Index count, T* to, Unpack&& unpack) {
+  const Index end = first + count;
+  for (Index i = first; i < end;) {
+    const Index block = i / kElements;
+    const Index at = i - block * kElements;
+    const Index n = std::min(kElements - at, end - i);
+    if (n == kElements) {
+      unpack(block, true, to);
+    } else {
+      alignas(64) T buffer[kElements];
+      unpack(block, false, buffer);
+      std::copy_n(buffer + at, n, to);
+    }
+    i += n;
+    to += n;
+  }
+}
+
+/// Where the bytes of a matrix begin.
+HWY_INLINE const std::uint8_t* bytes_of(const PackedMatrix& matrix) {
+  return reinterpret_cast<const std::uint8_t*>(matrix.codes.data());
+}
+
+template <BlockFormat kFormat, class T>
+void unpack_blocks(const PackedMatrix& matrix, Index row, Index first, Index count, T* to) {
+  constexpr Index kElements = elements_of(kFormat);
+  const Index bytes = facts_of(kFormat).bytes;
+  const std::uint8_t* const blocks = bytes_of(matrix) + row * (matrix.cols / kElements) * bytes;
+  for_blocks<kElements>(first, count, to, [&](Index block, bool /*whole*/, T* out) HWY_ATTR {
+    unpack_block<kFormat>(blocks + block * bytes, out);
+  });
+}
+
+/// Blocks run over the flat order, and the last one may lack codes.
+template <class T>
+void unpack_nf4(const PackedMatrix& matrix, Index row, Index first, Index count, T* to) {
+  constexpr Index kBytes = 32;
+  const auto& scales = std::get<Nf4Scales>(matrix.scales);
+  const std::uint8_t* const codes = bytes_of(matrix);
+  const Index size = std::ssize(matrix.codes);
+  for_blocks<64>(row * matrix.cols + first, count, to, [&](Index block, bool whole, T* out) HWY_ATTR {
+    const std::uint8_t* from = codes + block * kBytes;
+    std::array<std::uint8_t, kBytes> last = {};
+    if (!whole) {
+      std::copy_n(from, std::min(kBytes, size - block * kBytes), last.begin());
+      from = last.data();
+    }
+    look_up_nf4(from, scales.map, scales.absmax_of(block), out);
+  });
+}
+
+template <class T>
+void unpack_int8(const PackedMatrix& matrix, Index row, Index first, Index count, T* to) {
+  const FloatVec absmax = splat(std::get<RowScales>(matrix.scales).absmax[row]);
+  const FloatVec one = splat(1.0F / 127.0F);  // bitsandbytes multiplies by both in turn
+  const auto* const codes =
+      reinterpret_cast<const std::int8_t*>(matrix.codes.data()) + row * matrix.cols + first;
+  const auto numbers = [&](const std::int8_t* at)
+                           HWY_ATTR { return hn::Mul(hn::Mul(load_codes(at), absmax), one); };
+  Index i = 0;
+  for (; i + 2 * kLanes <= count; i += 2 * kLanes)
+    store_pair<Rounding::kAny>(numbers(codes + i), numbers(codes + i + kLanes), to + i);
+  for (; i < count; i += kLanes) {
+    const Index n = std::min(kLanes, count - i);
+    std::int8_t buffer[kLanes] = {};
+    std::copy_n(codes + i, n, buffer);
+    store(numbers(buffer), to + i, n);
+  }
+}
+
+/// Numbers as they are, at addresses that may not be theirs.
+template <class From, class T>
+void unpack_plain(const PackedMatrix& matrix, Index row, Index first, Index count, T* to) {
+  const std::byte* const from =
+      matrix.codes.data() + (row * matrix.cols + first) * static_cast<Index>(sizeof(From));
+  for_each_vector(count, [&](Index i, Index n) HWY_ATTR {
+    alignas(64) From buffer[kLanes] = {};
+    std::memcpy(buffer, from + i * static_cast<Index>(sizeof(From)),
+                static_cast<std::size_t>(n) * sizeof(From));
+    store(load(buffer), to + i, n);
+  });
+}
+
+template <class T>
+void unpack_row_to(const PackedMatrix& matrix, Index row, Index first, Index count, T* to) {
+  switch (matrix.format) {
+    case BlockFormat::kNf4:
+      return unpack_nf4(matrix, row, first, count, to);
+    case BlockFormat::kInt8:
+      return unpack_int8(matrix, row, first, count, to);
+    case BlockFormat::kF32:
+      return unpack_plain<float>(matrix, row, first, count, to);
+    case BlockFormat::kF16:
+      return unpack_plain<F16>(matrix, row, first, count, to);
+    case BlockFormat::kBF16:
+      return unpack_plain<BF16>(matrix, row, first, count, to);
+    default:
+      return with_block_format(matrix.format, [&]<BlockFormat kFormat>() HWY_ATTR {
+        unpack_blocks<kFormat>(matrix, row, first, count, to);
+      });
+  }
+}
+
+void unpack_rows(WeightView from, MatrixView to) {
+  for (Index i = 0; i < from.rows; ++i) {
+    const Index row = from.packed->stored_row(from.first_row + i);
+    if (to.dtype == DType::kBF16) {
+      unpack_row_to(*from.packed, row, from.first_col, from.cols, to.row<BF16>(i));
+    } else {
+      unpack_row_to(*from.packed, row, from.first_col, from.cols, to.row<float>(i));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lorry::ops::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace lorry::ops::cpu {
+
+HWY_EXPORT(unpack_rows);
 
 void unpack_serial(WeightView from, MatrixView to) {
   LORRY_CHECK(from.is_packed() && from.rows == to.rows && from.cols == to.cols);
+  const PackedMatrix& matrix = *from.packed;
+  LORRY_CHECK(from.first_row >= 0 && from.first_row + from.rows <= matrix.rows);
+  LORRY_CHECK(from.first_col >= 0 && from.first_col + from.cols <= matrix.cols);
+  if (to.dtype != DType::kF16) return HWY_DYNAMIC_DISPATCH(unpack_rows)(from, to);
   Matrix row(1, from.cols);
   for (Index i = 0; i < from.rows; ++i) {
-    unpack_row(*from.packed, from.first_row + i, from.first_col, from.cols, row.row<float>(0));
+    HWY_DYNAMIC_DISPATCH(unpack_rows)(from.row_range(i, 1), row);
     copy_serial(row, to.row_range(i, 1));
   }
 }
 
 void unpack(WeightView from, MatrixView to) {
-  constexpr Index kElements = 1 << 14;
+  constexpr Index kElements = 1 << 15;
   const Index block = std::max<Index>(1, kElements / std::max<Index>(1, from.cols));
   parallel_for(pieces(from.rows, block), [&](Index b) {
     const Index first = b * block;
@@ -25,3 +301,4 @@ void unpack(WeightView from, MatrixView to) {
 }
 
 }  // namespace lorry::ops::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,160 @@
+// ops/cpu/nibbles-inl.hpp: blocks of four-bit codes made BF16 or F32 by tables, on AVX-512: the sixteen
+// numbers that a group's codes can mean are computed and rounded once, and every code looks its own up.
+// Elsewhere kNibbleTables is false and unpack.cpp computes each element.
+#if defined(LORRY_OPS_CPU_NIBBLES_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef LORRY_OPS_CPU_NIBBLES_INL
+#undef LORRY_OPS_CPU_NIBBLES_INL
+#else
+#define LORRY_OPS_CPU_NIBBLES_INL
+#endif
+
+#include <array>
+
+#include "ops/cpu/simd-inl.hpp"
+#include "tensor/block_codes.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace lorry::ops::cpu::HWY_NAMESPACE {
+
+/// Formats whose codes are four bits.
+constexpr bool has_nibbles(BlockFormat format) {
+  return format == BlockFormat::kQ4_0 || format == BlockFormat::kQ4_1 || format == BlockFormat::kQ4_K ||
+         format == BlockFormat::kIQ4_NL;
+}
+
+/// What code i of a GGUF format stands for, before its scale.
+template <BlockFormat kFormat>
+constexpr std::array<float, 16> nibble_values() {
+  std::array<float, 16> values = {};
+  for (std::size_t i = 0; i < 16; ++i) {
+    values[i] = static_cast<float>(i);
+    if (kFormat == BlockFormat::kQ4_0) values[i] -= 8.0F;
+    if (kFormat == BlockFormat::kIQ4_NL) values[i] = static_cast<float>(kIq4Values[i]);
+  }
+  return values;
+}
+
+/// Of which numbers. GGUF's scales come from float16: if one is no number, it has zeros below and is so after
+/// rounding without a look at it.
+enum class Rounding { kAny, kGguf };
+
+#if HWY_ARCH_X86 && HWY_CAP_GE512
+inline constexpr bool kNibbleTables = true;
+
+/// a and b rounded to BF16, those of a first.
+template <Rounding kRounding>
+HWY_INLINE __m512i bf16_pair(FloatVec a, FloatVec b) {
+  const hn::Repartition<std::uint16_t, FloatTag> halves;
+  const auto round = [&](FloatVec x) HWY_ATTR {
+    if (kRounding == Rounding::kAny) return hn::BitCast(halves, bf16_words(x));
+    const auto bits = hn::BitCast(kWords, x);
+    const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(kWords, 1U));
+    return hn::BitCast(halves, hn::Add(bits, hn::Add(odd, hn::Set(kWords, 0x7fffU))));
+  };
+  return hn::ConcatOdd(halves, round(b), round(a)).raw;
+}
+
+// Of an index the tables below use the lowest five bits (BF16) or four (F32).
+
+/// 32 elements from 16 bytes: the low halves of the bytes, then the high ones, or (kPairs) high and low half
+/// of each byte side by side.
+template <bool kPairs>
+HWY_INLINE void look_up_32(const std::uint8_t* codes, FloatVec numbers, BF16* to) {
+  constexpr Rounding kRounding = kPairs ? Rounding::kAny : Rounding::kGguf;  // pairs are NF4's
+  const __m512i table = bf16_pair<kRounding>(numbers, numbers);
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(codes));
+  __m512i places;
+  if constexpr (kPairs) {
+    const __m512i words = _mm512_cvtepu8_epi32(bytes);
+    places = _mm512_or_si512(_mm512_slli_epi32(words, 16), _mm512_srli_epi32(words, 4));
+  } else {
+    const __m256i words = _mm256_cvtepu8_epi16(bytes);
+    places = _mm512_inserti64x4(_mm512_castsi256_si512(words), _mm256_srli_epi16(words, 4), 1);
+  }
+  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(places, table));
+}
+template <bool kPairs>
+HWY_INLINE void look_up_32(const std::uint8_t* codes, FloatVec numbers, float* to) {
+  __m512i places[2];
+  if constexpr (kPairs) {
+    for (int half = 0; half < 2; ++half) {
+      const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(codes + 8 * half));
+      const __m512i words = _mm512_cvtepu8_epi64(bytes);
+      places[half] = _mm512_or_si512(_mm512_slli_epi64(words, 32), _mm512_srli_epi64(words, 4));
+    }
+  } else {
+    places[0] = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
+    places[1] = _mm512_srli_epi32(places[0], 4);
+  }
+  for (int half = 0; half < 2; ++half)
+    _mm512_storeu_ps(to + 16 * half, _mm512_permutexvar_ps(places[half], numbers.raw));
+}
+
+/// 64 elements of Q4_K from 32 bytes: low halves with the first numbers, high ones with the second.
+HWY_INLINE void look_up_64(const std::uint8_t* codes, FloatVec low, FloatVec high, BF16* to) {
+  const __m512i table = bf16_pair<Rounding::kGguf>(low, high);
+  const __m512i words = _mm512_cvtepu8_epi16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes)));
+  const __m512i first = _mm512_and_si512(words, _mm512_set1_epi16(15));
+  const __m512i second = _mm512_or_si512(_mm512_srli_epi16(words, 4), _mm512_set1_epi16(16));
+  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(first, table));
+  _mm512_storeu_si512(to + 32, _mm512_permutexvar_epi16(second, table));
+}
+HWY_INLINE void look_up_64(const std::uint8_t* codes, FloatVec low, FloatVec high, float* to) {
+  for (int half = 0; half < 2; ++half) {
+    const auto* const at = reinterpret_cast<const __m128i*>(codes + 16 * half);
+    const __m512i words = _mm512_cvtepu8_epi32(_mm_loadu_si128(at));
+    _mm512_storeu_ps(to + 16 * half, _mm512_permutexvar_ps(words, low.raw));
+    _mm512_storeu_ps(to + 32 + 16 * half, _mm512_permutexvar_ps(_mm512_srli_epi32(words, 4), high.raw));
+  }
+}
+
+/// A block of Q4_0, Q4_1, IQ4_NL or Q4_K whose scales and offsets are known.
+template <BlockFormat kFormat, class T>
+HWY_INLINE void look_up_block(const std::uint8_t* block, const BlockCodes& parts, T* to) {
+  alignas(64) static constexpr std::array<float, 16> kValues = nibble_values<kFormat>();
+  const FloatVec values = hn::Load(kFloats, kValues.data());
+  const auto numbers = [&](Index group) HWY_ATTR {
+    const FloatVec scaled = hn::Mul(splat(parts.scale[group]), values);
+    return groups_of(kFormat).offsets ? hn::Add(scaled, splat(parts.offset[group])) : scaled;
+  };
+  if constexpr (kFormat == BlockFormat::kQ4_K) {
+    for (Index j = 0; j < 4; ++j)
+      look_up_64(block + 16 + 32 * j, numbers(2 * j), numbers(2 * j + 1), to + 64 * j);
+  } else {
+    look_up_32<false>(block + (kFormat == BlockFormat::kQ4_1 ? 4 : 2), numbers(0), to);
+  }
+}
+
+/// 64 elements of NF4 from 32 bytes.
+template <class T>
+HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
+                            T* to) {
+  const FloatVec numbers = hn::Mul(hn::LoadU(kFloats, map.data()), splat(absmax));
+  look_up_32<true>(codes, numbers, to);
+  look_up_32<true>(codes + 16, numbers, to + 32);
+}
+
+#else
+inline constexpr bool kNibbleTables = false;
+
+template <BlockFormat kFormat, class T>
+HWY_INLINE void look_up_block(const std::uint8_t* /*block*/, const BlockCodes& /*parts*/, T* /*to*/) {}
+
+template <class T>
+HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
+                            T* to) {
+  alignas(64) std::array<float, 16> numbers;
+  for (std::size_t i = 0; i < 16; ++i) numbers[i] = map[i] * absmax;
+  alignas(64) float values[64];
+  for (Index i = 0; i < 32; ++i) {
+    values[2 * i] = numbers[static_cast<std::size_t>(codes[i] >> 4)];
+    values[2 * i + 1] = numbers[static_cast<std::size_t>(codes[i] & 0xF)];
+  }
+  for_each_vector(64, [&](Index i, Index count) HWY_ATTR { store(load(values + i, count), to + i, count); });
+}
+#endif
+
+}  // namespace lorry::ops::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
