@@ -24,6 +24,12 @@ namespace {
 constexpr Index kPanelBytes = Index{16} << 20;
 constexpr Index kPanelCols = 64;  // panels are multiples of it, as oneDNN's blocks are
 
+// Columns of a panel of packed b, and rows of a, that one thread multiplies at a time: such a panel of a few
+// thousand rows fits in a core's cache, and 256 do not cut GGUF's larger blocks. By shape alone, since oneDNN
+// cuts K by the shape it is given, and other sums are the result.
+constexpr Index kOwnCols = 256;
+constexpr Index kOwnRows = 1024;
+
 // Where oneDNN would cut a product by the number of threads, the tiles of c: large enough that packing the
 // operands hardly counts, small enough that a product keeps several threads busy. A product of few rows is
 // cut into kSplit parts, but for parts below kFewRows.
@@ -101,11 +107,15 @@ class Scratch {
 /// Everything a primitive was compiled for.
 using Key = std::array<Index, 10>;
 
-Key key_of(ConstMatrixView a, ConstMatrixView b, ConstMatrixView c, MatmulOptions options) {
+/// Which threads will run a primitive.
+enum class Team { kAll, kOne };
+
+Key key_of(ConstMatrixView a, ConstMatrixView b, ConstMatrixView c, MatmulOptions options, Team team) {
   const Index flags =
       (options.transpose_a ? 1 : 0) + (options.transpose_b ? 2 : 0) + (options.accumulate ? 4 : 0);
   const auto types = static_cast<Index>(a.dtype) * 256 + static_cast<Index>(c.dtype);
-  return {a.rows, a.cols, b.rows, b.cols, a.stride, b.stride, c.stride, flags, types, 0};
+  return {a.rows,   a.cols,   b.rows, b.cols, a.stride,
+          b.stride, c.stride, flags,  types,  static_cast<Index>(team)};
 }
 
 struct Primitive {
@@ -191,7 +201,6 @@ struct Matmul::State {
       attributes.set_post_ops(sum);
     }
     Primitive made;
-    made.key = key_of(a, b, c, options);
     made.a = describe(a, options.transpose_a);
     made.b = describe(b, options.transpose_b);
     made.c = describe(c, false);
@@ -201,14 +210,16 @@ struct Matmul::State {
     return made;
   }
 
-  const Primitive& find(ConstMatrixView a, ConstMatrixView b, ConstMatrixView c, MatmulOptions options) {
-    const Key key = key_of(a, b, c, options);
+  const Primitive& find(ConstMatrixView a, ConstMatrixView b, ConstMatrixView c, MatmulOptions options,
+                        Team team = Team::kAll) {
+    const Key key = key_of(a, b, c, options, team);
     const auto found =
         std::find_if(primitives.begin(), primitives.end(), [&](const Primitive& p) { return p.key == key; });
     if (found != primitives.end()) {
       primitives.splice(primitives.begin(), primitives, found);
     } else {
       primitives.push_front(create(a, b, c, options));
+      primitives.front().key = key;
       if (primitives.size() > kPrimitives) primitives.pop_back();
     }
     return primitives.front();
@@ -320,11 +331,76 @@ struct Matmul::State {
     copy(from.dense, to);
   }
 
+  /// What a thread needs to unpack panels and multiply them alone.
+  struct Own {
+    Scratch panel, pad, wide;
+  };
+  std::vector<Own> of_threads;
+
+  /// Whether c is rounded from a product in F32.
+  static bool widens(ConstMatrixView a, MatrixView c) {
+    return a.dtype == DType::kF32 && c.dtype != DType::kF32;
+  }
+
+  /// A part of a product with packed weights that one thread computes.
+  struct Task {
+    Index row, rows, col, cols;
+    const Primitive* primitive;
+  };
+
+  /// Two tasks at least, unless c is narrow.
+  std::vector<Task> cut_packed(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) {
+    if (widens(a, c)) options.accumulate = false;  // multiply_packed adds
+    const Index width = c.cols >= 2 * kOwnCols
+                            ? kOwnCols
+                            : std::min(kOwnCols, even_side(c.cols, pieces(c.cols, 2), kPanelCols));
+    const Index height = even_side(c.rows, kOwnRows, kColStep);
+    const ThreadCount one(1);  // which primitives are made for
+    std::vector<Task> tasks;
+    for (Index col = 0; col < c.cols; col += width) {
+      for (Index row = 0; row < c.rows; row += height) {
+        Task task = {row, std::min(height, c.rows - row), col, std::min(width, c.cols - col), nullptr};
+        const WeightView part = columns_of(b, options.transpose_b, col, task.cols);
+        const ConstMatrixView panel = {nullptr, part.rows, part.cols, part.cols, a.dtype};
+        MatrixView out = c.row_range(row, task.rows).col_range(col, task.cols);
+        if (widens(a, c)) out = {nullptr, task.rows, task.cols, task.cols, DType::kF32};
+        // Four shapes at most: none is dropped from the list meanwhile.
+        task.primitive =
+            &find(rows_of(a, options.transpose_a, row, task.rows), panel, out, options, Team::kOne);
+        tasks.push_back(task);
+      }
+    }
+    return tasks;
+  }
+
+  /// c = op(a) op(b) or c += ... for a packed b: each thread unpacks panels of its own and multiplies them
+  /// while they lie in its cache.
+  void multiply_packed(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) {
+    of_threads.resize(std::max(of_threads.size(), static_cast<std::size_t>(omp_get_max_threads())));
+    const std::vector<Task> tasks = cut_packed(a, b, c, options);
+    parallel_for(std::ssize(tasks), [&](Index i) {
+      const Task& task = tasks[static_cast<std::size_t>(i)];
+      Own& own = of_threads[static_cast<std::size_t>(omp_get_thread_num())];
+      const WeightView part = columns_of(b, options.transpose_b, task.col, task.cols);
+      const MatrixView panel = own.panel.view(part.rows, part.cols, a.dtype);
+      unpack_serial(part, panel);
+      dnnl::stream alone(engine);
+      const ThreadCount one(1);  // a single task makes no parallel loop
+      const ConstMatrixView rows = rows_of(a, options.transpose_a, task.row, task.rows);
+      const MatrixView out = c.row_range(task.row, task.rows).col_range(task.col, task.cols);
+      if (!widens(a, c)) return execute(*task.primitive, alone, own.pad, rows, panel, out);
+      const MatrixView wide = own.wide.view(out.rows, out.cols, DType::kF32);
+      execute(*task.primitive, alone, own.pad, rows, panel, wide);
+      options.accumulate ? add_serial(wide, 1.0F, out) : copy_serial(wide, out);
+    });
+  }
+
   /// Cuts c and op(b) into column panels, because a whole b or c would take too much memory in another type.
   /// Every element of c is still one product over the whole of K. round_b: to BF16 first, where a BF16
   /// product runs in F32 because the machine has no other.
   void multiply_panels(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, bool round_b) {
-    const bool widen_c = a.dtype == DType::kF32 && c.dtype != DType::kF32;
+    const bool widen_c = widens(a, c);
+    if (b.is_packed() && !round_b && current_isa().splits_by_shape) return multiply_packed(a, b, c, options);
     const Index inner = options.transpose_b ? b.cols : b.rows;
     const Index col_bytes = std::max(inner * size_of(a.dtype), widen_c ? c.rows * size_of(DType::kF32) : 0);
     const Index width = std::max<Index>(1, kPanelBytes / col_bytes / kPanelCols) * kPanelCols;
@@ -362,8 +438,8 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
     if (!options.accumulate) zero(c);
     return;
   }
-  if (c.rows <= kMatvecRows && !options.transpose_a && !b.is_packed()) {
-    return matvec(a, b.dense, options.transpose_b, options.accumulate, c);
+  if (c.rows <= kMatvecRows && !options.transpose_a) {
+    return matvec(a, b, options.transpose_b, options.accumulate, c);
   }
   const std::lock_guard lock(state_->mutex);
   const DType type = a.dtype == DType::kBF16 && current_isa().bf16 ? DType::kBF16 : DType::kF32;

@@ -6,12 +6,15 @@
 // After foreach_target.h, as Highway asks.
 #include <hwy/highway.h>
 
+#include <omp.h>
+
 #include <algorithm>
 #include <array>
 
 #include "ops/cpu/elementwise.hpp"
 #include "ops/cpu/parallel.hpp"
 #include "ops/cpu/simd-inl.hpp"
+#include "ops/cpu/unpack.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace lorry::ops::cpu::HWY_NAMESPACE {
@@ -82,11 +85,10 @@ HWY_INLINE void add_rows(ConstMatrixView x, ConstMatrixView w, Index i, MatrixVi
   });
 }
 
-/// out [kRows, O] = x w over all rows of w. x, out: F32.
+/// Adds x w over all rows of w to out [kRows, O]. x, out: F32.
 template <Index kRows, bool kRound, class T>
 void sum_rows(ConstMatrixView x, ConstMatrixView w, MatrixView out) {
   constexpr Index kSteps = kRows <= 2 ? 8 : 4;  // as many as registers hold
-  for (Index m = 0; m < kRows; ++m) std::fill_n(out.row<float>(m), out.cols, 0.0F);
   Index i = 0;
   for (; i + kSteps <= w.rows; i += kSteps) add_rows<kRows, kSteps, kRound, T>(x, w, i, out);
   for (; i < w.rows; ++i) add_rows<kRows, 1, kRound, T>(x, w, i, out);
@@ -112,7 +114,7 @@ void multiply_typed(ConstMatrixView x, ConstMatrixView w, bool transpose_w, Matr
   }
 }
 
-/// out = x op(w); x, out: F32. round_w: to BF16.
+/// out = x op(w), or out += x w if w is not transposed; x, out: F32. round_w: to BF16.
 void multiply(ConstMatrixView x, ConstMatrixView w, bool transpose_w, bool round_w, MatrixView out) {
   if (w.dtype == DType::kBF16) return multiply_typed<false, BF16>(x, w, transpose_w, out);
   if (w.dtype == DType::kF16) {
@@ -133,24 +135,58 @@ namespace lorry::ops::cpu {
 HWY_EXPORT(multiply);
 
 namespace {
+
 constexpr Index kColPiece = 512;  // columns of w [I,O] handed to a thread at once
+constexpr Index kRowPiece = 64;   // rows of w [O,I]
+constexpr Index kTileBytes = Index{64}
+                             << 10;  // of packed weights unpacked at a time: stays in a core's cache
+
+/// Rows of a packed w with so many columns that are unpacked at a time.
+Index tile_rows(Index cols, DType dtype) {
+  return std::max<Index>(1, kTileBytes / std::max<Index>(1, cols * size_of(dtype)));
 }
 
-void matvec(ConstMatrixView x, ConstMatrixView w, bool transpose_w, bool accumulate, MatrixView y) {
+/// out = x op(w) for a part of w that gives out's columns; out starts at zero. room: for a tile.
+void multiply_part(ConstMatrixView x, WeightView w, bool transpose_w, bool round_w, MatrixView out,
+                   MatrixView room) {
+  if (!w.is_packed()) return HWY_DYNAMIC_DISPATCH(multiply)(x, w.dense, transpose_w, round_w, out);
+  const DType dtype = round_w ? DType::kBF16 : DType::kF32;
+  const Index rows = tile_rows(w.cols, dtype);
+  for (Index first = 0; first < w.rows; first += rows) {
+    const Index count = std::min(rows, w.rows - first);
+    const MatrixView tile = {room.data, count, w.cols, w.cols, dtype};
+    unpack_serial(w.row_range(first, count), tile);
+    if (transpose_w) {
+      HWY_DYNAMIC_DISPATCH(multiply)(x, tile, true, false, out.col_range(first, count));
+    } else {
+      HWY_DYNAMIC_DISPATCH(multiply)(x.col_range(first, count), tile, false, false, out);
+    }
+  }
+}
+
+}  // namespace
+
+void matvec(ConstMatrixView x, WeightView w, bool transpose_w, bool accumulate, MatrixView y) {
   LORRY_CHECK(x.rows >= 1 && x.rows <= kMatvecRows);
   // Few enough outputs that the sums of a piece stay in the first cache, enough that a row of w [I,O] is read
   // in runs the hardware prefetches.
   const Index outputs = transpose_w ? w.rows : w.cols;
-  const Index piece_size = transpose_w ? 64 : kColPiece;
+  const Index piece_size = transpose_w ? kRowPiece : kColPiece;
+  const bool round_w = x.dtype == DType::kBF16;
   Matrix x32(x.rows, x.cols);
   copy(x, x32);
+  const Index tile_cols = transpose_w ? w.cols : std::min(kColPiece, w.cols);
+  Matrix tiles(omp_get_max_threads(),
+               w.is_packed() ? std::max(kTileBytes, tile_cols * size_of(DType::kF32)) : 0, DType::kU8);
   parallel_for(pieces(outputs, piece_size), [&](Index piece) {
     alignas(64) std::array<float, kMatvecRows * kColPiece> sums;
     const Index first = piece * piece_size;
     const Index count = std::min(piece_size, outputs - first);
-    const ConstMatrixView part = transpose_w ? w.row_range(first, count) : w.col_range(first, count);
+    std::fill_n(sums.begin(), x.rows * count, 0.0F);
+    const WeightView part = transpose_w ? w.row_range(first, count) : w.col_range(first, count);
     const MatrixView out = {reinterpret_cast<std::byte*>(sums.data()), x.rows, count, count, DType::kF32};
-    HWY_DYNAMIC_DISPATCH(multiply)(x32.view(), part, transpose_w, x.dtype == DType::kBF16, out);
+    multiply_part(x32.view(), part, transpose_w, round_w, out,
+                  tiles.view().row_range(omp_get_thread_num(), 1));
     const MatrixView to = y.col_range(first, count);
     if (accumulate) {
       add_serial(out, 1.0F, to);

@@ -1,7 +1,7 @@
 // ops/cpu/matvec.hpp: products of very few rows with a large matrix (decoding), bound by the memory that
 // reading the matrix once takes. oneDNN reaches a small part of it there.
 #pragma once
-#include "tensor/matrix.hpp"
+#include "tensor/weight_view.hpp"
 
 namespace lorry::ops::cpu {
 
@@ -9,8 +9,8 @@ namespace lorry::ops::cpu {
 constexpr Index kMatvecRows = 4;
 
 /// y [M,O] (+)= x [M,I] op(w), M <= kMatvecRows; w is [O,I] if transpose_w, else [I,O]. Elements of w are
-/// first rounded to BF16 where x is BF16, as in matmul. A row of y depends on its row of x alone, bit for
-/// bit, and not on M.
-void matvec(ConstMatrixView x, ConstMatrixView w, bool transpose_w, bool accumulate, MatrixView y);
+/// first rounded to BF16 where x is BF16, as in matmul; packed ones are unpacked in tiles that stay in cache.
+/// A row of y depends on its row of x alone, bit for bit, and not on M.
+void matvec(ConstMatrixView x, WeightView w, bool transpose_w, bool accumulate, MatrixView y);
 
 }  // namespace lorry::ops::cpu
