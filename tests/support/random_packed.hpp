@@ -17,12 +17,13 @@ inline constexpr std::array kPackedFormats = {
     BlockFormat::kQ6_K, BlockFormat::kIQ4_NL, BlockFormat::kNf4,  BlockFormat::kInt8,
 };
 
-/// Owns what its matrix borrows. Random codes, and scales such that elements are of the order of one.
+/// Owns what its matrix borrows. Random codes, and scales such that elements are of the order of `size`.
 class RandomPacked {
  public:
   /// nested: NF4's scales are quantised too.
-  RandomPacked(BlockFormat format, Index rows, Index cols, std::uint64_t seed, bool nested = false)
-      : rng_(seed) {
+  RandomPacked(BlockFormat format, Index rows, Index cols, std::uint64_t seed, bool nested = false,
+               float size = 1.0F)
+      : rng_(seed), size_(size) {
     const BlockFacts& facts = facts_of(format);
     matrix_.format = format;
     matrix_.rows = rows;
@@ -49,7 +50,7 @@ class RandomPacked {
  private:
   std::vector<float> uniform(Index count) {
     std::vector<float> values(static_cast<std::size_t>(count));
-    for (float& value : values) value = 0.5F + rng_.next_uniform();
+    for (float& value : values) value = size_ * (0.5F + rng_.next_uniform());
     return values;
   }
 
@@ -58,12 +59,12 @@ class RandomPacked {
     for (std::size_t at = 0; at < codes_.size(); at += static_cast<std::size_t>(facts.bytes)) {
       switch (facts.format) {
         case BlockFormat::kF32: {
-          const float value = rng_.next_normal();
+          const float value = size_ * rng_.next_normal();
           std::memcpy(codes_.data() + at, &value, sizeof(value));
           break;
         }
         case BlockFormat::kBF16: {
-          const BF16 value = to_bf16(rng_.next_normal());
+          const BF16 value = to_bf16(size_ * rng_.next_normal());
           std::memcpy(codes_.data() + at, &value, sizeof(value));
           break;
         }
@@ -97,7 +98,7 @@ class RandomPacked {
   }
 
   void put_half(std::size_t at, float deviation) {
-    const F16 value = to_f16(deviation * rng_.next_normal());
+    const F16 value = to_f16(size_ * deviation * rng_.next_normal());
     std::memcpy(codes_.data() + at, &value, sizeof(value));
   }
 
@@ -115,12 +116,13 @@ class RandomPacked {
       scales.absmax = nullptr;
       scales.nested = nested_.data();
       scales.nested_absmax = nested_absmax_.data();
-      scales.offset = 1.7F;
+      scales.offset = 1.7F * size_;
     }
     matrix_.scales = scales;
   }
 
   Rng rng_;
+  float size_;
   std::vector<std::byte> codes_;
   std::vector<float> absmax_, nested_absmax_;
   std::vector<std::uint8_t> nested_;
