@@ -3,6 +3,8 @@
 #include <fmt/ranges.h>
 
 #include "core/error.hpp"
+#include "io/json_fields.hpp"
+#include "model/bnb_format.hpp"
 #include "model/families/families.hpp"
 
 namespace lorry::model {
@@ -14,6 +16,16 @@ std::string supported_families() {
   names.reserve(kFamilies.size());
   for (const Family& family : kFamilies) names.push_back(family.model_type);
   return fmt::format("{}", fmt::join(names, ", "));
+}
+
+/// Where a map stays Conv1D, the folder would have both layouts.
+void refuse_skipped_modules(const io::Json& json, const std::string& file, const std::string& head) {
+  constexpr const char* kField = "quantization_config.llm_int8_skip_modules";
+  for (const std::string& name : io::find_strings(json, kField, file).value_or(std::vector<std::string>())) {
+    if (name == head) continue;
+    io::throw_field_error(file, kField, io::find_field(json, kField, file),
+                          "null: all maps of the blocks quantised");
+  }
 }
 
 }  // namespace
@@ -33,6 +45,11 @@ ModelConfig load_model_config(const std::filesystem::path& folder_or_file) {
     if (family.model_type != type) continue;
     ModelConfig config = family.parse(json, file);
     config.model_type = type;
+    // bitsandbytes takes Conv1D for a linear map, and stores it as one.
+    if (is_bnb_quantized(json, file) && config.conv1d) {
+      refuse_skipped_modules(json, file, config.names.head);
+      config.conv1d = false;
+    }
     return config;
   }
   throw Error("[load] {}: field \"model_type\": found \"{}\"; supported: {}", file, type,

@@ -130,13 +130,15 @@ Index ModelSummary::adapter_parameters(Index rank) const {
 
 ModelSummary inspect_model(const std::filesystem::path& folder) {
   ModelSummary summary{.config = load_model_config(folder)};
-  load_weights(folder, summary.config);  // for its checks
-  const io::TensorFolder tensors(folder);
+  const Weights weights = load_weights(folder, summary.config);  // checked
+  const io::TensorFolder& tensors = *weights.folder();
   summary.files = static_cast<Index>(tensors.files().size());
   summary.bytes = tensors.total_bytes();
-  for (const std::string& name : tensors.names()) {
-    const io::TensorView& tensor = tensors.at(name);
-    summary.dtypes[std::string(name_of(tensor.dtype))] += tensor.elements();
+  for (const TensorSpec& spec : list_tensors(summary.config)) {
+    const io::TensorView& tensor = *find_tensor(tensors, summary.config, spec.name);
+    const WeightView weight = weights.at(spec.name);
+    const std::string_view type = weight.is_packed() ? weight.type_name() : name_of(tensor.dtype);
+    summary.dtypes[std::string(type)] += spec.rows() * spec.cols();
   }
   for (const TensorSpec& spec : list_tensors(summary.config)) {
     const Index elements = spec.rows() * spec.cols();

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "model/bnb_weights.hpp"
 #include "model/tensor_values.hpp"
 #include "model/weight_bytes.hpp"
 
@@ -105,6 +106,12 @@ Weights load_weights(const std::filesystem::path& path, const ModelConfig& confi
   std::set<std::string_view> read;
   for (const TensorSpec& spec : list_tensors(config)) {
     const io::TensorView* tensor = find_tensor(*folder, config, spec.name);
+    if (tensor != nullptr && spec.shape.size() == 2) {
+      if (const auto format = bnb_format_of(*folder, *tensor)) {
+        add_bnb_matrix(*folder, spec, *tensor, *format, weights, read);
+        continue;
+      }
+    }
     check_tensor(*folder, spec, tensor);
     read.insert(tensor->name);
     if (spec.shape.size() == 1) {
