@@ -11,6 +11,7 @@
 #include "io/json_fields.hpp"
 #include "io/tensor_folder.hpp"
 #include "io/text_file.hpp"
+#include "model/bnb_format.hpp"
 #include "model/initialize.hpp"
 #include "model/shapes.hpp"
 #include "model/tensor_list.hpp"
@@ -27,12 +28,16 @@ constexpr double kDefaultDeviation = 0.02;  // transformers' initializer_range
 constexpr const char* kInitNotes =
     R"(Writes config.json, model.safetensors and, if given, the tokenizer: a Hugging Face folder, the start of pretraining
 (lorry train --method full) and what benchmarks run on. Matrices are drawn from N(0, initializer_range^2), which is a
-field of config.json (0.02 if absent).
+field of config.json (0.02 if absent). --format nf4 draws the linear maps of the blocks as 4-bit codes, as bitsandbytes
+stores them: a model of any size in little memory.
 
 Examples:
   lorry init --shape llama-1.1b --out random-1.1b
+  lorry init --shape llama-65b --format nf4 --out random-65b
   lorry init --config config.json --tokenizer tokenizer.json --out start --dtype f32 --seed 1
 )";
+
+enum class InitFormat { kDense, kNf4 };
 
 struct InitFlags {
   std::filesystem::path config;
@@ -40,9 +45,14 @@ struct InitFlags {
   std::filesystem::path out;
   std::filesystem::path tokenizer;
   DType dtype = DType::kBF16;
+  InitFormat format = InitFormat::kDense;
   std::uint64_t seed = 0;
   bool json = false;
 };
+
+std::string_view init_format_word(InitFormat format) {
+  return format == InitFormat::kNf4 ? "nf4" : "dense";
+}
 
 /// What the new folder is made from.
 struct Plan {
@@ -65,7 +75,11 @@ io::Json read_config_json(const InitFlags& flags) {
 Plan make_plan(const InitFlags& flags, const std::filesystem::path& folder) {
   Plan plan{.json = read_config_json(flags), .config = {}};
   const std::string source = flags.shape.empty() ? flags.config.string() : flags.shape;
-  if (!flags.config.empty()) plan.config = model::load_model_config(flags.config);
+  if (!flags.config.empty()) model::load_model_config(flags.config);  // its errors name that file
+  plan.json.erase("quantization_config");
+  if (flags.format == InitFormat::kNf4) {
+    plan.json["quantization_config"] = model::quantization_config({.dtype = flags.dtype});
+  }
   const char* dtype = flags.dtype == DType::kF32 ? "float32" : "bfloat16";
   plan.json["dtype"] = dtype;        // transformers 5
   plan.json["torch_dtype"] = dtype;  // transformers 4
@@ -77,7 +91,7 @@ Plan make_plan(const InitFlags& flags, const std::filesystem::path& folder) {
                 plan.deviation, kMostDeviation);
   }
   io::write_json_file(folder / "config.json", plan.json);
-  if (flags.config.empty()) plan.config = model::load_model_config(folder);
+  plan.config = model::load_model_config(folder);
   return plan;
 }
 
@@ -118,16 +132,26 @@ void run(const InitFlags& flags) {
   if (!flags.tokenizer.empty()) copy_tokenizer(flags.tokenizer, plan.config, folder.path());
   {
     ByteProgress progress("writing");
-    model::write_random_weights(folder.path() / io::kModelFile, plan.config, plan.deviation, flags.dtype,
-                                flags.seed, [&](Index done, Index total) { progress.update(done, total); });
+    const auto report = [&](Index done, Index total) { progress.update(done, total); };
+    if (flags.format == InitFormat::kNf4) {
+      model::write_random_nf4(folder.path(), plan.config, plan.deviation, flags.dtype, flags.seed, report);
+    } else {
+      model::write_random_weights(folder.path() / io::kModelFile, plan.config, plan.deviation, flags.dtype,
+                                  flags.seed, report);
+    }
   }
   folder.commit();
   const Index parameters = model::count_weights(plan.config);
   if (flags.json) {
-    print_json({{"out", flags.out.string()}, {"parameters", parameters}, {"dtype", dtype_word(flags.dtype)}});
+    print_json({{"out", flags.out.string()},
+                {"parameters", parameters},
+                {"dtype", dtype_word(flags.dtype)},
+                {"format", init_format_word(flags.format)}});
   } else {
     print_out(fmt::format("model: {} ({}, {} parameters, {})\n", flags.out.string(), plan.config.model_type,
-                          parameters, dtype_word(flags.dtype)));
+                          parameters,
+                          flags.format == InitFormat::kNf4 ? "nf4 and " + std::string(dtype_word(flags.dtype))
+                                                           : std::string(dtype_word(flags.dtype))));
   }
 }
 
@@ -148,6 +172,10 @@ Command make_init_command() {
             "tokenizer.json (or its folder) to put in; tokenizer_config.json beside it comes along");
   table.add("dtype", "TYPE", bind_choice<DType>(flags->dtype, {{"bf16", DType::kBF16}, {"f32", DType::kF32}}),
             "bf16 or f32: type of the weights in the file");
+  table.add(
+      "format", "NAME",
+      bind_choice<InitFormat>(flags->format, {{"dense", InitFormat::kDense}, {"nf4", InitFormat::kNf4}}),
+      "dense, or nf4: the linear maps of the blocks in four bits; the rest as --dtype says");
   table.add("seed", "N", bind_seed(flags->seed), "fixes the weights");
   table.group("Output");
   table.add("out", "DIR", bind_path(flags->out), "the folder to write; must be new or empty").required = true;

@@ -16,4 +16,15 @@ namespace lorry::model {
 void write_random_weights(const std::filesystem::path& file, const ModelConfig& config, float std,
                           DType dtype, std::uint64_t seed, const std::function<void(Index, Index)>& progress);
 
+inline constexpr Index kShardBytes = 5'000'000'000;  // as transformers cuts them
+
+/// The same with the linear maps of the blocks in NF4 with double quantisation (model/bnb_format.hpp), in
+/// shards of at most `shard_bytes` where one tensor does not need more, with their index. Codes are drawn as
+/// such: independent but for pairs of neighbours, each as frequent as quantising blocks of normal numbers
+/// makes it; scales are spread by a quarter around the mean that gives the deviation `std`. `dtype` is that
+/// of embeddings, head, norms and biases, whose numbers are those of write_random_weights. Memory: some MiB.
+void write_random_nf4(const std::filesystem::path& folder, const ModelConfig& config, float std, DType dtype,
+                      std::uint64_t seed, const std::function<void(Index, Index)>& progress,
+                      Index shard_bytes = kShardBytes);
+
 }  // namespace lorry::model

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "io/atomic_file.hpp"
+#include "io/json_file.hpp"
 #include "io/tensor_folder.hpp"
 #include "io/text_file.hpp"
 #include "model/config.hpp"
@@ -35,6 +36,12 @@ void copy_side_files(const std::filesystem::path& from, const std::filesystem::p
     file.write(io::read_text_file(entry.path()));
     file.commit();
   }
+}
+
+void write_index(const std::filesystem::path& folder,
+                 const std::map<std::string, std::string>& file_of_tensor, Index total_bytes) {
+  const io::OrderedJson json = {{"metadata", {{"total_size", total_bytes}}}, {"weight_map", file_of_tensor}};
+  io::write_json_file(folder / io::kModelIndexFile, json);
 }
 
 DType stored_dtype(const std::filesystem::path& folder) {

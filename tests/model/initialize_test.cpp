@@ -152,5 +152,52 @@ TEST(Initialize, RankAboveASmallerSideIsReported) {
             "[lora]: rank: found 0; expected at least 1");
 }
 
+TEST(Initialize, Nf4HasTheDeviationAndNoMean) {
+  const io::ScratchFolder folder;
+  ModelConfig config = tiny_config("llama");
+  config.hidden_size = 192;
+  config.head_dim = 48;
+  config.intermediate_size = 1000;
+  const auto write = [&](const char* name, Index shard_bytes, std::uint64_t seed) {
+    std::filesystem::create_directory(folder / name);
+    Index last = 0;
+    Index all = -1;
+    write_random_nf4(
+        folder / name, config, 0.02F, DType::kBF16, seed,
+        [&](Index done, Index total) {
+          last = done;
+          all = total;
+        },
+        shard_bytes);
+    EXPECT_EQ(last, all);
+    return load_weights(folder / name, config);
+  };
+  const Weights one = write("one", kShardBytes, 5);
+  const Weights cut = write("cut", 200'000, 5);
+  const Weights other = write("other", kShardBytes, 6);
+  EXPECT_EQ(one.folder()->files().size(), 1U);
+  EXPECT_GT(cut.folder()->files().size(), 3U);
+  for (const io::SafetensorsFile& file : cut.folder()->files()) {
+    EXPECT_LT(std::filesystem::file_size(file.path()), 220'000U);
+  }
+  for (const TensorSpec& spec : list_tensors(config)) {
+    if (spec.kind != TensorKind::kLinear) continue;
+    const auto values = [&](const Weights& weights) {
+      Matrix all(spec.rows(), spec.cols());
+      for (Index i = 0; i < spec.rows(); ++i) weights.at(spec.name).read_row(i, all.row<float>(i));
+      return all;
+    };
+    const Matrix matrix = values(one);
+    const Moments got = moments_of(matrix.view());
+    const double error = 5 / std::sqrt(static_cast<double>(matrix.size()));
+    EXPECT_EQ(one.at(spec.name).is_packed(), spec.module() != config.names.head) << spec.name;
+    EXPECT_NEAR(got.mean, 0, (error + 0.005) * 0.02) << spec.name;
+    EXPECT_NEAR(got.deviation, 0.02, (error + 0.005) * 0.02) << spec.name;
+    EXPECT_NEAR(got.kurtosis, 3, 0.5) << spec.name;
+    EXPECT_EQ(relative_difference(values(cut).view(), matrix.view()), 0) << spec.name;
+    EXPECT_GT(relative_difference(values(other).view(), matrix.view()), 1) << spec.name;
+  }
+}
+
 }  // namespace
 }  // namespace lorry::model
