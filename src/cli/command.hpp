@@ -29,6 +29,7 @@ Command make_data_command();
 Command make_generate_command();
 Command make_score_command();
 Command make_merge_command();
+Command make_quantize_command();
 Command make_inspect_command();
 Command make_analyze_command();
 Command make_completion_command();

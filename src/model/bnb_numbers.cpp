@@ -143,7 +143,7 @@ float quantize_int8(std::span<const float> values, std::int8_t* codes) {
     if (!std::isfinite(magnitude)) return std::numeric_limits<float>::infinity();
     largest = std::max(largest, magnitude);
   }
-  const float factor = largest == 0.0F ? 0.0F : 127.0F / largest;
+  const float factor = largest == 0.0F ? 0.0F : 1.0F / largest * 127.0F;  // in torch's order
   for (const float value : values) {
     *codes++ = static_cast<std::int8_t>(std::nearbyint(to_float(to_f16(value)) * factor));
   }

@@ -1,0 +1,197 @@
+#include "model/bnb_writer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "core/check.hpp"
+#include "model/bnb_numbers.hpp"
+#include "model/on_threads.hpp"
+
+namespace lorry::model {
+
+namespace {
+
+template <class T>
+std::span<const std::byte> bytes_of_all(const T& values) {
+  return std::as_bytes(std::span(values));
+}
+
+/// Share i of `count` things among `workers`: [first, first + n).
+struct Share {
+  Index first;
+  Index n;
+};
+Share share_of(Index count, Index workers, Index i) {
+  const Index first = count * i / workers;
+  return {first, count * (i + 1) / workers - first};
+}
+
+/// Sums over one block of codes: of w q, of q^2 and of w^2.
+struct BlockSums {
+  float product = 0.0F;
+  float code_squares = 0.0F;
+  double squares = 0.0;
+};
+BlockSums sums_of(std::span<const float> values, const std::uint8_t* codes) {
+  BlockSums sums;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const int code = i % 2 == 0 ? codes[i / 2] >> 4 : codes[i / 2] & 0xF;
+    const float q = kNf4Map[static_cast<std::size_t>(code)];
+    sums.product += values[i] * q;
+    sums.code_squares += q * q;
+    sums.squares += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  }
+  return sums;
+}
+
+}  // namespace
+
+double QuantLoss::relative() const {
+  return squares > 0.0 ? std::sqrt(error_squares / squares) : 0.0;
+}
+
+BnbWriter::BnbWriter(io::SafetensorsWriter& writer, std::string name, Index rows, Index cols,
+                     const BnbOptions& options, Index threads)
+    : writer_(writer),
+      name_(std::move(name)),
+      rows_(rows),
+      cols_(cols),
+      options_(options),
+      threads_(thread_count(threads)) {
+  const bool nf4 = options_.format == BnbFormat::kNf4;
+  const Index scales = nf4 ? (rows * cols + kNf4Block - 1) / kNf4Block : rows;
+  absmax_.resize(static_cast<std::size_t>(scales));
+  if (!nf4) return;
+  products_.resize(absmax_.size());
+  squares_.resize(absmax_.size());
+}
+
+bool BnbWriter::add(std::span<const float> values) {
+  if (options_.format == BnbFormat::kInt8) return add_rows(values);
+  if (!rest_.empty()) {
+    const auto missing = std::min(values.size(), static_cast<std::size_t>(kNf4Block) - rest_.size());
+    rest_.insert(rest_.end(), values.begin(), values.begin() + static_cast<std::ptrdiff_t>(missing));
+    values = values.subspan(missing);
+    const bool last = done_ * kNf4Block + std::ssize(rest_) == rows_ * cols_;
+    if (std::ssize(rest_) < kNf4Block && !last) return true;
+    if (!add_blocks(std::exchange(rest_, {}))) return false;
+    if (last) return true;
+  }
+  const auto whole = values.size() - values.size() % static_cast<std::size_t>(kNf4Block);
+  const std::vector<float> rest(values.begin() + static_cast<std::ptrdiff_t>(whole), values.end());
+  if (!add_blocks(values.first(whole))) return false;
+  if (done_ * kNf4Block + std::ssize(rest) == rows_ * cols_) return rest.empty() || add_blocks(rest);
+  rest_ = rest;
+  return true;
+}
+
+bool BnbWriter::add_blocks(std::span<const float> values) {
+  const Index blocks = (std::ssize(values) + kNf4Block - 1) / kNf4Block;
+  LORRY_CHECK(done_ + blocks <= std::ssize(absmax_));
+  codes_.resize((values.size() + 1) / 2);
+  std::vector<QuantLoss> losses(static_cast<std::size_t>(threads_));
+  std::vector<char> finite(static_cast<std::size_t>(threads_), 1);
+  const auto quantize = [&](Index worker) {
+    const Share share = share_of(blocks, threads_, worker);
+    for (Index block = share.first; block < share.first + share.n; ++block) {
+      const auto at = static_cast<std::size_t>(done_ + block);
+      const auto first = static_cast<std::size_t>(block * kNf4Block);
+      const auto part = values.subspan(first, std::min<std::size_t>(kNf4Block, values.size() - first));
+      std::uint8_t* const codes = codes_.data() + first / 2;
+      if (!quantize_nf4(part, codes, &absmax_[at])) finite[static_cast<std::size_t>(worker)] = 0;
+      const BlockSums sums = sums_of(part, codes);
+      products_[at] = sums.product;
+      squares_[at] = sums.code_squares;
+      losses[static_cast<std::size_t>(worker)].squares += sums.squares;
+    }
+  };
+  if (blocks > 1) {
+    on_threads(threads_, quantize);
+  } else {
+    for (Index i = 0; i < threads_; ++i) quantize(i);
+  }
+  for (const QuantLoss& loss : losses) loss_.add(loss);
+  done_ += blocks;
+  writer_.write(name_, bytes_of_all(codes_));
+  return std::all_of(finite.begin(), finite.end(), [](char one) { return one != 0; });
+}
+
+bool BnbWriter::add_rows(std::span<const float> values) {
+  const Index rows = std::ssize(values) / cols_;
+  LORRY_CHECK_EQ(rows * cols_, std::ssize(values));
+  LORRY_CHECK(done_ + rows <= rows_);
+  rows_codes_.resize(values.size());
+  std::vector<QuantLoss> losses(static_cast<std::size_t>(threads_));
+  on_threads(threads_, [&](Index worker) {
+    const Share share = share_of(rows, threads_, worker);
+    QuantLoss& loss = losses[static_cast<std::size_t>(worker)];
+    for (Index row = share.first; row < share.first + share.n; ++row) {
+      const auto first = static_cast<std::size_t>(row * cols_);
+      const auto part = values.subspan(first, static_cast<std::size_t>(cols_));
+      std::int8_t* const codes = rows_codes_.data() + first;
+      const float absmax = quantize_int8(part, codes);
+      absmax_[static_cast<std::size_t>(done_ + row)] = absmax;
+      if (!std::isfinite(absmax)) continue;
+      for (std::size_t i = 0; i < part.size(); ++i) {
+        const double value = part[i];
+        const double error = value - static_cast<double>(static_cast<float>(codes[i]) * absmax) / 127.0;
+        loss.error_squares += error * error;
+        loss.squares += value * value;
+      }
+    }
+  });
+  for (const QuantLoss& loss : losses) loss_.add(loss);
+  writer_.write(name_, bytes_of_all(rows_codes_));
+  const auto added =
+      std::span(absmax_).subspan(static_cast<std::size_t>(done_), static_cast<std::size_t>(rows));
+  done_ += rows;
+  return std::all_of(added.begin(), added.end(), [](float absmax) { return std::isfinite(absmax); });
+}
+
+void BnbWriter::finish_nf4() {
+  const auto write = [&](std::string_view ending, const auto& values) {
+    writer_.write(name_ + std::string(ending), bytes_of_all(values));
+  };
+  write(kMapEnding, kNf4Map);
+  std::vector<float> scales = absmax_;  // as they will be read
+  float offset = 0.0F;
+  if (options_.double_quant) {
+    offset = nested_offset(absmax_);
+    std::vector<std::uint8_t> nested(absmax_.size());
+    std::vector<float> nested_absmax((absmax_.size() + kNestedBlock - 1) / kNestedBlock);
+    quantize_absmax(absmax_, offset, nested.data(), nested_absmax.data());
+    write(kAbsmaxEnding, nested);
+    write(kNestedAbsmaxEnding, nested_absmax);
+    write(kNestedMapEnding, nested_map());
+    for (std::size_t i = 0; i < scales.size(); ++i) {
+      const float part = nested_map()[nested[i]] * nested_absmax[i / static_cast<std::size_t>(kNestedBlock)];
+      scales[i] = part + offset;
+    }
+  } else {
+    write(kAbsmaxEnding, absmax_);
+  }
+  write(kNf4StateEnding, nf4_state(rows_, cols_, options_, offset));
+  loss_.error_squares = loss_.squares;
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    const double scale = scales[i];
+    loss_.error_squares +=
+        scale * (scale * static_cast<double>(squares_[i]) - 2 * static_cast<double>(products_[i]));
+  }
+  loss_.error_squares = std::max(loss_.error_squares, 0.0);
+}
+
+QuantLoss BnbWriter::finish() {
+  if (options_.format == BnbFormat::kNf4) {
+    LORRY_CHECK_EQ(done_, std::ssize(absmax_));
+    finish_nf4();
+  } else {
+    LORRY_CHECK_EQ(done_, rows_);
+    const std::string module = name_.substr(0, name_.rfind('.'));
+    writer_.write(module + std::string(kRowScalesEnding), bytes_of_all(absmax_));
+    writer_.write(module + std::string(kWeightFormatEnding), bytes_of_all(std::array<std::uint8_t, 1>{0}));
+  }
+  return loss_;
+}
+
+}  // namespace lorry::model

@@ -1,0 +1,63 @@
+// model/bnb_writer.hpp: one matrix, quantised as bitsandbytes does while it goes to the file.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/safetensors_writer.hpp"
+#include "model/bnb_format.hpp"
+
+namespace lorry::model {
+
+/// What quantising lost of a matrix W.
+struct QuantLoss {
+  double error_squares = 0.0;  // ‖W - what the file says of it‖^2
+  double squares = 0.0;        // ‖W‖^2
+
+  /// ‖W - what the file says‖ / ‖W‖; 0 for a W of zeros.
+  [[nodiscard]] double relative() const;
+  void add(const QuantLoss& other) {
+    error_squares += other.error_squares;
+    squares += other.squares;
+  }
+};
+
+/// Takes a matrix's values in row-major order, piece by piece, and writes the tensors of bnb_specs, which the
+/// writer knows already. Holds the scales of the whole matrix (at most a fifth of a byte per weight) and the
+/// codes of one piece.
+class BnbWriter {
+ public:
+  BnbWriter(io::SafetensorsWriter& writer, std::string name, Index rows, Index cols,
+            const BnbOptions& options, Index threads);
+
+  /// The values that follow; of int8, whole rows. False where one is not finite, or too large for int8's
+  /// float16: the file is of no use then.
+  [[nodiscard]] bool add(std::span<const float> values);
+  /// After the last value.
+  QuantLoss finish();
+
+ private:
+  [[nodiscard]] bool add_blocks(std::span<const float> values);
+  [[nodiscard]] bool add_rows(std::span<const float> values);
+  void finish_nf4();
+
+  io::SafetensorsWriter& writer_;
+  const std::string name_;
+  const Index rows_;
+  const Index cols_;
+  const BnbOptions options_;
+  const Index threads_;
+  std::vector<float> rest_;          // less than a block
+  std::vector<std::uint8_t> codes_;  // of one piece
+  std::vector<std::int8_t> rows_codes_;
+  std::vector<float> absmax_;  // of all blocks, or rows
+  // For each block, with q the number that a code stands for: the loss follows from them once the scales are
+  // quantised too.
+  std::vector<float> products_;  // sum of w q
+  std::vector<float> squares_;   // sum of q^2
+  Index done_ = 0;               // blocks, or rows
+  QuantLoss loss_;
+};
+
+}  // namespace lorry::model
