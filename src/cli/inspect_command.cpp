@@ -9,6 +9,7 @@
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
 #include "core/option_error.hpp"
+#include "io/gguf.hpp"
 
 namespace lorry::cli {
 
@@ -21,6 +22,7 @@ its tensors. Weights of a model are checked by name, type and shape, but not rea
 
 Examples:
   lorry inspect llama-3.2-1b
+  lorry inspect llama-3.2-1b-Q4_K_M.gguf
   lorry inspect my-adapter --json
   lorry inspect llama-3.2-1b/model.safetensors
 )";
@@ -56,6 +58,7 @@ Report report_path(const std::filesystem::path& path) {
         "[inspect] {}: found neither config.json nor {}; expected the folder of a model or an adapter",
         path.string(), model::kAdapterConfigFile);
   }
+  if (io::is_gguf_path(path)) return report_model(path);
   const io::SafetensorsFile file(path);
   return {file_text(file), file_json(file)};
 }
@@ -83,7 +86,9 @@ Command make_inspect_command() {
                   .notes = kInspectNotes};
   OptionTable& table = command.options;
   table.group("What");
-  table.add("path", "PATH", bind_path(flags->path), "folder of a model or an adapter, or a .safetensors file")
+  table
+      .add("path", "PATH", bind_path(flags->path),
+           "folder of a model or an adapter, a GGUF file, or a .safetensors file")
       .positional = true;
   table.add("model", "DIR", bind_path(flags->model), "instead of PATH: this must be a model");
   table.add("adapter", "DIR", bind_path(flags->adapter), "instead of PATH: this must be an adapter");

@@ -13,10 +13,10 @@ namespace lorry::cli {
 void add_model_options(OptionTable& table, std::filesystem::path& model, std::filesystem::path& adapter,
                        std::string adapter_help) {
   table.group("Model");
-  Option& option =
-      table.add("model", "DIR", bind_path(model),
-                "Hugging Face folder: config.json, safetensors, tokenizer.json; with --adapter it "
-                "may be left out where the model is in the place that the adapter names");
+  Option& option = table.add(
+      "model", "DIR", bind_path(model),
+      "Hugging Face folder (config.json, safetensors, tokenizer.json) or GGUF file; with --adapter it "
+      "may be left out where the model is in the place that the adapter names");
   option.required = true;
   option.instead = "adapter";
   table.add("adapter", "DIR", bind_path(adapter), std::move(adapter_help));

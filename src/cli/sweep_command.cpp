@@ -157,7 +157,7 @@ Command make_sweep_command() {
       .in_config = false;
   table.group("Model");
   table.add("model", "DIR", bind_path(flags->train.model),
-            "Hugging Face folder: config.json, safetensors, tokenizer.json");
+            "Hugging Face folder (config.json, safetensors, tokenizer.json) or GGUF file");
   add_train_options(table, flags->train, "where cells and reports go; that of an unfinished sweep goes on");
   table.find("out")->in_config = false;
   table.find("data")->required = false;

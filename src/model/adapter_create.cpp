@@ -244,7 +244,8 @@ Adapter Adapter::create(const PeftConfig& config, Decoder& decoder, std::uint64_
   const std::set<std::string> wanted(chosen.begin(), chosen.end());
   Adapter adapter(spelt);
   const ModuleRanks ranks(adapter.config_, "[lora]");
-  adapter.config_.fan_in_fan_out = decoder.config().conv1d;
+  // Of Hugging Face's GPT-2, whichever way round a GGUF file holds its matrices.
+  adapter.config_.fan_in_fan_out = decoder.config().conv1d || decoder.config().model_type == "gpt2";
   if (config.target_modules.pattern == kAllLinear) adapter.config_.target_modules = last_parts(chosen);
   const auto starting_bias = [&](Index outputs) { return config.lora_bias ? Matrix(1, outputs) : Matrix(); };
   std::uint64_t stream = kInitStream;

@@ -1,6 +1,7 @@
 #include "model/base_model.hpp"
 
 #include "core/error.hpp"
+#include "io/gguf.hpp"
 #include "io/message_text.hpp"
 
 namespace lorry::model {
@@ -13,6 +14,7 @@ std::optional<fs::path> find_base_model(const fs::path& adapter, const PeftConfi
   std::error_code ignored;
   for (const fs::path& place : {named, adapter / named}) {
     if (fs::exists(place / "config.json", ignored)) return place;
+    if (io::is_gguf_path(place) && fs::exists(place, ignored)) return place;
   }
   return std::nullopt;
 }

@@ -3,9 +3,11 @@
 #include <fmt/ranges.h>
 
 #include "core/error.hpp"
+#include "io/gguf.hpp"
 #include "io/json_fields.hpp"
 #include "model/bnb_format.hpp"
 #include "model/families/families.hpp"
+#include "model/gguf_config.hpp"
 
 namespace lorry::model {
 
@@ -31,6 +33,7 @@ void refuse_skipped_modules(const io::Json& json, const std::string& file, const
 }  // namespace
 
 ModelConfig load_model_config(const std::filesystem::path& folder_or_file) {
+  if (io::is_gguf_path(folder_or_file)) return gguf_model_config(io::GgufModel(folder_or_file));
   const bool is_folder = std::filesystem::is_directory(folder_or_file);
   const std::filesystem::path path = is_folder ? folder_or_file / "config.json" : folder_or_file;
   if (is_folder && !std::filesystem::exists(path)) {

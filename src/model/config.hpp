@@ -68,8 +68,8 @@ struct ModelConfig {
   }
 };
 
-/// Reads FOLDER/config.json (or the file itself), both in the spelling of transformers 4 (`rope_scaling`,
-/// `torch_dtype`) and of 5
+/// Reads FOLDER/config.json (or the file itself) or a GGUF file's metadata, the former both in the spelling
+/// of transformers 4 (`rope_scaling`, `torch_dtype`) and of 5
 /// (`rope_parameters`, `dtype`). Throws Error naming the field for anything missing, out of range or not
 /// supported.
 ModelConfig load_model_config(const std::filesystem::path& folder_or_file);

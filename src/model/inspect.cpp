@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "io/gguf.hpp"
 #include "io/message_text.hpp"
 #include "io/tensor_folder.hpp"
 #include "model/adapter_check.hpp"
@@ -118,6 +119,28 @@ void add_half(const io::TensorView& tensor, const io::SafetensorsFile& file,
   }
 }
 
+/// Files, bytes and types.
+void count_files(const std::filesystem::path& path, const Weights& weights, ModelSummary& summary) {
+  if (io::is_gguf_path(path)) {
+    const io::GgufModel model(path);
+    summary.files = std::ssize(model.files());
+    for (const auto& [name, tensor] : model.tensors()) {
+      summary.bytes += std::ssize(tensor->bytes);
+      summary.dtypes[std::string(tensor->type->name)] += tensor->elements();
+    }
+    return;
+  }
+  const io::TensorFolder& tensors = *weights.folder();
+  summary.files = std::ssize(tensors.files());
+  summary.bytes = tensors.total_bytes();
+  for (const TensorSpec& spec : list_tensors(summary.config)) {
+    const io::TensorView& tensor = *find_tensor(tensors, summary.config, spec.name);
+    const WeightView weight = weights.at(spec.name);
+    const std::string_view type = weight.is_packed() ? weight.type_name() : name_of(tensor.dtype);
+    summary.dtypes[std::string(type)] += spec.rows() * spec.cols();
+  }
+}
+
 }  // namespace
 
 Index ModelSummary::adapter_parameters(Index rank) const {
@@ -131,15 +154,7 @@ Index ModelSummary::adapter_parameters(Index rank) const {
 ModelSummary inspect_model(const std::filesystem::path& folder) {
   ModelSummary summary{.config = load_model_config(folder)};
   const Weights weights = load_weights(folder, summary.config);  // checked
-  const io::TensorFolder& tensors = *weights.folder();
-  summary.files = static_cast<Index>(tensors.files().size());
-  summary.bytes = tensors.total_bytes();
-  for (const TensorSpec& spec : list_tensors(summary.config)) {
-    const io::TensorView& tensor = *find_tensor(tensors, summary.config, spec.name);
-    const WeightView weight = weights.at(spec.name);
-    const std::string_view type = weight.is_packed() ? weight.type_name() : name_of(tensor.dtype);
-    summary.dtypes[std::string(type)] += spec.rows() * spec.cols();
-  }
+  count_files(folder, weights, summary);
   for (const TensorSpec& spec : list_tensors(summary.config)) {
     const Index elements = spec.rows() * spec.cols();
     if (spec.kind == TensorKind::kEmbedding) {

@@ -21,7 +21,7 @@ struct LinearGroup {
 
 struct ModelSummary {
   ModelConfig config = {};
-  Index files = 0;                           // safetensors files
+  Index files = 0;                           // safetensors or GGUF files
   Index bytes = 0;                           // of all tensors
   std::map<std::string, Index> dtypes = {};  // elements by type name: "BF16"
   Index embedding_parameters = 0;            // tables, a tied head included

@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "core/machine.hpp"
 #include "core/option_error.hpp"
+#include "io/gguf.hpp"
 #include "io/json_file.hpp"
 #include "model/adapter_files.hpp"
 #include "model/families/families.hpp"
@@ -16,9 +17,10 @@ namespace lorry::model {
 LoadedModel open_base(const std::filesystem::path& folder, const VocabularyChange& vocabulary,
                       std::optional<DType> dtype, Index threads) {
   LoadedModel model;
-  if (!std::filesystem::is_directory(folder)) {
-    throw Error("[load] {}: not a folder; expected a Hugging Face model folder with config.json",
-                folder.string());
+  if (!std::filesystem::is_directory(folder) && !io::is_gguf_path(folder)) {
+    throw Error(
+        "[load] {}: not a folder; expected a Hugging Face model folder with config.json, or a GGUF file",
+        folder.string());
   }
   model.folder = folder;
   model.config = load_model_config(folder);

@@ -32,8 +32,9 @@ struct VocabularyChange {
   std::vector<std::string> added_tokens = {};  // special tokens, new to the tokenizer
 };
 
-/// Maps a Hugging Face folder. dtype empty: BF16 where the CPU multiplies it fast, else F32. `adapter` empty:
-/// none. threads 0: all. Throws Error, also where the tokenizer has more tokens than the model.
+/// Maps a Hugging Face folder or a GGUF file. dtype empty: BF16 where the CPU multiplies it fast, else F32.
+/// `adapter` empty: none. threads 0: all. Throws Error, also where the tokenizer has more tokens than the
+/// model.
 LoadedModel open_model(const std::filesystem::path& folder, const std::filesystem::path& adapter,
                        std::optional<DType> dtype, Index threads);
 

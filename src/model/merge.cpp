@@ -11,6 +11,7 @@
 
 #include "core/error.hpp"
 #include "io/atomic_folder.hpp"
+#include "io/gguf.hpp"
 #include "io/json_file.hpp"
 #include "io/safetensors_writer.hpp"
 #include "io/tensor_folder.hpp"
@@ -300,6 +301,10 @@ void write_file(const io::SafetensorsFile& file, const Targets& targets, const s
 
 void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std::filesystem::path& adapter,
                    const std::filesystem::path& out, const std::function<void(Index, Index)>& progress) {
+  if (io::is_gguf_path(model)) {
+    throw Error("[merge] {}: found a GGUF file; expected a Hugging Face folder to merge into",
+                model.string());
+  }
   io::AtomicFolder result(out);
   ModelConfig config = load_model_config(model);
   Weights weights = load_weights(model, config);

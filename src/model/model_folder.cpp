@@ -3,7 +3,9 @@
 #include <array>
 #include <string_view>
 
+#include "core/error.hpp"
 #include "io/atomic_file.hpp"
+#include "io/gguf.hpp"
 #include "io/json_file.hpp"
 #include "io/tensor_folder.hpp"
 #include "io/text_file.hpp"
@@ -45,6 +47,10 @@ void write_index(const std::filesystem::path& folder,
 }
 
 DType stored_dtype(const std::filesystem::path& folder) {
+  if (io::is_gguf_path(folder)) {
+    throw Error("[load] {}: found a GGUF file; expected a Hugging Face folder to train every weight of",
+                folder.string());
+  }
   const ModelConfig config = load_model_config(folder);
   const io::TensorFolder tensors(folder);
   const io::TensorView* embedding =

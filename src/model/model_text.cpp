@@ -4,6 +4,7 @@
 
 #include "core/error.hpp"
 #include "core/option_error.hpp"
+#include "io/gguf.hpp"
 #include "io/message_text.hpp"
 #include "io/text_file.hpp"
 #include "model/vocabulary.hpp"
@@ -51,7 +52,7 @@ Carried carried_template(const ModelText& model) {
 
 ModelText open_text(const fs::path& folder, const fs::path& adapter) {
   std::shared_ptr<const text::Tokenizer> tokenizer = open_tokenizer(folder, adapter).tokenizer;
-  if (fs::exists(folder / "config.json")) {
+  if (fs::exists(folder / "config.json") || io::is_gguf_path(folder)) {
     return make_text(folder, adapter, std::move(tokenizer), load_model_config(folder));
   }
   const std::optional<std::int32_t> bos = tokenizer->bos_id();

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "core/error.hpp"
+#include "io/gguf.hpp"
 #include "io/text_file.hpp"
+#include "model/gguf_tokenizer.hpp"
 #include "model/model_text.hpp"
 #include "model/peft_config.hpp"
 #include "model/peft_names.hpp"
@@ -122,15 +124,17 @@ TokenizerFiles open_tokenizer(const std::filesystem::path& model, const std::fil
   const bool own = !adapter.empty() && std::filesystem::exists(adapter / kTokenizerFile, ignored);
   const std::filesystem::path& folder = own ? adapter : model;
   return {.folder = folder,
-          .tokenizer = std::make_shared<const text::Tokenizer>(text::Tokenizer::load(folder)),
+          .tokenizer = std::make_shared<const text::Tokenizer>(
+              io::is_gguf_path(folder) ? load_gguf_tokenizer(folder) : text::Tokenizer::load(folder)),
           .of_adapter = own};
 }
 
 void add_tokens(const std::vector<std::string>& tokens, TokenizerFiles& files, ModelConfig& config,
                 Weights& weights) {
   if (tokens.empty()) return;
-  const std::filesystem::path file = files.folder / kTokenizerFile;
-  text::Tokenizer::Extended extended = text::Tokenizer::load_with(file, tokens);
+  text::Tokenizer::Extended extended =
+      io::is_gguf_path(files.folder) ? load_gguf_tokenizer_with(files.folder, tokens)
+                                     : text::Tokenizer::load_with(files.folder / kTokenizerFile, tokens);
   files.tokenizer = std::make_shared<const text::Tokenizer>(std::move(extended.tokenizer));
   files.changed_json = std::move(extended.json);
   files.of_adapter = true;
@@ -170,7 +174,11 @@ void fit_vocabulary(const std::filesystem::path& adapter, Index tokens, ModelCon
 
 void save_tokenizer(const TokenizerFiles& files, const std::filesystem::path& to) {
   if (!files.of_adapter) return;
-  copy_tokenizer_settings(files.folder, to);
+  if (io::is_gguf_path(files.folder)) {
+    io::write_json_file(to / "tokenizer_config.json", gguf_tokenizer_config(files.folder));
+  } else {
+    copy_tokenizer_settings(files.folder, to);
+  }
   // A template that is there is the one that was trained with.
   if (!std::filesystem::exists(to / kChatTemplateFile)) copy_if_there(files.folder, kChatTemplateFile, to);
   io::write_text_file(to / kTokenizerFile, files.changed_json.empty()

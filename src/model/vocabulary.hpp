@@ -16,7 +16,7 @@ inline constexpr const char* kTokenizerFile = "tokenizer.json";
 
 /// The tokenizer that goes with a model and an adapter.
 struct TokenizerFiles {
-  std::filesystem::path folder;  // where it and its settings stand
+  std::filesystem::path folder;  // where it and its settings stand; or the GGUF file
   std::shared_ptr<const text::Tokenizer> tokenizer;
   std::string changed_json = {};  // tokenizer.json with the added tokens; empty: as it stands there
   /// Whether adapters carry these files: it is not the model's own tokenizer.

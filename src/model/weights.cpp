@@ -10,7 +10,9 @@
 #include <string_view>
 
 #include "core/error.hpp"
+#include "io/gguf.hpp"
 #include "model/bnb_weights.hpp"
+#include "model/gguf_weights.hpp"
 #include "model/tensor_values.hpp"
 #include "model/weight_bytes.hpp"
 
@@ -101,6 +103,7 @@ const io::TensorView* find_tensor(const io::TensorFolder& folder, const ModelCon
 }
 
 Weights load_weights(const std::filesystem::path& path, const ModelConfig& config) {
+  if (io::is_gguf_path(path)) return load_gguf_weights(io::GgufModel(path), config);
   auto folder = std::make_shared<const io::TensorFolder>(path);
   Weights weights;
   std::set<std::string_view> read;

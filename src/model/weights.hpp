@@ -62,7 +62,7 @@ class Weights {
 /// presence, shape, type (F32, F16 or BF16), and no other weight in a layer. Matrices are used in place; only
 /// vectors are copied, and matrices whose bytes are not aligned to their element. Names may lack the config's
 /// root ("model."), as some published files do. Matrices that bitsandbytes quantised are packed ones
-/// (model/bnb_weights.hpp). Throws Error.
+/// (model/bnb_weights.hpp). Of a GGUF file: as load_gguf_weights. Throws Error.
 Weights load_weights(const std::filesystem::path& path, const ModelConfig& config);
 
 /// The tensor as `folder` has it, under its own name or without the family's root; nullptr if absent.

@@ -1,8 +1,9 @@
 #include "nn/rope_table.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numbers>
-#include <vector>
 
 namespace lorry::nn {
 
@@ -29,6 +30,11 @@ Matrix make_rope_table(const RopeConfig& config, Index head_dim, Index positions
   for (Index i = 0; i < half; ++i) {
     const float exponent = static_cast<float>(2 * i) / static_cast<float>(head_dim);
     frequencies.push_back(scaled_frequency(config, 1.0F / std::pow(config.theta, exponent)));
+  }
+  if (!config.divisors.empty()) {
+    LORRY_CHECK_EQ(std::ssize(config.divisors), half);
+    std::transform(frequencies.begin(), frequencies.end(), config.divisors.begin(), frequencies.begin(),
+                   std::divides<>());
   }
   Matrix table(positions, head_dim);
   for (Index p = 0; p < positions; ++p) {

@@ -1,5 +1,7 @@
 // nn/rope_table.hpp: rotary angles by position, with the frequency scalings of the Llama family.
 #pragma once
+#include <vector>
+
 #include "tensor/matrix.hpp"
 
 namespace lorry::nn {
@@ -15,6 +17,8 @@ struct RopeConfig {
   float low_freq_factor = 1.0F;
   float high_freq_factor = 4.0F;
   Index original_max_position_embeddings = 8192;
+  /// What frequencies are divided by beside that, one each (GGUF's rope_freqs.weight); empty: by 1.
+  std::vector<float> divisors = {};
 };
 
 /// [positions, head_dim] F32: row p holds cos(p f_i), then sin(p f_i), i < head_dim/2, with

@@ -64,11 +64,12 @@ struct Tokenizer::Parts {
   }
 
   static std::unique_ptr<const Parts> of_document(const nlohmann::json& document,
-                                                  const std::filesystem::path& path) {
+                                                  const std::filesystem::path& path,
+                                                  TokenizerConfig settings) {
     const std::string file = path.string();
     const JsonField root(document, file);
     if (root.string_or("version", "1.0") != "1.0") root.at("version").fail("\"1.0\"");
-    return std::make_unique<const Parts>(root, read_tokenizer_config(path.parent_path()));
+    return std::make_unique<const Parts>(root, std::move(settings));
   }
 
   /// One more than the largest id.
@@ -145,15 +146,25 @@ Tokenizer::~Tokenizer() = default;
 
 Tokenizer Tokenizer::load(const std::filesystem::path& file_or_folder) {
   const std::filesystem::path path = find_file(file_or_folder);
-  return Tokenizer(Parts::of_document(read_json_file(path), path));
+  return from_json(read_json_file(path), path, read_tokenizer_config(path.parent_path()));
+}
+
+Tokenizer Tokenizer::from_json(const nlohmann::json& document, const std::filesystem::path& file,
+                               TokenizerConfig settings) {
+  return Tokenizer(Parts::of_document(document, file, std::move(settings)));
 }
 
 Tokenizer::Extended Tokenizer::load_with(const std::filesystem::path& file_or_folder,
                                          const std::vector<std::string>& tokens) {
   const std::filesystem::path path = find_file(file_or_folder);
-  nlohmann::json document = read_json_file(path);
-  std::vector<std::int32_t> ids = append_tokens(tokens, path.string(), document);
-  return {.tokenizer = Tokenizer(Parts::of_document(document, path)),
+  return from_json_with(read_json_file(path), path, read_tokenizer_config(path.parent_path()), tokens);
+}
+
+Tokenizer::Extended Tokenizer::from_json_with(nlohmann::json document, const std::filesystem::path& file,
+                                              TokenizerConfig settings,
+                                              const std::vector<std::string>& tokens) {
+  std::vector<std::int32_t> ids = append_tokens(tokens, file.string(), document);
+  return {.tokenizer = from_json(document, file, std::move(settings)),
           .ids = std::move(ids),
           .json = document.dump(2)};
 }

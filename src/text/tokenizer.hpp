@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "core/index.hpp"
+#include "text/tokenizer_config.hpp"
 
 namespace lorry::text {
 
@@ -35,6 +37,13 @@ class Tokenizer {
   struct Extended;
   static Extended load_with(const std::filesystem::path& file_or_folder,
                             const std::vector<std::string>& tokens);
+
+  /// From what a tokenizer.json and the files beside it would say; errors name `file`, where it stands. With
+  /// `tokens` as load_with.
+  static Tokenizer from_json(const nlohmann::json& document, const std::filesystem::path& file,
+                             TokenizerConfig settings);
+  static Extended from_json_with(nlohmann::json document, const std::filesystem::path& file,
+                                 TokenizerConfig settings, const std::vector<std::string>& tokens);
 
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;

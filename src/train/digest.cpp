@@ -6,8 +6,10 @@
 #include <cmath>
 #include <map>
 
+#include "io/gguf.hpp"
 #include "io/mapped_file.hpp"
 #include "io/text_file.hpp"
+#include "model/gguf_config.hpp"
 #include "model/peft_config.hpp"
 #include "model/tensor_list.hpp"
 
@@ -54,12 +56,24 @@ void add_file_lengths(const std::filesystem::path& folder, Digest& digest) {
   for (const auto& [name, length] : lengths) digest.add(name).add(length);
 }
 
+void add_gguf_file(const std::filesystem::path& path, Digest& digest) {
+  const io::GgufModel file(path);
+  digest.add(model::gguf_config_text(file));
+  for (const io::GgufFile& part : file.files()) {
+    digest.add(part.path().filename().string()).add(part.mapping()->size());
+  }
+}
+
 }  // namespace
 
 std::string model_digest(const model::LoadedModel& model, Index most_bytes) {
   Digest digest;
-  digest.add(io::read_text_file(model.folder / "config.json"));
-  add_file_lengths(model.folder, digest);
+  if (io::is_gguf_path(model.folder)) {
+    add_gguf_file(model.folder, digest);
+  } else {
+    digest.add(io::read_text_file(model.folder / "config.json"));
+    add_file_lengths(model.folder, digest);
+  }
   const Index all = model.weights.matrix_bytes();
   const double share = all <= most_bytes ? 1.0 : static_cast<double>(most_bytes) / static_cast<double>(all);
   for (const model::TensorSpec& spec : model::list_tensors(model.config)) {
