@@ -50,8 +50,10 @@ class GgufTokenizerReader {
     settings_.bos_token = special("bos");
     settings_.eos_token = special("eos");
     settings_.add_bos_token = data_.find_bool("tokenizer.ggml.add_bos_token").value_or(add_bos);
-    if (const std::string* text = data_.find_string("tokenizer.chat_template")) {
-      settings_.chat_template = *text;
+    if (const std::string* jinja = data_.find_string("tokenizer.chat_template")) {
+      if (!text::is_valid_utf8(*jinja))
+        data_.fail("tokenizer.chat_template", "bytes that are not UTF-8", "UTF-8");
+      settings_.chat_template = *jinja;
     }
     put_post_processor();
     return {.json = std::move(json_), .settings = std::move(settings_)};

@@ -10,12 +10,15 @@
 #include "cli/train_options.hpp"
 #include "core/error.hpp"
 #include "data/dataset.hpp"
+#include "io/gguf.hpp"
 #include "io/json_file.hpp"
 #include "io/safetensors.hpp"
 #include "model/config.hpp"
+#include "model/gguf_tokenizer.hpp"
 #include "model/model_text.hpp"
 #include "model/peft_config.hpp"
 #include "model/tensor_values.hpp"
+#include "model/weights.hpp"
 #include "text/tokenizer.hpp"
 
 namespace lorry::fuzz {
@@ -85,12 +88,30 @@ void read_records(const std::filesystem::path& path) {
   }
 }
 
-constexpr std::array<Reader, 5> kReaders = {
-    Reader{"safetensors", "x.safetensors", read_safetensors},
-    Reader{"json", "adapter_config.json", read_json},
-    Reader{"yaml", "x.yaml", read_yaml},
-    Reader{"tokenizer", "tokenizer.json", read_tokenizer},
-    Reader{"jsonl", "x.jsonl", read_records},
+/// Weights and tokenizer apart, so that a fault of one does not hide the other.
+void read_gguf(const std::filesystem::path& path) {
+  const io::GgufModel file(path);
+  for (const auto& [name, tensor] : file.tensors()) {
+    if (file.find(name) != tensor) throw std::logic_error("a tensor is not found by its name");
+  }
+  attempt([&] {
+    const model::ModelConfig config = model::load_model_config(path);
+    const model::Weights weights = model::load_weights(path, config);
+    for (const model::TensorSpec& spec : model::list_tensors(config)) {
+      const WeightView weight = weights.at(spec.name);
+      std::vector<float> row(static_cast<std::size_t>(weight.cols));
+      for (Index i = 0; i < weight.rows; ++i) weight.read_row(i, row.data());
+    }
+  });
+  const text::Tokenizer tokenizer = model::load_gguf_tokenizer(path);
+  static_cast<void>(tokenizer.decode(tokenizer.encode("It's 12.5 \xe2\x82\xac\r\n </s> na\xc3\xafve\xff")));
+  static_cast<void>(model::gguf_tokenizer_config(path).dump());
+}
+
+constexpr std::array<Reader, 6> kReaders = {
+    Reader{"safetensors", "x.safetensors", read_safetensors}, Reader{"gguf", "x.gguf", read_gguf},
+    Reader{"json", "adapter_config.json", read_json},         Reader{"yaml", "x.yaml", read_yaml},
+    Reader{"tokenizer", "tokenizer.json", read_tokenizer},    Reader{"jsonl", "x.jsonl", read_records},
 };
 
 }  // namespace

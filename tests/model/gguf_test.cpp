@@ -171,7 +171,7 @@ TEST(GgufFiles, AdaptersAreInHuggingFacesOrder) {
   EXPECT_TRUE(testing::near(got, ops::reference::dense<double>(want), testing::kF32Tolerance));
 }
 
-TEST(GgufFiles, MergingAndFullTrainingAreRefused) {
+TEST(GgufFiles, MergingIsRefusedAndLeavesNothing) {
   const std::filesystem::path path = gguf_golden("llama-k.gguf");
   const io::ScratchFolder folder;
   const auto ops = ops::make_cpu_ops(1);
