@@ -91,8 +91,8 @@ std::vector<std::uint8_t> make_nearest_table() {
 }  // namespace
 
 const std::array<float, 256>& nested_map() {
-  static const std::array<float, 256> map = make_nested_map();
-  return map;
+  static const std::array<float, 256> kMap = make_nested_map();
+  return kMap;
 }
 
 bool quantize_nf4(std::span<const float> values, std::uint8_t* codes, float* absmax) {
@@ -119,7 +119,7 @@ float nested_offset(std::span<const float> absmax) {
 }
 
 void quantize_absmax(std::span<const float> absmax, float offset, std::uint8_t* codes, float* nested_absmax) {
-  static const std::vector<std::uint8_t> nearest = make_nearest_table();
+  static const std::vector<std::uint8_t> kNearest = make_nearest_table();
   std::array<float, kNestedBlock> parts{};
   while (!absmax.empty()) {
     const auto block = absmax.first(std::min<std::size_t>(absmax.size(), kNestedBlock));
@@ -130,7 +130,7 @@ void quantize_absmax(std::span<const float> absmax, float offset, std::uint8_t* 
     const float inverse = 1.0F / largest;
     for (std::size_t i = 0; i < block.size(); ++i) {
       const float at = (parts[i] * inverse + 1.0F) * 32767.5F + 0.5F;
-      *codes++ = std::isfinite(at) ? nearest[static_cast<std::size_t>(std::clamp(at, 0.0F, 65535.0F))]
+      *codes++ = std::isfinite(at) ? kNearest[static_cast<std::size_t>(std::clamp(at, 0.0F, 65535.0F))]
                                    : std::uint8_t{0};  // all of the block equal the offset
     }
   }
