@@ -71,6 +71,7 @@ GgufPreTokenizer gguf_pre_tokenizer(std::string_view name, const std::string& fi
                                   [&](const NamedCut& one) { return one.name == name; });
   if (!name.empty() && found == kNamedCuts.end()) {
     std::vector<std::string_view> names;
+    names.reserve(kNamedCuts.size());
     for (const NamedCut& one : kNamedCuts) names.push_back(one.name);
     throw Error("[load] {}: key \"tokenizer.ggml.pre\": found {}; supported: {}", file, io::in_quotes(name),
                 fmt::join(names, ", "));

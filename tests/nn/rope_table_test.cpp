@@ -31,6 +31,15 @@ TEST(RopeTable, LinearScalingStretchesPositions) {
                {0.25, 0.025, 0.0025, 0.00025});
 }
 
+TEST(RopeTable, DivisorsComeOnTopOfTheScaling) {
+  expect_table(make_rope_table({.theta = 10000.0F,
+                                .scaling = RopeScaling::kLinear,
+                                .factor = 2.0F,
+                                .divisors = {1.0F, 2.0F, 4.0F, 8.0F}},
+                               8, 100),
+               {0.5, 0.025, 0.00125, 0.0000625});
+}
+
 TEST(RopeTable, Llama3ScalingHasTheFrequenciesOfTransformers) {
   // LlamaRotaryEmbedding(config).inv_freq of transformers 5.23.0, for exactly this config: high ones kept,
   // low ones divided by 8, the second and third between.
