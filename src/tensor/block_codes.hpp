@@ -192,7 +192,7 @@ template <BlockFormat kFormat>
   } else {
     static_assert(kFormat == BlockFormat::kIQ4_NL);
     block_codes::nibbles(block + 2, 16, to);
-    for (Index i = 0; i < 32; ++i) to[i] = kIq4Values[static_cast<std::size_t>(to[i])];
+    for (Index i = 0; i < 32; ++i) to[i] = kIq4Values[static_cast<std::uint8_t>(to[i])];
   }
 }
 

@@ -15,6 +15,7 @@ namespace lorry {
 
 /// GGUF's types, whose blocks hold their scales; NF4 and LLM.int8() as bitsandbytes stores them, with their
 /// scales beside the codes; and plain numbers, blocks of one, for matrices whose rows lie in another order.
+// NOLINTBEGIN(readability-identifier-naming): the names that GGUF gives them
 enum class BlockFormat : std::uint8_t {
   kF32,
   kF16,
@@ -33,6 +34,7 @@ enum class BlockFormat : std::uint8_t {
   kNf4,
   kInt8,
 };
+// NOLINTEND(readability-identifier-naming)
 
 /// What a block of a format is. Blocks of GGUF's types never cross a row; NF4's run over the flat row-major
 /// order.

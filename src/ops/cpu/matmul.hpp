@@ -10,9 +10,8 @@ namespace lorry::ops::cpu {
 
 /// Products of matrices in any mix of F32, F16 and BF16, b packed too; contract: Ops::matmul. Keeps what is
 /// costly between calls: oneDNN's compiled primitives by shape, and at most some 50 MiB of scratch, plus a
-/// copy of `a` where its type has no products on this machine, and per thread 256 unpacked columns of a packed
-/// b. Calls from several threads run one after the
-/// other.
+/// copy of `a` where its type has no products on this machine, and per thread 256 unpacked columns of a
+/// packed b. Calls from several threads run one after the other.
 class Matmul {
  public:
   Matmul();
