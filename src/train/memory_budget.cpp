@@ -24,7 +24,8 @@ std::optional<Index> streamed_bytes(RunInputs& inputs, const RunSize& size, cons
   if (predict_memory(inputs.model, size, options, data, resident).total() <= budget) return std::nullopt;
   const std::vector<Index> parts = inputs.model.weights.part_bytes(inputs.model.config);
   const Index least = parts[0] + (parts.size() > 1 ? parts[1] : 0);  // one computes, the next is read
-  const Index others = predict_memory(inputs.model, size, options, data, resident, 0).total();
+  constexpr Index kRoom = Index{4} << 20;                            // for what nothing tells of beforehand
+  const Index others = predict_memory(inputs.model, size, options, data, resident, 0).total() + kRoom;
   if (others + least > budget) {
     throw OptionError(
         "[train] --memory-budget: found {}; this run takes {} beside its weights, and two blocks of these "
