@@ -90,7 +90,7 @@ class GgufLoader {
       matrix.cols = spec.cols();
       matrix.codes = tensor.bytes;
       matrix.interleaved_head = head;
-      weights_.add(spec.name, std::move(matrix));
+      weights_.add(spec.name, matrix);
       return;
     }
     const io::TensorView view{
