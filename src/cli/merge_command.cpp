@@ -26,6 +26,7 @@ struct MergeFlags {
   std::filesystem::path model;
   std::filesystem::path adapter;
   std::filesystem::path out;
+  bool dequantize = false;
   Index threads = 0;
   bool json = false;
 };
@@ -37,10 +38,11 @@ void run(MergeFlags& flags) {
   Index bytes = 0;
   {
     ByteProgress progress("merging");
-    model::merge_adapter(*ops, flags.model, flags.adapter, flags.out, [&](Index done, Index total) {
+    const auto report = [&](Index done, Index total) {
       bytes = done;
       progress.update(done, total);
-    });
+    };
+    model::merge_adapter(*ops, flags.model, flags.adapter, flags.out, report, flags.dequantize);
   }
   if (flags.json) {
     print_json({{"out", flags.out.string()},
@@ -64,6 +66,8 @@ Command make_merge_command() {
   table.find("adapter")->required = true;
   table.group("Output");
   table.add("out", "DIR", bind_path(flags->out), "the folder to write; must be new or empty").required = true;
+  table.add("dequantize", "", bind_switch(flags->dequantize),
+            "of a quantised model: write plain bf16 weights");
   table.group("Computing");
   add_threads_option(table, flags->threads);
   add_json_option(table, flags->json, "paths and figures as one JSON object");

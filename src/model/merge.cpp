@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "io/tensor_folder.hpp"
 #include "io/text_file.hpp"
 #include "model/adapter_files.hpp"
+#include "model/bnb_format.hpp"
 #include "model/model_folder.hpp"
 #include "model/vocabulary.hpp"
 #include "ops/ops.hpp"
@@ -34,6 +36,7 @@ struct Target {
   bool inputs_by_outputs = false;
   std::shared_ptr<nn::LowRankUpdate> kept = {};  // what update may point to
   ConstMatrixView values = {};                   // F32: instead
+  bool unpack = false;                           // a quantised W, to be stored as plain numbers
   Matrix owned = {};                             // what values may point to
 };
 
@@ -166,6 +169,33 @@ Targets find_targets(Decoder& decoder, const Adapter& adapter, const io::TensorF
   return targets;
 }
 
+/// Matrices that bitsandbytes quantised become plain ones, adapted or not.
+void unpack_quantized(const ModelConfig& config, const Weights& weights, Targets& targets) {
+  for (const TensorSpec& spec : list_tensors(config)) {
+    const WeightView weight = weights.at(spec.name);
+    if (!weight.is_packed()) continue;
+    Target& target = targets[find_tensor(*weights.folder(), config, spec.name)->name];
+    target.unpack = true;
+    if (target.update == nullptr && target.values.empty()) target.weight = weight;
+  }
+}
+
+/// What beside quantised matrices belongs to them: nothing that a plain model has.
+bool is_part_of_quantized(const std::string& name, const Targets& targets) {
+  const auto unpacked = [&](const std::string& matrix) {
+    const auto target = targets.find(matrix);
+    return target != targets.end() && target->second.unpack;
+  };
+  if (unpacked(name)) return false;
+  if (const std::size_t weight = name.find(".weight."); weight != std::string::npos) {
+    return unpacked(name.substr(0, weight) + ".weight");
+  }
+  const std::size_t dot = name.rfind('.');
+  return dot != std::string::npos &&
+         (name.ends_with(kRowScalesEnding) || name.ends_with(kWeightFormatEnding)) &&
+         unpacked(name.substr(0, dot) + ".weight");
+}
+
 /// What goes through the writer, and how far.
 struct Output {
   ops::Ops& ops;
@@ -224,10 +254,11 @@ void stretch(const Target& target, Index first, ops::Ops& ops, Matrix& panel) {
 
 /// Appends W + scale * B A, panel by panel of W's rows. Both layouts are scale * left^T right with left [R,
 /// rows of W] and right [R, columns of W].
-void write_sum(const Target& target, const std::string& file, const std::string& name,
+void write_sum(const Target& target, DType dtype, const std::string& file, const std::string& name,
                io::SafetensorsWriter& writer, Output& output) {
   const WeightView weight = target.weight;
-  const nn::LowRankUpdate& update = *target.update;
+  static const nn::LowRankUpdate kNone = {};  // of a matrix that is unpacked alone
+  const nn::LowRankUpdate& update = target.update == nullptr ? kNone : *target.update;
   const ConstMatrixView left = target.inputs_by_outputs ? update.a : update.b_transposed;
   const ConstMatrixView right = target.inputs_by_outputs ? update.b_transposed : update.a;
   const Index rows_at_once =
@@ -238,13 +269,16 @@ void write_sum(const Target& target, const std::string& file, const std::string&
   for (Index first = 0; first < weight.rows; first += rows_at_once) {
     const Index n = std::min(rows_at_once, weight.rows - first);
     panel.reshape(n, weight.cols, DType::kF32);
-    h.reshape(n, update.rank, DType::kF32);
-    rounded.reshape(n, weight.cols, weight.as_dense().dtype);
+    rounded.reshape(n, weight.cols, dtype);
     output.ops.copy(weight.row_range(first, n), panel);
-    output.ops.transpose(left.col_range(first, n), h);
-    for (float* value = h.row<float>(0); value != h.row<float>(0) + h.size(); ++value) *value *= update.scale;
-    output.ops.low_rank_expand_add(h, right, panel);
-    stretch(target, first, output.ops, panel);
+    if (target.update != nullptr) {
+      h.reshape(n, update.rank, DType::kF32);
+      output.ops.transpose(left.col_range(first, n), h);
+      for (float* value = h.row<float>(0); value != h.row<float>(0) + h.size(); ++value)
+        *value *= update.scale;
+      output.ops.low_rank_expand_add(h, right, panel);
+      stretch(target, first, output.ops, panel);
+    }
     output.ops.copy(panel, rounded);
     check_finite(rounded, file, name, output.ops);
     output.write(writer, name, {rounded.view().data, static_cast<std::size_t>(rounded.bytes())});
@@ -255,11 +289,14 @@ void write_sum(const Target& target, const std::string& file, const std::string&
 std::vector<io::TensorSpec> merged_specs(const io::SafetensorsFile& file, const Targets& targets) {
   std::vector<io::TensorSpec> specs;
   for (const io::TensorView& tensor : file.tensors()) {
+    if (is_part_of_quantized(tensor.name, targets)) continue;
     specs.push_back({tensor.name, tensor.dtype, tensor.shape});
     const auto target = targets.find(tensor.name);
     if (target == targets.end() || tensor.shape.size() != 2) continue;
     const ConstMatrixView values = target->second.values;
     specs.back().shape[0] = values.empty() ? target->second.weight.rows : values.rows;
+    specs.back().shape[1] = values.empty() ? target->second.weight.cols : values.cols;
+    if (target->second.unpack) specs.back().dtype = DType::kBF16;
   }
   return specs;
 }
@@ -285,9 +322,9 @@ void write_file(const io::SafetensorsFile& file, const Targets& targets, const s
     const io::TensorView& tensor = file.at(spec.name);
     const auto target = targets.find(spec.name);
     if (target != targets.end() && !target->second.values.empty()) {
-      write_values(target->second.values, tensor.dtype, file.path().string(), spec.name, writer, output);
+      write_values(target->second.values, spec.dtype, file.path().string(), spec.name, writer, output);
     } else if (target != targets.end()) {
-      write_sum(target->second, file.path().string(), spec.name, writer, output);
+      write_sum(target->second, spec.dtype, file.path().string(), spec.name, writer, output);
     } else {
       output.write(writer, spec.name, tensor.bytes);
     }
@@ -297,10 +334,42 @@ void write_file(const io::SafetensorsFile& file, const Targets& targets, const s
   writer.finish();
 }
 
+/// The quantised matrices of a model go either into plain ones or nowhere.
+void check_quantized(const std::filesystem::path& model, const ModelConfig& config, const Weights& weights,
+                     bool dequantize) {
+  const std::vector<TensorSpec> specs = list_tensors(config);
+  const bool packed = std::any_of(specs.begin(), specs.end(),
+                                  [&](const TensorSpec& spec) { return weights.at(spec.name).is_packed(); });
+  if (packed == dequantize && !(packed && config.model_type == "gpt2")) return;
+  if (!packed) {
+    throw Error("[merge] {}: found plain weights; expected a quantised model with --dequantize",
+                model.string());
+  }
+  if (!dequantize) {
+    throw Error(
+        "[merge] {}: found a quantised model; expected --dequantize, which writes it with plain bf16 weights",
+        model.string());
+  }
+  throw Error(
+      "[merge] {}: found a quantised GPT-2; expected another family, since its plain weights lie transposed",
+      model.string());
+}
+
+void write_new_index(const io::TensorFolder& folder, const Targets& targets,
+                     const std::filesystem::path& to) {
+  std::map<std::string, std::string> file_of;
+  for (const io::SafetensorsFile& file : folder.files()) {
+    for (const io::TensorSpec& spec : merged_specs(file, targets))
+      file_of[spec.name] = file.path().filename().string();
+  }
+  write_index(to, file_of, merged_bytes(folder, targets));
+}
+
 }  // namespace
 
 void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std::filesystem::path& adapter,
-                   const std::filesystem::path& out, const std::function<void(Index, Index)>& progress) {
+                   const std::filesystem::path& out, const std::function<void(Index, Index)>& progress,
+                   bool dequantize) {
   if (io::is_gguf_path(model)) {
     throw Error("[merge] {}: found a GGUF file; expected a Hugging Face folder to merge into",
                 model.string());
@@ -308,6 +377,7 @@ void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std:
   io::AtomicFolder result(out);
   ModelConfig config = load_model_config(model);
   Weights weights = load_weights(model, config);
+  check_quantized(model, config, weights, dequantize);
   std::optional<TokenizerFiles> tokenizer;  // of the adapter
   if (std::filesystem::exists(adapter / kTokenizerFile)) tokenizer = open_tokenizer(model, adapter);
   fit_vocabulary(adapter, tokenizer ? tokenizer->tokenizer->vocab_size() : 0, config, weights);
@@ -320,21 +390,27 @@ void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std:
   // The mapping that the weights' views point into: a second one would keep its pages when this one drops
   // them.
   const io::TensorFolder& tensors = *weights.folder();
-  const Targets targets = find_targets(decoder, updates, tensors);
+  Targets targets = find_targets(decoder, updates, tensors);
+  if (dequantize) unpack_quantized(config, weights, targets);
   Output output{.ops = ops, .progress = progress, .total = merged_bytes(tensors, targets)};
   for (const io::SafetensorsFile& file : tensors.files()) {
     write_file(file, targets, result.path() / file.path().filename(), output);
   }
   copy_side_files(model, result.path());
   copy_text_files(adapter, result.path());
-  if (config.other_vocabulary) {
+  if (config.other_vocabulary || dequantize) {
     io::OrderedJson json = io::read_ordered_json_file(model / "config.json");
     json["vocab_size"] = config.vocab_size;
+    json.erase("quantization_config");
     io::write_json_file(result.path() / "config.json", json);
   }
   const std::filesystem::path index = model / io::kModelIndexFile;
   if (tensors.files().size() > 1 || !std::filesystem::exists(model / io::kModelFile)) {
-    io::write_text_file(result.path() / io::kModelIndexFile, io::read_text_file(index));
+    if (dequantize) {
+      write_new_index(tensors, targets, result.path());
+    } else {
+      io::write_text_file(result.path() / io::kModelIndexFile, io::read_text_file(index));
+    }
   }
   result.commit();
 }

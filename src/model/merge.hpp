@@ -17,9 +17,11 @@ namespace lorry::model {
 /// template are the adapter's, where it has some) copied.
 /// The sum is formed in F32 by row panels and rounded once to the type of W, so little more than one tensor
 /// is in memory. `out` must not exist or be empty; it appears complete or not at all. `progress` is told
-/// (bytes done, bytes in all). Throws Error, also for an adapter on one of a head and an embedding that are
-/// tied, since merging would change both, and where a lora_bias has no bias to be added to.
+/// (bytes done, bytes in all). A model that bitsandbytes quantised needs `dequantize`, by which all its
+/// matrices become plain BF16 ones. Throws Error, also for an adapter on one of a head and an embedding that
+/// are tied, since merging would change both, and where a lora_bias has no bias to be added to.
 void merge_adapter(ops::Ops& ops, const std::filesystem::path& model, const std::filesystem::path& adapter,
-                   const std::filesystem::path& out, const std::function<void(Index, Index)>& progress);
+                   const std::filesystem::path& out, const std::function<void(Index, Index)>& progress,
+                   bool dequantize = false);
 
 }  // namespace lorry::model

@@ -1,4 +1,5 @@
 // lorry quantize and init --format nf4: training on what they write, and mistakes.
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/tiny_model_test.hpp"
@@ -24,8 +25,29 @@ TEST_F(QuantizeCommand, AnAdapterTrainsOnWhatItWrites) {
     EXPECT_EQ(inspected.at("elements_by_dtype").at(format == "nf4" ? "NF4" : "INT8"), weights);
     const Outcome trained = run_lorry({"train", "--model", path(format), "--data", path("data.jsonl"),
                                        "--out", path("on-" + format), "--dtype", "f32", "--threads", "1",
-                                       "--max-seq-length", "64", "--steps", "3"});
+                                       "--max-seq-length", "64", "--steps", "20", "--lr", "1e-2"});
     EXPECT_EQ(trained.code, 0) << trained.err;
+    const Arguments merge = {"merge",
+                             "--model",
+                             path(format),
+                             "--adapter",
+                             path("on-" + format),
+                             "--out",
+                             path("merged-" + format)};
+    expect_refusal(run_lorry(merge), "found a quantised model; expected --dequantize", "merged-" + format);
+    const Outcome merged = run(merge, {"--dequantize"});
+    ASSERT_EQ(merged.code, 0) << merged.err;
+    const auto plain = nlohmann::json::parse(run_lorry({"inspect", path("merged-" + format), "--json"}).out);
+    EXPECT_EQ(plain.at("elements_by_dtype").at("BF16"), weights);
+    const auto loss = [&](const Arguments& more) {
+      const Outcome evaluated = run({"eval", "--data", path("data.jsonl"), "--dtype", "f32", "--threads", "1",
+                                     "--max-seq-length", "64", "--json"},
+                                    more);
+      return nlohmann::json::parse(evaluated.out).at("loss").get<double>();
+    };
+    const double with_adapter = loss({"--model", path(format), "--adapter", path("on-" + format)});
+    EXPECT_NEAR(loss({"--model", path("merged-" + format)}), with_adapter, 2e-3 * with_adapter);
+    EXPECT_GT(std::abs(loss({"--model", path(format)}) - with_adapter), 4e-3 * with_adapter);
   }
 }
 
