@@ -61,8 +61,8 @@ void check_nothing_unread(const io::TensorFolder& folder, const ModelConfig& con
 
 }  // namespace
 
-void Weights::add(const std::string& name, PackedMatrix matrix) {
-  packed_.push_back(std::make_unique<const PackedMatrix>(std::move(matrix)));
+void Weights::add(const std::string& name, const PackedMatrix& matrix) {
+  packed_.push_back(std::make_unique<const PackedMatrix>(matrix));
   views_[name] = WeightView(packed_.back().get());
 }
 

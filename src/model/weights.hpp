@@ -19,7 +19,7 @@ class Weights {
  public:
   void add(const std::string& name, WeightView view) { views_[name] = view; }
   /// Packed, beside its memory, which somebody keeps.
-  void add(const std::string& name, PackedMatrix matrix);
+  void add(const std::string& name, const PackedMatrix& matrix);
   /// Takes over memory that views point into.
   void keep(Matrix matrix) { owned_.push_back(std::move(matrix)); }
   void keep(std::shared_ptr<const io::MappedFile> file) { files_.push_back(std::move(file)); }

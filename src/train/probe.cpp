@@ -64,7 +64,7 @@ void add_packed(const std::string& name, const PackedMatrix& like, Index rows, I
   } else if (auto* const of_rows = std::get_if<RowScales>(&packed.scales)) {
     of_rows->absmax = reinterpret_cast<const float*>(room(rows * kF32Bytes));
   }
-  weights.add(name, std::move(packed));
+  weights.add(name, packed);
 }
 
 /// Weights of the config, matrices in the type that the model's files have.

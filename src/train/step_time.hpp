@@ -23,7 +23,7 @@ struct StepTime {
 /// from which the model's are worked out: blocks alike, rows alike but for attention. Of a model that is
 /// streamed a second's worth is read; a step takes what the slower of processor and disk does. `data` may be
 /// null.
-StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
+StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size, const TrainOptions& asked,
                            const data::Dataset* data);
 
 }  // namespace lorry::train
