@@ -16,6 +16,8 @@ endforeach()
 
 # The tarball carries the shared libraries that Debian would install; the program looks there, then where the system does.
 set_target_properties(lorry PROPERTIES INSTALL_RPATH "$ORIGIN/../lib/lorry")
+# As RPATH, not RUNPATH: what those libraries need themselves is looked for there too.
+target_link_options(lorry PRIVATE -Wl,--disable-new-dtags)
 install(TARGETS lorry RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR}
         COMPONENT program)
