@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "core/error.hpp"
-#include "model/weight_bytes.hpp"
 #include "tensor/finite.hpp"
 
 namespace lorry::model {
@@ -228,8 +227,7 @@ void Decoder::with_linears(const std::function<void(nn::Linear&)>& use) {
 }
 
 void Decoder::let_go(WeightView read) const {
-  if (!stream_) return;
-  for (const std::span<const std::byte> bytes : bytes_of(read)) stream_->let_go(bytes);
+  if (stream_) stream_->let_go(read);
 }
 
 std::vector<Decoder::Pass> Decoder::passes_of(std::span<const data::Batch> batches,

@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 
 #include <array>
-#include <cstring>
 #include <set>
 
 #include "core/error.hpp"
@@ -93,17 +92,9 @@ class GgufLoader {
       weights_.add(spec.name, matrix);
       return;
     }
-    const io::TensorView view{
-        .name = tensor.name, .dtype = *dtype, .shape = tensor.shape, .bytes = tensor.bytes};
-    if (view.aligned()) {
-      weights_.add(spec.name,
-                   ConstMatrixView{tensor.bytes.data(), spec.rows(), spec.cols(), spec.cols(), *dtype});
-      return;
-    }
-    Matrix copy(spec.rows(), spec.cols(), *dtype);
-    std::memcpy(copy.view().data, tensor.bytes.data(), tensor.bytes.size());
-    weights_.add(spec.name, copy.view());
-    weights_.keep(std::move(copy));
+    weights_.add(
+        spec.name,
+        io::TensorView{.name = tensor.name, .dtype = *dtype, .shape = tensor.shape, .bytes = tensor.bytes});
   }
 
   [[nodiscard]] static std::optional<DType> dense_type(const io::GgufTensor& tensor) {

@@ -75,7 +75,7 @@ void keep_within(LoadedModel& model, Index budget, Index others) {
   model.weights.release_pages();  // that checks have touched
   const Index beside = resident_bytes() + others + kKernels;
   if (beside + all <= budget) return;
-  const Index least = parts[0] + (parts.size() > 1 ? parts[1] : 0);  // one computes, the next is read
+  const Index least = model.weights.least_streamed(model.config);
   if (beside + least > budget) {
     throw OptionError(
         "[load] --memory-budget: found {}; expected at least {}: {} beside the weights, and two blocks of "

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/error.hpp"
+#include "model/module_place.hpp"
 #include "model/weight_bytes.hpp"
 #include "model/weights.hpp"
 
@@ -16,20 +17,19 @@ std::vector<std::span<const std::byte>> bytes_of(WeightView view) {
     const std::byte* const end = dense.row_range(dense.rows - 1, 1).data + dense.cols * size_of(dense.dtype);
     return {{dense.data, end}};
   }
-  const PackedMatrix& matrix = *view.packed;
-  std::vector<std::span<const std::byte>> all = {matrix.codes};
-  const auto add = [&](const auto* first, Index count) {
-    if (first != nullptr) all.push_back(std::as_bytes(std::span(first, static_cast<std::size_t>(count))));
-  };
-  if (const auto* const nf4 = std::get_if<Nf4Scales>(&matrix.scales)) {
-    const Index blocks = scale_count(matrix);
-    add(nf4->absmax, blocks);
-    add(nf4->nested, blocks);
-    add(nf4->nested_absmax, (blocks + nf4->nested_block - 1) / nf4->nested_block);
-  } else if (const auto* const rows = std::get_if<RowScales>(&matrix.scales)) {
-    add(rows->absmax, matrix.rows);
-  }
+  std::vector<std::span<const std::byte>> all = {view.packed->codes};
+  for_each_scales(*view.packed, [&](const auto* first, Index count) {
+    all.push_back(std::as_bytes(std::span(first, static_cast<std::size_t>(count))));
+  });
   return all;
+}
+
+void let_go(std::span<const std::shared_ptr<const io::MappedFile>> files, WeightView read) {
+  for (const std::span<const std::byte> bytes : bytes_of(read)) {
+    for (const auto& file : files) {
+      if (within(bytes, file->bytes())) file->advise(io::MappedFile::Advice::kDontNeed, bytes);
+    }
+  }
 }
 
 bool within(std::span<const std::byte> part, std::span<const std::byte> whole) {
@@ -77,19 +77,10 @@ class Moved {
 PackedMatrix moved(const PackedMatrix& matrix, const Moved& move, std::vector<StreamPart::Range>& ranges) {
   PackedMatrix result = matrix;
   result.codes = move(matrix.codes, ranges);
-  const auto scales = [&](const auto*& first, Index count) {
-    if (first == nullptr) return;
+  for_each_scales(result, [&]<class T>(const T*& first, Index count) {
     const auto bytes = std::as_bytes(std::span(first, static_cast<std::size_t>(count)));
-    first = reinterpret_cast<std::remove_reference_t<decltype(first)>>(move(bytes, ranges).data());
-  };
-  if (auto* const nf4 = std::get_if<Nf4Scales>(&result.scales)) {
-    const Index blocks = scale_count(matrix);
-    scales(nf4->absmax, blocks);
-    scales(nf4->nested, blocks);
-    scales(nf4->nested_absmax, (blocks + nf4->nested_block - 1) / nf4->nested_block);
-  } else if (auto* const rows = std::get_if<RowScales>(&result.scales)) {
-    scales(rows->absmax, matrix.rows);
-  }
+    first = reinterpret_cast<const T*>(move(bytes, ranges).data());
+  });
   return result;
 }
 
@@ -101,9 +92,8 @@ std::map<Index, std::vector<std::string>> names_by_part(const ModelConfig& confi
   for (const TensorSpec& spec : list_tensors(config)) {
     if (spec.shape.size() != 2) continue;
     if (spec.name == head) parts[config.num_hidden_layers].push_back(spec.name);
-    for (Index layer = 0; layer < config.num_hidden_layers; ++layer) {
-      if (spec.name.starts_with(config.block_name(layer))) parts[layer].push_back(spec.name);
-    }
+    const Index layer = place_of(spec.module()).layer;
+    if (layer >= 0) parts[layer].push_back(spec.name);
   }
   return parts;
 }
@@ -124,6 +114,11 @@ std::vector<Index> Weights::part_bytes(const ModelConfig& config) const {
   }
   std::sort(sizes.rbegin(), sizes.rend());
   return sizes;
+}
+
+Index Weights::least_streamed(const ModelConfig& config) const {
+  const std::vector<Index> parts = part_bytes(config);
+  return parts[0] + (parts.size() > 1 ? parts[1] : 0);
 }
 
 void Weights::stop_streaming() {

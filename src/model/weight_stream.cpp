@@ -4,7 +4,7 @@
 #include <atomic>
 
 #include "core/check.hpp"
-#include "core/clock.hpp"
+#include "model/on_threads.hpp"
 #include "model/weight_bytes.hpp"
 
 namespace lorry::model {
@@ -68,25 +68,21 @@ void WeightStream::start_pass(std::vector<Index> order) {
 }
 
 void WeightStream::visit(Index part) {
-  const Stopwatch watch;
   std::unique_lock lock(mutex_);
   position_ = position_ + 1 == std::ssize(order_) ? 0 : position_ + 1;
   LORRY_CHECK_EQ(order_[static_cast<std::size_t>(position_)], part);
   changed_.notify_all();
   changed_.wait(lock, [&] { return failure_ || states_[static_cast<std::size_t>(part)] == State::kReady; });
   if (failure_) std::rethrow_exception(failure_);
-  totals_.seconds_waited += watch.seconds();
 }
 
-void WeightStream::let_go(std::span<const std::byte> mapped) const {
-  for (const auto& file : mapped_) {
-    if (within(mapped, file->bytes())) file->advise(io::MappedFile::Advice::kDontNeed, mapped);
-  }
+void WeightStream::let_go(WeightView read) const {
+  model::let_go(mapped_, read);
 }
 
-StreamTotals WeightStream::totals() const {
+Index WeightStream::bytes_read() const {
   const std::lock_guard lock(mutex_);
-  return totals_;
+  return bytes_read_;
 }
 
 Index WeightStream::distance(Index part) const {
@@ -144,7 +140,7 @@ void WeightStream::read_ahead() {
       held_ -= parts_[at].bytes();
       failure_ = failure;
     } else {
-      totals_.bytes_read += parts_[at].bytes();
+      bytes_read_ += parts_[at].bytes();
     }
     changed_.notify_all();
   }
@@ -159,21 +155,9 @@ void WeightStream::load(Index part) const {
     }
   }
   std::atomic<std::size_t> next = 0;
-  std::mutex failing;
-  std::exception_ptr failure;
-  const auto work = [&] {
-    try {
-      for (std::size_t i = next++; i < pieces.size(); i = next++) pieces[i].file->load(pieces[i].bytes);
-    } catch (...) {
-      next = pieces.size();
-      const std::lock_guard lock(failing);
-      failure = std::current_exception();
-    }
-  };
-  std::vector<std::thread> readers;
-  for (Index i = 0; i < std::min<Index>(kReaders, std::ssize(pieces)); ++i) readers.emplace_back(work);
-  for (std::thread& reader : readers) reader.join();
-  if (failure) std::rethrow_exception(failure);
+  on_threads(std::min<Index>(kReaders, std::ssize(pieces)), [&](Index /*reader*/) {
+    for (std::size_t i = next++; i < pieces.size(); i = next++) pieces[i].file->load(pieces[i].bytes);
+  });
 }
 
 }  // namespace lorry::model

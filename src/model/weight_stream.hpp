@@ -12,6 +12,7 @@
 
 #include "io/mapped_file.hpp"
 #include "io/streamed_file.hpp"
+#include "tensor/weight_view.hpp"
 
 namespace lorry::model {
 
@@ -26,11 +27,6 @@ struct StreamPart {
   std::vector<Range> ranges = {};
 
   [[nodiscard]] Index bytes() const noexcept;
-};
-
-struct StreamTotals {
-  Index bytes_read = 0;
-  double seconds_waited = 0.0;  // by visit()
 };
 
 /// Keeps as many parts in memory as the budget allows, and reads the next ones while a pass computes: on
@@ -49,7 +45,6 @@ class WeightStream {
   ~WeightStream();
 
   [[nodiscard]] const std::vector<StreamPart>& parts() const noexcept { return parts_; }
-  [[nodiscard]] Index budget() const noexcept { return budget_; }
   /// Bytes of parts that are in memory once all were visited.
   [[nodiscard]] Index held() const noexcept;
   /// Bytes to be read for a pass through all parts and back, once those that stay are there.
@@ -61,10 +56,11 @@ class WeightStream {
   /// pass. Throws what reading threw.
   void visit(Index part);
 
-  /// Drops bytes of the mapped files from this process's memory.
-  void let_go(std::span<const std::byte> mapped) const;
+  /// Drops a tensor's pages of the mapped files from this process's memory.
+  void let_go(WeightView read) const;
 
-  [[nodiscard]] StreamTotals totals() const;
+  /// From the files so far, in all.
+  [[nodiscard]] Index bytes_read() const;
 
  private:
   enum class State { kAbsent, kLoading, kReady };
@@ -89,7 +85,7 @@ class WeightStream {
   std::vector<Index> order_;
   Index position_ = -1;  // in order_, of the visit in progress; -1: before the first
   Index held_ = 0;       // bytes of what is not absent
-  StreamTotals totals_;
+  Index bytes_read_ = 0;
   std::exception_ptr failure_;
   bool stopping_ = false;
   std::thread reader_;

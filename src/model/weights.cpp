@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <functional>
 #include <set>
 #include <string_view>
 
@@ -61,6 +60,17 @@ void check_nothing_unread(const io::TensorFolder& folder, const ModelConfig& con
 
 }  // namespace
 
+void Weights::add(const std::string& name, const io::TensorView& tensor) {
+  const Index rows = tensor.shape[0];
+  const Index cols = tensor.shape[1];
+  if (tensor.aligned())
+    return add(name, ConstMatrixView{tensor.bytes.data(), rows, cols, cols, tensor.dtype});
+  Matrix copy(rows, cols, tensor.dtype);
+  std::memcpy(copy.view().data, tensor.bytes.data(), tensor.bytes.size());
+  add(name, copy.view());
+  keep(std::move(copy));
+}
+
 void Weights::add(const std::string& name, const PackedMatrix& matrix) {
   packed_.push_back(std::make_unique<const PackedMatrix>(matrix));
   views_[name] = WeightView(packed_.back().get());
@@ -88,11 +98,7 @@ void Weights::release_pages() const {
 }
 
 void Weights::release_pages(WeightView part) const {
-  for (const std::span<const std::byte> bytes : bytes_of(part)) {
-    for (const auto& file : files_) {
-      if (within(bytes, file->bytes())) file->advise(io::MappedFile::Advice::kDontNeed, bytes);
-    }
-  }
+  let_go(files_, part);
 }
 
 const io::TensorView* find_tensor(const io::TensorFolder& folder, const ModelConfig& config,
@@ -122,14 +128,8 @@ Weights load_weights(const std::filesystem::path& path, const ModelConfig& confi
       read_floats(*tensor, 0, {vector.row<float>(0), static_cast<std::size_t>(spec.cols())});
       weights.add(spec.name, vector.view());
       weights.keep(std::move(vector));
-    } else if (tensor->aligned()) {
-      weights.add(spec.name, ConstMatrixView{tensor->bytes.data(), spec.rows(), spec.cols(), spec.cols(),
-                                             tensor->dtype});
     } else {
-      Matrix copy(spec.rows(), spec.cols(), tensor->dtype);
-      std::memcpy(copy.view().data, tensor->bytes.data(), tensor->bytes.size());
-      weights.add(spec.name, copy.view());
-      weights.keep(std::move(copy));
+      weights.add(spec.name, *tensor);
     }
   }
   check_nothing_unread(*folder, config, read);

@@ -18,6 +18,8 @@ namespace lorry::model {
 class Weights {
  public:
   void add(const std::string& name, WeightView view) { views_[name] = view; }
+  /// The matrix as its file has it: in place, or copied where its bytes are not aligned to the element.
+  void add(const std::string& name, const io::TensorView& tensor);
   /// Packed, beside its memory, which somebody keeps.
   void add(const std::string& name, const PackedMatrix& matrix);
   /// Takes over memory that views point into.
@@ -42,8 +44,10 @@ class Weights {
   void stop_streaming();
   /// Null where all weights are there.
   [[nodiscard]] const std::shared_ptr<WeightStream>& stream() const noexcept { return stream_; }
-  /// Bytes of the parts that stream() would read, the largest two first.
+  /// Bytes of the parts that stream() would read, the largest first.
   [[nodiscard]] std::vector<Index> part_bytes(const ModelConfig& config) const;
+  /// The least budget with which stream() reads ahead: one part computes while the next is read.
+  [[nodiscard]] Index least_streamed(const ModelConfig& config) const;
 
   /// The folder that views point into; null where the weights come from none.
   [[nodiscard]] const io::TensorFolder* folder() const noexcept { return folder_.get(); }

@@ -95,13 +95,8 @@ Index scale_count(const PackedMatrix& matrix) {
 
 Index PackedMatrix::bytes() const noexcept {
   Index bytes = std::ssize(codes);
-  const Index blocks = scale_count(*this);
-  if (const auto* const nf4 = std::get_if<Nf4Scales>(&scales)) {
-    const Index nested_blocks = (blocks + nf4->nested_block - 1) / nf4->nested_block;
-    bytes += nf4->nested == nullptr ? blocks * 4 : blocks + nested_blocks * 4;
-  } else if (std::holds_alternative<RowScales>(scales)) {
-    bytes += rows * 4;
-  }
+  for_each_scales(
+      *this, [&](const auto* first, Index count) { bytes += count * static_cast<Index>(sizeof(*first)); });
   return bytes;
 }
 

@@ -96,8 +96,23 @@ struct PackedMatrix {
   [[nodiscard]] Index bytes() const noexcept;
 };
 
-/// Blocks of NF4 that have a scale: of 64 elements but the last.
+/// Blocks of the flat order, the last one perhaps not full: of NF4 those that have a scale.
 Index scale_count(const PackedMatrix& matrix);
+
+/// Calls visit(first, count) for each array of scales that lies beside the codes; `first` is the matrix's own
+/// pointer, to be changed where the matrix may be.
+template <class Packed, class Visit>
+void for_each_scales(Packed& matrix, Visit&& visit) {
+  if (auto* const nf4 = std::get_if<Nf4Scales>(&matrix.scales)) {
+    const Index blocks = scale_count(matrix);
+    if (nf4->absmax != nullptr) visit(nf4->absmax, blocks);
+    if (nf4->nested == nullptr) return;
+    visit(nf4->nested, blocks);
+    visit(nf4->nested_absmax, (blocks + nf4->nested_block - 1) / nf4->nested_block);
+  } else if (auto* const rows = std::get_if<RowScales>(&matrix.scales)) {
+    visit(rows->absmax, matrix.rows);
+  }
+}
 
 /// Elements [first_col, first_col + count) of a row in float32, exactly as their format defines them. The
 /// reference; products unpack by ops/cpu/unpack.hpp.

@@ -51,19 +51,11 @@ void add_packed(const std::string& name, const PackedMatrix& like, Index rows, I
     weights.keep(std::move(memory));
     return data;
   };
-  const BlockFacts& facts = facts_of(like.format);
-  const Index blocks = (rows * cols + facts.elements - 1) / facts.elements;
-  packed.codes = {room(blocks * facts.bytes), static_cast<std::size_t>(blocks * facts.bytes)};
-  constexpr Index kF32Bytes = 4;
-  if (auto* const nf4 = std::get_if<Nf4Scales>(&packed.scales)) {
-    if (nf4->absmax != nullptr) nf4->absmax = reinterpret_cast<const float*>(room(blocks * kF32Bytes));
-    if (nf4->nested != nullptr) {
-      nf4->nested = reinterpret_cast<const std::uint8_t*>(room(blocks));
-      nf4->nested_absmax = reinterpret_cast<const float*>(room((blocks / nf4->nested_block + 1) * kF32Bytes));
-    }
-  } else if (auto* const of_rows = std::get_if<RowScales>(&packed.scales)) {
-    of_rows->absmax = reinterpret_cast<const float*>(room(rows * kF32Bytes));
-  }
+  const Index bytes = scale_count(packed) * facts_of(like.format).bytes;
+  packed.codes = {room(bytes), static_cast<std::size_t>(bytes)};
+  for_each_scales(packed, [&]<class T>(const T*& first, Index count) {
+    first = reinterpret_cast<const T*>(room(count * static_cast<Index>(sizeof(T))));
+  });
   weights.add(name, packed);
 }
 

@@ -138,13 +138,13 @@ double read_rate(model::WeightStream& stream) {
   std::vector<Index> order;
   for (Index part = 0; part < std::ssize(stream.parts()); ++part) order.push_back(part);
   const Stopwatch watch;
-  const Index before = stream.totals().bytes_read;
+  const Index before = stream.bytes_read();
   stream.start_pass(order);
   for (const Index part : order) {
     stream.visit(part);
     if (watch.seconds() > kSeconds) break;
   }
-  const Index read = stream.totals().bytes_read - before;
+  const Index read = stream.bytes_read() - before;
   stream.start_pass({});
   return static_cast<double>(read) / watch.seconds();
 }

@@ -69,8 +69,7 @@ void CpuOps::low_rank_outer_add(ConstMatrixView h, ConstMatrixView x, MatrixView
 
 void CpuOps::copy(WeightView from, MatrixView to) {
   enter();
-  if (from.is_packed()) return cpu::unpack(from, to);
-  cpu::copy(from.dense, to);
+  cpu::copy_weight(from, to);
 }
 
 void CpuOps::transpose(ConstMatrixView from, MatrixView to) {

@@ -317,18 +317,13 @@ struct Matmul::State {
   ConstMatrixView panel_of(WeightView part, DType dtype, bool round) {
     if (round && !part.is(DType::kBF16)) {
       const MatrixView rounded = rounded_b.view(part.rows, part.cols, DType::kBF16);
-      convert(part, rounded);
+      copy_weight(part, rounded);
       part = rounded;
     }
     if (part.is(dtype)) return part.dense;
     const MatrixView panel = panel_b.view(part.rows, part.cols, dtype);
-    convert(part, panel);
+    copy_weight(part, panel);
     return panel;
-  }
-
-  static void convert(WeightView from, MatrixView to) {
-    if (from.is_packed()) return unpack(from, to);
-    copy(from.dense, to);
   }
 
   /// What a thread needs to unpack panels and multiply them alone.

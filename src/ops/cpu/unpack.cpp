@@ -300,5 +300,10 @@ void unpack(WeightView from, MatrixView to) {
   });
 }
 
+void copy_weight(WeightView from, MatrixView to) {
+  if (from.is_packed()) return unpack(from, to);
+  copy(from.dense, to);
+}
+
 }  // namespace lorry::ops::cpu
 #endif  // HWY_ONCE

@@ -7,7 +7,9 @@ namespace lorry::ops::cpu {
 /// to = from, which must be packed; to: F32, F16 or BF16. Float32 as unpack_row() has it, then rounded to the
 /// type of `to`.
 void unpack(WeightView from, MatrixView to);
-/// The same on the calling thread alone.
+/// to = from, packed or dense.
+void copy_weight(WeightView from, MatrixView to);
+/// unpack on the calling thread alone.
 void unpack_serial(WeightView from, MatrixView to);
 
 }  // namespace lorry::ops::cpu
