@@ -14,6 +14,8 @@
 #include "ops/cpu/elementwise.hpp"
 #include "ops/cpu/matvec.hpp"
 #include "ops/cpu/parallel.hpp"
+#include "ops/cpu/scratch.hpp"
+#include "ops/cpu/tile_matmul.hpp"
 #include "ops/cpu/unpack.hpp"
 
 namespace lorry::ops::cpu {
@@ -54,18 +56,19 @@ struct Isa {
   bool bf16;             // products of BF16 exist
   bool fast_bf16;        // and are not emulated
   bool splits_by_shape;  // oneDNN cuts a product by its shape; else by the number of threads too
+  bool tiles;            // BF16 goes to TileMatmul where that serves
 };
 constexpr std::array kIsas = {
-    Isa{dnnl::cpu_isa::sse41, "sse41", false, false, false},
-    Isa{dnnl::cpu_isa::avx, "avx", false, false, false},
-    Isa{dnnl::cpu_isa::avx2, "avx2", false, false, false},
-    Isa{dnnl::cpu_isa::avx2_vnni, "avx2_vnni", false, false, false},
-    Isa{dnnl::cpu_isa::avx512_core, "avx512_core", true, false, true},
-    Isa{dnnl::cpu_isa::avx512_core_vnni, "avx512_core_vnni", true, false, true},
-    Isa{dnnl::cpu_isa::avx512_core_bf16, "avx512_core_bf16", true, true, true},
-    Isa{dnnl::cpu_isa::avx512_core_amx, "avx512_core_amx", true, true, true},
+    Isa{dnnl::cpu_isa::sse41, "sse41", false, false, false, false},
+    Isa{dnnl::cpu_isa::avx, "avx", false, false, false, false},
+    Isa{dnnl::cpu_isa::avx2, "avx2", false, false, false, false},
+    Isa{dnnl::cpu_isa::avx2_vnni, "avx2_vnni", false, false, false, false},
+    Isa{dnnl::cpu_isa::avx512_core, "avx512_core", true, false, true, false},
+    Isa{dnnl::cpu_isa::avx512_core_vnni, "avx512_core_vnni", true, false, true, false},
+    Isa{dnnl::cpu_isa::avx512_core_bf16, "avx512_core_bf16", true, true, true, false},
+    Isa{dnnl::cpu_isa::avx512_core_amx, "avx512_core_amx", true, true, true, true},
 };
-constexpr Isa kUnknownIsa = {dnnl::cpu_isa::all, "unknown", false, false, false};
+constexpr Isa kUnknownIsa = {dnnl::cpu_isa::all, "unknown", false, false, false, false};
 
 const Isa& current_isa() {
   const dnnl::cpu_isa id = dnnl::get_effective_cpu_isa();
@@ -90,19 +93,6 @@ dnnl::memory::desc describe(ConstMatrixView view, bool transpose) {
 dnnl::memory borrow(const dnnl::memory::desc& desc, const dnnl::engine& engine, ConstMatrixView view) {
   return {desc, engine, const_cast<std::byte*>(view.data)};
 }
-
-/// Memory that grows and is used again.
-class Scratch {
- public:
-  MatrixView view(Index rows, Index cols, DType dtype) {
-    const Index bytes = rows * cols * size_of(dtype);
-    if (bytes > memory_.bytes()) memory_.reshape(1, bytes, DType::kU8);
-    return {memory_.view().data, rows, cols, cols, dtype};
-  }
-
- private:
-  Matrix memory_;
-};
 
 /// Everything a primitive was compiled for.
 using Key = std::array<Index, 10>;
@@ -190,6 +180,7 @@ struct Matmul::State {
   dnnl::engine engine{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream{engine};
   std::list<Primitive> primitives;  // the most recently used one first
+  TileMatmul tile_matmul;
   Scratch scratchpad, converted_a, rounded_b, panel_b, panel_c, padded_a, padded_c;
 
   Primitive create(ConstMatrixView a, ConstMatrixView b, ConstMatrixView c, MatmulOptions options) const {
@@ -444,6 +435,8 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
     copy(a, converted);
     a = converted;
   }
+  if (current_isa().tiles && TileMatmul::serves(a, b, options))
+    return state_->tile_matmul.run(a, b, c, options);
   if (b.is(type) && !round_b && (type == DType::kBF16 || c.dtype == DType::kF32)) {
     return state_->multiply_strips(a, b.dense, c, options);
   }

@@ -11,7 +11,8 @@ namespace lorry::ops::cpu {
 /// Products of matrices in any mix of F32, F16 and BF16, b packed too; contract: Ops::matmul. Keeps what is
 /// costly between calls: oneDNN's compiled primitives by shape, and at most some 50 MiB of scratch, plus a
 /// copy of `a` where its type has no products on this machine, and per thread 256 unpacked columns of a
-/// packed b. Calls from several threads run one after the other.
+/// packed b; where TileMatmul serves, a copy of up to 1024 rows of `a` and some 2 MiB per thread. Calls from
+/// several threads run one after the other.
 class Matmul {
  public:
   Matmul();

@@ -1,0 +1,61 @@
+// ops/cpu/amx.hpp: the tile registers of AMX: products of 16 x 32 by 32 x 16 BF16, summed in F32. Highway has
+// no such operation, so these few functions are written in the compiler's own.
+#pragma once
+#include <cstddef>
+
+#include "core/index.hpp"
+
+namespace lorry::ops::cpu::amx {
+
+constexpr Index kSide = 16;   // rows of a tile, and columns of F32
+constexpr Index kDepth = 32;  // BF16 of a row: what one step sums over
+constexpr Index kTileBytes = 1024;
+constexpr Index kPairRowBytes = 2 * kSide * 4;  // of two tiles of F32 beside each other
+
+/// Whether this machine has BF16 tiles and the system grants them to this process.
+bool available();
+
+/// The calling thread's tiles are set up while it lives.
+class Session {
+ public:
+  Session();
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+};
+
+/// One or two tiles on top of each other, [16, 32] BF16 per step.
+struct Left {
+  const std::byte* data;
+  Index row_bytes;   // from row to row
+  Index step_bytes;  // from step to step
+  Index tile_bytes;  // from the first tile to the second
+  Index tiles;       // 1 or 2
+};
+
+/// One or two tiles beside each other, [32, 16] BF16 per step: 16 rows of pairs, as transpose_pairs() and
+/// interleave() lay them; step follows step.
+struct Right {
+  const std::byte* data;
+  Index tile_bytes;  // from the first tile to the second
+  Index tiles;       // 1 or 2
+};
+
+/// Memory that will be read next, to be brought into the second-level cache on the way.
+struct Ahead {
+  const std::byte* data = nullptr;
+  Index lines = 0;  // of 64 bytes
+};
+
+/// c [16 left.tiles, 16 right.tiles] (+)= left right over so many steps; rows of c lie kPairRowBytes apart.
+/// Sums run along K one pair after the other, whatever else is computed beside them. Within a Session.
+void multiply(const Left& left, const Right& right, Index steps, bool add, float* c, Ahead ahead = {});
+
+/// 16 rows of 32 BF16, from row to row `row_bytes`, as the Right that multiplies by their transpose.
+void transpose_pairs(const std::byte* from, Index row_bytes, std::byte* to);
+/// Two rows of 16 BF16 as one row of a Right: [32 K's of a step] x 16 takes 16 such pairs, 64 bytes each.
+void interleave(const std::byte* even, const std::byte* odd, std::byte* to);
+/// to [16,16] = from^T, F32, from row to row so many elements.
+void transpose(const float* from, Index from_stride, float* to, Index to_stride);
+
+}  // namespace lorry::ops::cpu::amx

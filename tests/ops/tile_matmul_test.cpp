@@ -1,0 +1,103 @@
+// Products on AMX tiles against float64, and what they promise: an element of c is the same bits whatever
+// stands beside it. Skipped where the machine has no tiles.
+#include "ops/cpu/tile_matmul.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include "ops/cpu/unpack.hpp"
+#include "ops/reference/elementwise.hpp"
+#include "ops/reference/matmul.hpp"
+#include "support/near.hpp"
+#include "support/random_matrix.hpp"
+#include "support/random_packed.hpp"
+
+namespace lorry::ops::cpu {
+namespace {
+
+using testing::random_matrix;
+using testing::RandomPacked;
+using testing::same_bits;
+using testing::StridedMatrix;
+
+class TileProducts : public ::testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    if (!amx::available()) GTEST_SKIP() << "this machine has no BF16 tiles";
+  }
+  [[nodiscard]] MatmulOptions options(bool accumulate = false) const {
+    return {.transpose_b = GetParam(), .accumulate = accumulate};
+  }
+  /// [outputs, inner], or its transpose.
+  [[nodiscard]] Matrix weights(Index outputs, Index inner) const {
+    return GetParam() ? random_matrix(outputs, inner, DType::kBF16, 2)
+                      : random_matrix(inner, outputs, DType::kBF16, 2);
+  }
+};
+
+TEST_P(TileProducts, MatchFloat64AtEveryEdge) {
+  for (const Index inner : {32, 33, 256, 300, 512}) {
+    for (const Index outputs : {32, 33, 48, 300}) {
+      for (const Index rows : {1, 16, 17, 40}) {
+        StridedMatrix a(rows, inner, DType::kBF16, 1);
+        const Matrix b = weights(outputs, inner);
+        auto right = reference::dense<double>(b);
+        if (GetParam()) right = reference::transpose(right);
+        const auto product = reference::matmul(reference::dense<double>(a), right);
+        for (const DType type : {DType::kF32, DType::kBF16}) {
+          StridedMatrix c(rows, outputs, type, 3);
+          auto want = reference::dense<double>(c);
+          reference::add(product, 1.0, want);
+          TileMatmul().run(a, b.view(), c, options(true));
+          EXPECT_TRUE(testing::near(c, want, testing::tolerance_of(type)))
+              << fmt::format("[{},{}] x {}", rows, inner, outputs);
+          EXPECT_TRUE(c.surroundings_intact());
+        }
+      }
+    }
+  }
+}
+
+TEST_P(TileProducts, DoNotDependOnOtherRowsColumnsOrThreads) {
+  const Index rows = 1100;  // two passes over b
+  const Matrix a = random_matrix(rows, 700, DType::kBF16, 1);
+  const Matrix b = weights(900, 700);
+  Matrix all(rows, 900);
+  TileMatmul products;
+  products.run(a, b.view(), all, options());
+  const int threads = omp_get_max_threads();
+  for (const int some : {1, 3}) {
+    omp_set_num_threads(some);
+    Matrix again(rows, 900);
+    products.run(a, b.view(), again, options());
+    EXPECT_TRUE(same_bits(all, again)) << some << " threads";
+  }
+  omp_set_num_threads(threads);
+  Matrix part(37, 41);
+  const WeightView columns =
+      GetParam() ? WeightView(b.view()).row_range(301, 41) : WeightView(b.view()).col_range(301, 41);
+  products.run(a.view().row_range(530, 37), columns, part, options());
+  EXPECT_TRUE(same_bits(part, all.view().row_range(530, 37).col_range(301, 41)));
+}
+
+TEST_P(TileProducts, PackedWeightsAreTheirNumbersInBf16) {
+  for (const BlockFormat format : testing::kPackedFormats) {
+    const RandomPacked packed(format, 290, testing::fitting_cols(format, 600), 3);
+    Matrix dense((*packed).rows, (*packed).cols, DType::kBF16);
+    unpack(WeightView(packed), dense);
+    const Index inner = GetParam() ? dense.cols() : dense.rows();
+    const Index outputs = GetParam() ? dense.rows() : dense.cols();
+    const Matrix a = random_matrix(50, inner, DType::kBF16, 1);
+    Matrix want(50, outputs), got(50, outputs);
+    TileMatmul().run(a, dense.view(), want, options());
+    TileMatmul().run(a, WeightView(packed), got, options());
+    EXPECT_TRUE(same_bits(want, got)) << facts_of(format).name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(BothWays, TileProducts, ::testing::Bool(),
+                         [](const auto& which) { return which.param ? "rows" : "columns"; });
+
+}  // namespace
+}  // namespace lorry::ops::cpu
