@@ -134,10 +134,7 @@ Session::~Session() {
   release();
 }
 
-void multiply(const Left& left, const Right& right, Index steps, bool add, float* c, Ahead ahead) {
-  for (Index i = 0; i < ahead.lines; ++i) {
-    _mm_prefetch(reinterpret_cast<const char*>(ahead.data) + i * 64, _MM_HINT_T1);
-  }
+void multiply(const Left& left, const Right& right, Index steps, bool add, float* c) {
   fence();
   if (left.tiles == 2) {
     right.tiles == 2 ? multiply_tiles<true, true>(left, right, steps, add, c)
@@ -156,10 +153,13 @@ LORRY_AMX void transpose_pairs(const std::byte* from, Index row_bytes, std::byte
   for (Index i = 0; i < 16; ++i) _mm512_storeu_si512(to + i * 64, rows.row[i]);
 }
 
-LORRY_AMX void interleave(const std::byte* even, const std::byte* odd, std::byte* to) {
-  const __m512i first = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(even)));
-  const __m512i second = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(odd)));
-  _mm512_storeu_si512(to, _mm512_or_si512(first, _mm512_slli_epi32(second, 16)));
+LORRY_AMX void interleave(const std::byte* even, const std::byte* odd, Index tiles, Index tile_bytes,
+                          std::byte* to) {
+  for (Index i = 0; i < tiles; ++i, even += 32, odd += 32, to += tile_bytes) {
+    const __m512i low = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(even)));
+    const __m512i high = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(odd)));
+    _mm512_storeu_si512(to, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+  }
 }
 
 LORRY_AMX void transpose(const float* from, Index from_stride, float* to, Index to_stride) {
@@ -186,10 +186,10 @@ Session::Session() {
 }
 Session::~Session() = default;
 
-void multiply(const Left& /*left*/, const Right& /*right*/, Index /*steps*/, bool /*add*/, float* /*c*/,
-              Ahead /*ahead*/) {}
+void multiply(const Left& /*left*/, const Right& /*right*/, Index /*steps*/, bool /*add*/, float* /*c*/) {}
 void transpose_pairs(const std::byte* /*from*/, Index /*row_bytes*/, std::byte* /*to*/) {}
-void interleave(const std::byte* /*even*/, const std::byte* /*odd*/, std::byte* /*to*/) {}
+void interleave(const std::byte* /*even*/, const std::byte* /*odd*/, Index /*tiles*/, Index /*tile_bytes*/,
+                std::byte* /*to*/) {}
 void transpose(const float* /*from*/, Index /*from_stride*/, float* /*to*/, Index /*to_stride*/) {}
 
 }  // namespace lorry::ops::cpu::amx

@@ -41,20 +41,14 @@ struct Right {
   Index tiles;       // 1 or 2
 };
 
-/// Memory that will be read next, to be brought into the second-level cache on the way.
-struct Ahead {
-  const std::byte* data = nullptr;
-  Index lines = 0;  // of 64 bytes
-};
-
 /// c [16 left.tiles, 16 right.tiles] (+)= left right over so many steps; rows of c lie kPairRowBytes apart.
 /// Sums run along K one pair after the other, whatever else is computed beside them. Within a Session.
-void multiply(const Left& left, const Right& right, Index steps, bool add, float* c, Ahead ahead = {});
+void multiply(const Left& left, const Right& right, Index steps, bool add, float* c);
 
 /// 16 rows of 32 BF16, from row to row `row_bytes`, as the Right that multiplies by their transpose.
 void transpose_pairs(const std::byte* from, Index row_bytes, std::byte* to);
-/// Two rows of 16 BF16 as one row of a Right: [32 K's of a step] x 16 takes 16 such pairs, 64 bytes each.
-void interleave(const std::byte* even, const std::byte* odd, std::byte* to);
+/// Two rows of BF16 as one row of pairs of each of `tiles` Rights, which lie `tile_bytes` apart.
+void interleave(const std::byte* even, const std::byte* odd, Index tiles, Index tile_bytes, std::byte* to);
 /// to [16,16] = from^T, F32, from row to row so many elements.
 void transpose(const float* from, Index from_stride, float* to, Index to_stride);
 

@@ -29,7 +29,8 @@ constexpr Index kPair = 2 * kSide;
 constexpr Index kLeast = 32;  // K or N below which tiles stay half empty
 constexpr Index kSteps = kStretch / kDepth;
 constexpr Index kStretchBytes = kSteps * kTileBytes;  // of one tile row
-constexpr Index kPadding = 32;  // BF16s between rows, which begin in different sets of the cache
+constexpr Index kPadding = 32;     // BF16s between rows, which begin in different sets of the cache
+constexpr Index kRowsInPairs = 8;  // that are unpacked at once to be laid in pairs: 16 KiB
 constexpr Index kPairElements = kPair * kPair;
 
 Index rounded_up(Index count, Index step) {
@@ -157,13 +158,6 @@ const std::byte* TileMatmul::tiles_of(Index stretch, Index row) const {
   return a_ + (stretch * tile_rows_ + row) * kStretchBytes;
 }
 
-amx::Ahead TileMatmul::ahead_of(Index stretch, Index call, Index calls) const {
-  if (stretch + 1 == stretches_) return {};
-  const Index lines = tile_rows_ * kStretchBytes / 64;
-  const Index first = lines * call / calls;
-  return {tiles_of(stretch + 1, 0) + first * 64, lines * (call + 1) / calls - first};
-}
-
 /// c^T = b a^T, where rows of b lie as the left side wants them.
 void TileMatmul::multiply_rows(const Block& block, Own& own) {
   const WeightView b = block.b;
@@ -183,28 +177,24 @@ void TileMatmul::multiply_rows(const Block& block, Own& own) {
       for (Index m = 0; m < down; ++m) {
         const amx::Right right = {tiles_of(stretch, 2 * m), kStretchBytes,
                                   std::min<Index>(2, tile_rows_ - 2 * m)};
-        const Index call = n * down + m;
-        amx::multiply(left, right, steps, k > 0, sums + call * kPairElements,
-                      ahead_of(stretch, call, across * down));
+        amx::multiply(left, right, steps, k > 0, sums + (n * down + m) * kPairElements);
       }
     }
   }
   put(sums, block.c, true, block.accumulate);
 }
 
-/// Rows of `part` in pairs, a tile's columns at a time: [tiles across, steps of a stretch] tiles.
+/// Rows of `part` in pairs, a tile's columns at a time: [tiles across, steps of a stretch] tiles. `rows`
+/// holds a few of them, unpacked.
 void TileMatmul::lay_out_weights(WeightView part, MatrixView rows, std::byte* to) {
   const Index row_bytes = rows.stride * size_of(rows.dtype);
-  for (Index k = 0; k < part.rows; k += kDepth, to += kTileBytes) {
-    const Index count = std::min(kDepth, part.rows - k);
-    fetch(part.row_range(k, count), rows);
-    std::memset(rows.data + count * row_bytes, 0, static_cast<std::size_t>((kDepth - count) * row_bytes));
-    for (Index row = 0; row < kDepth; row += 2) {
+  for (Index k = 0; k < rounded_up(part.rows, kDepth); k += rows.rows) {
+    const Index count = std::clamp<Index>(part.rows - k, 0, rows.rows);
+    if (count > 0) fetch(part.row_range(k, count), rows);
+    std::memset(rows.data + count * row_bytes, 0, static_cast<std::size_t>((rows.rows - count) * row_bytes));
+    for (Index row = 0; row < rows.rows; row += 2, to += 64) {
       const std::byte* const even = rows.data + row * row_bytes;
-      for (Index tile = 0; tile < rows.cols / kSide; ++tile) {
-        amx::interleave(even + tile * 32, even + row_bytes + tile * 32,
-                        to + tile * kStretchBytes + row / 2 * 64);
-      }
+      amx::interleave(even, even + row_bytes, rows.cols / kSide, kStretchBytes, to);
     }
   }
 }
@@ -216,7 +206,7 @@ void TileMatmul::multiply_columns(const Block& block, Own& own) {
   const Index tiles = pieces(b.cols, kSide);
   const Index across = pieces(tiles, 2);
   auto* const sums = own.sums.view(across * down, kPairElements, DType::kF32).row<float>(0);
-  const MatrixView rows = own.weights.view(kDepth, tiles * kSide, DType::kBF16);
+  const MatrixView rows = own.weights.view(kRowsInPairs, tiles * kSide, DType::kBF16);
   const MatrixView room = own.tiles.view(tiles, kStretchBytes, DType::kU8);
   for (Index stretch = 0; stretch < stretches_; ++stretch) {
     const Index k = stretch * kStretch;
@@ -229,9 +219,7 @@ void TileMatmul::multiply_columns(const Block& block, Own& own) {
       for (Index m = 0; m < down; ++m) {
         const amx::Left left = {tiles_of(stretch, 2 * m), 64, kTileBytes, kStretchBytes,
                                 std::min<Index>(2, tile_rows_ - 2 * m)};
-        const Index call = n * down + m;
-        amx::multiply(left, right, steps, k > 0, sums + call * kPairElements,
-                      ahead_of(stretch, call, across * down));
+        amx::multiply(left, right, steps, k > 0, sums + (n * down + m) * kPairElements);
       }
     }
   }

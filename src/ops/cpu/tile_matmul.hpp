@@ -39,8 +39,6 @@ class TileMatmul {
   void lay_out(ConstMatrixView a, bool transposed);
   /// Of tile row `row`, from stretch `stretch` of K on.
   [[nodiscard]] const std::byte* tiles_of(Index stretch, Index row) const;
-  /// A call's share of what all rows of a take of the stretch after this one.
-  [[nodiscard]] amx::Ahead ahead_of(Index stretch, Index call, Index calls) const;
   static void lay_out_weights(WeightView part, MatrixView rows, std::byte* to);
   void multiply_rows(const Block& block, Own& own);
   void multiply_columns(const Block& block, Own& own);
