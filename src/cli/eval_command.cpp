@@ -8,10 +8,12 @@
 #include "cli/data_options.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
+#include "cli/stream_report.hpp"
 #include "core/error.hpp"
 #include "core/progress.hpp"
 #include "data/dataset.hpp"
 #include "model/loaded_model.hpp"
+#include "model/stream_floor.hpp"
 #include "train/diverged.hpp"
 #include "train/evaluate.hpp"
 #include "train/options.hpp"
@@ -79,7 +81,14 @@ void run(EvalFlags& flags) {
     model::keep_within(model, *flags.memory_budget,
                        train::evaluation_bytes(model.config, model.decoder->compute(), max_seq_length));
   }
+  std::optional<model::StreamedWork> streamed;
+  if (model.weights.stream()) streamed = model::StreamedWork{.peaks = model::measure_peaks(model)};
   const train::Evaluation result = measure(flags, model, data, max_seq_length);
+  if (streamed) {
+    streamed->read = model.weights.stream()->totals();
+    streamed->seconds = result.seconds;
+    streamed->flops = model::forward_flops(model.config, data.statistics.tokens, result.tokens);
+  }
   if (!flags.json) {
     const std::string cut = data.statistics.cut == 0 ? std::string()
                                                      : fmt::format(" ({} cut into windows of {} tokens)",
@@ -87,18 +96,21 @@ void run(EvalFlags& flags) {
     print_out(fmt::format("loss {:.4f} nats per token, perplexity {:.2f}; {} tokens of {} records{} in {}\n",
                           result.loss, result.perplexity, result.tokens, data.statistics.records, cut,
                           format_duration(result.seconds)));
+    if (streamed) print_out(streaming_text(*streamed, streamed->read.passes, "pass"));
     return;
   }
-  print_json({{"loss", result.loss},
-              {"perplexity", result.perplexity},
-              {"tokens", result.tokens},
-              {"records", data.statistics.records},
-              {"cut", data.statistics.cut},
-              {"max_seq_length", max_seq_length},
-              {"seconds", result.seconds},
-              {"tokens_per_second", static_cast<double>(data.statistics.tokens) / result.seconds},
-              {"peak_rss_bytes", peak_rss_bytes()},
-              {"dtype", dtype_word(model.decoder->compute())}});
+  io::OrderedJson json = {{"loss", result.loss},
+                          {"perplexity", result.perplexity},
+                          {"tokens", result.tokens},
+                          {"records", data.statistics.records},
+                          {"cut", data.statistics.cut},
+                          {"max_seq_length", max_seq_length},
+                          {"seconds", result.seconds},
+                          {"tokens_per_second", static_cast<double>(data.statistics.tokens) / result.seconds},
+                          {"peak_rss_bytes", peak_rss_bytes()},
+                          {"dtype", dtype_word(model.decoder->compute())}};
+  if (streamed) json["streaming"] = streaming_json(*streamed, streamed->read.passes);
+  print_json(json);
 }
 
 }  // namespace

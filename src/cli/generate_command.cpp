@@ -8,6 +8,8 @@
 #include "cli/sampling_options.hpp"
 #include "cli/shared_options.hpp"
 #include "cli/standard_input.hpp"
+#include "cli/stream_report.hpp"
+#include "core/clock.hpp"
 #include "core/option_error.hpp"
 #include "core/progress.hpp"
 #include "data/prompts.hpp"
@@ -15,6 +17,7 @@
 #include "generate/generator.hpp"
 #include "generate/text_stream.hpp"
 #include "model/loaded_model.hpp"
+#include "model/stream_floor.hpp"
 #include "model/workspace_size.hpp"
 #include "train/options.hpp"
 
@@ -61,6 +64,9 @@ struct GenerateFlags {
   bool verbose = false;
   bool json = false;
 };
+
+/// What passes over streamed weights are held against, measured before the first.
+using Peaks = std::optional<model::MachinePeaks>;
 
 using OnText = std::function<void(std::string_view)>;
 
@@ -121,11 +127,20 @@ double decode_rate(const generate::GenerationResult& result) {
   return per_second(result.decode_steps, result.decode_seconds);
 }
 
-void run_prompt(const model::LoadedModel& model, const GenerateFlags& flags) {
+/// Of all passes so far; nothing where the weights are in memory.
+std::optional<model::StreamedWork> streamed_work(const model::LoadedModel& model, const Peaks& peaks,
+                                                 double seconds) {
+  if (!peaks) return std::nullopt;
+  return model::StreamedWork{
+      .read = model.weights.stream()->totals(), .seconds = seconds, .flops = 0, .peaks = *peaks};
+}
+
+void run_prompt(const model::LoadedModel& model, const GenerateFlags& flags, const Peaks& peaks) {
   const OnText stream = flags.json ? OnText() : OnText(print_out);
   const auto [text, result, score] = continue_prompt(model, flags, stream);
   const auto new_tokens = static_cast<Index>(result.ids.size());
   const double prompt_rate = per_second(result.prompt_tokens, result.prompt_seconds);
+  const auto streamed = streamed_work(model, peaks, result.prompt_seconds + result.decode_seconds);
   if (flags.json) {
     io::OrderedJson report = {{"text", text},
                               {"prompt_tokens", result.prompt_tokens},
@@ -136,6 +151,7 @@ void run_prompt(const model::LoadedModel& model, const GenerateFlags& flags) {
                               {"seconds", result.prompt_seconds + result.decode_seconds},
                               {"peak_rss_bytes", peak_rss_bytes()}};
     if (score) report["score"] = *score;
+    if (streamed) report["streaming"] = streaming_json(*streamed, streamed->read.passes);
     return print_json(report);
   }
   print_out("\n");
@@ -143,6 +159,7 @@ void run_prompt(const model::LoadedModel& model, const GenerateFlags& flags) {
   print_note(fmt::format("prompt: {} tokens, {:.0f}/s; new: {} tokens, {:.1f}/s; {}", result.prompt_tokens,
                          prompt_rate, new_tokens, decode_rate(result),
                          result.stopped ? "ended by itself" : "stopped by --max-new-tokens"));
+  if (streamed) print_note(streaming_text(*streamed, streamed->read.passes, "pass"));
 }
 
 /// Prints {"prompt", "completion"} in the order of the file, each as soon as those before it are printed.
@@ -258,11 +275,16 @@ void run(const OptionTable& table, GenerateFlags& flags) {
   use_base_model(flags.model, flags.adapter);
   model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
   if (flags.memory_budget) keep_within_budget(model, flags);
+  const Peaks peaks = model.weights.stream() ? Peaks(model::measure_peaks(model)) : std::nullopt;
   flags.sampling.generation.stop_ids = model::stop_tokens(model);
   if (has_prompt) {
-    run_prompt(model, flags);
-  } else {
-    run_data(model, flags);
+    run_prompt(model, flags, peaks);
+    return;
+  }
+  const Stopwatch watch;
+  run_data(model, flags);
+  if (const auto streamed = streamed_work(model, peaks, watch.seconds())) {
+    print_note(streaming_text(*streamed, streamed->read.passes, "pass"));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "cli/stream_report.hpp"
 #include "cli/train_options.hpp"
 #include "core/clock.hpp"
 #include "report/table.hpp"
@@ -51,6 +52,7 @@ std::string time_text(const train::StepTime& time, Index steps) {
     text += fmt::format("weights read from the disk: {} a step, {:.2f} GB/s: {:.3g} s\n",
                         format_bytes(time.disk_bytes), time.disk_bytes_per_second * 1e-9,
                         static_cast<double>(time.disk_bytes) / time.disk_bytes_per_second);
+    text += floors_text(time.streamed, 1, "step");
   }
   if (steps > 0) {
     text += fmt::format("{} steps: {}\n", steps, format_duration(time.seconds * static_cast<double>(steps)));
@@ -70,6 +72,7 @@ io::OrderedJson time_json(const train::StepTime& time, Index steps) {
   if (time.disk_bytes > 0) {
     json["disk_bytes_per_step"] = time.disk_bytes;
     json["disk_bytes_per_second"] = time.disk_bytes_per_second;
+    json["streaming"] = streaming_json(time.streamed, 1);
   }
   if (steps > 0) {
     json["steps"] = steps;

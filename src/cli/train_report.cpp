@@ -8,6 +8,7 @@
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
 #include "cli/shell_word.hpp"
+#include "cli/stream_report.hpp"
 #include "cli/xray_report.hpp"
 #include "io/gguf.hpp"
 #include "report/escape.hpp"
@@ -127,6 +128,7 @@ std::string train_summary(const train::TrainOptions& options, const train::RunRe
   text += fmt::format("loss {:.4f} after {} steps in {}, {:.0f} tokens/s, peak memory {}\n", result.loss,
                       result.steps, format_duration(result.seconds), result.tokens_per_second,
                       format_bytes(result.peak_rss_bytes));
+  if (result.streamed) text += streaming_text(result.streamed->work, result.streamed->steps, "step");
   if (result.first_evaluation && result.last_evaluation) {
     text += fmt::format("held-out loss before {:.4f}, after {:.4f} nats per token\n",
                         result.first_evaluation->loss, result.last_evaluation->loss);
@@ -166,6 +168,7 @@ io::OrderedJson train_json(const train::TrainOptions& options, const train::RunR
                           {"seconds", result.seconds},
                           {"peak_rss_bytes", result.peak_rss_bytes},
                           {"trainable_parameters", result.trainable_parameters}};
+  if (result.streamed) json["streaming"] = streaming_json(result.streamed->work, result.streamed->steps);
   if (result.first_evaluation) json["eval_loss_before"] = result.first_evaluation->loss;
   if (result.last_evaluation) json["eval_loss"] = result.last_evaluation->loss;
   if (result.best) {

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "core/check.hpp"
+#include "core/clock.hpp"
 #include "model/on_threads.hpp"
 #include "model/weight_bytes.hpp"
 
@@ -63,6 +64,7 @@ void WeightStream::start_pass(std::vector<Index> order) {
     const std::lock_guard lock(mutex_);
     order_ = std::move(order);
     position_ = -1;
+    ++totals_.passes;
   }
   changed_.notify_all();
 }
@@ -72,7 +74,9 @@ void WeightStream::visit(Index part) {
   position_ = position_ + 1 == std::ssize(order_) ? 0 : position_ + 1;
   LORRY_CHECK_EQ(order_[static_cast<std::size_t>(position_)], part);
   changed_.notify_all();
+  const Stopwatch watch;
   changed_.wait(lock, [&] { return failure_ || states_[static_cast<std::size_t>(part)] == State::kReady; });
+  totals_.waited += watch.seconds();
   if (failure_) std::rethrow_exception(failure_);
 }
 
@@ -80,9 +84,20 @@ void WeightStream::let_go(WeightView read) const {
   model::let_go(mapped_, read);
 }
 
-Index WeightStream::bytes_read() const {
+WeightStream::Totals& WeightStream::Totals::operator+=(const Totals& other) {
+  bytes += other.bytes;
+  waited += other.waited;
+  passes += other.passes;
+  return *this;
+}
+
+WeightStream::Totals WeightStream::Totals::operator-(const Totals& other) const {
+  return {bytes - other.bytes, waited - other.waited, passes - other.passes};
+}
+
+WeightStream::Totals WeightStream::totals() const {
   const std::lock_guard lock(mutex_);
-  return bytes_read_;
+  return totals_;
 }
 
 Index WeightStream::distance(Index part) const {
@@ -140,7 +155,7 @@ void WeightStream::read_ahead() {
       held_ -= parts_[at].bytes();
       failure_ = failure;
     } else {
-      bytes_read_ += parts_[at].bytes();
+      totals_.bytes += parts_[at].bytes();
     }
     changed_.notify_all();
   }

@@ -59,8 +59,16 @@ class WeightStream {
   /// Drops a tensor's pages of the mapped files from this process's memory.
   void let_go(WeightView read) const;
 
-  /// From the files so far, in all.
-  [[nodiscard]] Index bytes_read() const;
+  /// So far, in all.
+  struct Totals {
+    Index bytes = 0;    // read from the files
+    double waited = 0;  // seconds that passes did for parts to be read
+    Index passes = 0;   // started
+
+    Totals& operator+=(const Totals& other);
+    [[nodiscard]] Totals operator-(const Totals& other) const;
+  };
+  [[nodiscard]] Totals totals() const;
 
  private:
   enum class State { kAbsent, kLoading, kReady };
@@ -85,7 +93,7 @@ class WeightStream {
   std::vector<Index> order_;
   Index position_ = -1;  // in order_, of the visit in progress; -1: before the first
   Index held_ = 0;       // bytes of what is not absent
-  Index bytes_read_ = 0;
+  Totals totals_;
   std::exception_ptr failure_;
   bool stopping_ = false;
   std::thread reader_;

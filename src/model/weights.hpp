@@ -25,6 +25,10 @@ class Weights {
   /// Takes over memory that views point into.
   void keep(Matrix matrix) { owned_.push_back(std::move(matrix)); }
   void keep(std::shared_ptr<const io::MappedFile> file) { files_.push_back(std::move(file)); }
+  /// The files that tensors are views of.
+  [[nodiscard]] const std::vector<std::shared_ptr<const io::MappedFile>>& files() const noexcept {
+    return files_;
+  }
   void keep(std::shared_ptr<const io::TensorFolder> folder);
 
   /// The tensor must have been added.

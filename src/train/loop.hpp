@@ -4,6 +4,7 @@
 
 #include "train/run.hpp"
 #include "train/run_watch.hpp"
+#include "train/streamed_steps.hpp"
 #include "train/trainee.hpp"
 
 namespace lorry::train {
@@ -18,8 +19,9 @@ struct Loop {
   data::Batcher& batcher;
   LogFile& log;
   RunWatch& watch;
-  Index steps = 0;                  // of the whole run
-  std::function<void()> save = {};  // writes a checkpoint of the state; empty: the run keeps none
+  Index steps = 0;                    // of the whole run
+  StreamedSteps* streamed = nullptr;  // null: all weights are in memory
+  std::function<void()> save = {};    // writes a checkpoint of the state; empty: the run keeps none
 };
 
 /// Goes on from `state` to the last step, the early end or a request to stop, and leaves in `state` how far

@@ -126,6 +126,7 @@ RunResult run_to_end(Loop& loop, RunState& state, RunRecord* record, const RunPa
   }
   const RunEnd end = run_steps(loop, state);
   RunResult result = make_result(state, end);
+  if (loop.streamed != nullptr) result.streamed = {loop.streamed->steps(), loop.streamed->work()};
   if (end == RunEnd::kInterrupted) {
     if (record != nullptr && state.step > 0) result.checkpoint = checkpoint_folder(options.out, state.step);
     return result;
@@ -144,6 +145,8 @@ RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObse
                    RunRecord* record) {
   check_stopping(options, inputs);
   keep_to_budget(inputs, options);
+  std::optional<StreamedSteps> streamed;
+  if (inputs.model.weights.stream()) streamed.emplace(inputs, options);
   if (observer.on_open) observer.on_open(inputs);
   const std::optional<RunRecord> start = record != nullptr ? find_start(options, *record) : std::nullopt;
   RunState state = start ? start->state : RunState{};
@@ -177,7 +180,8 @@ RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObse
                .batcher = batcher,
                .log = log,
                .watch = watch,
-               .steps = steps};
+               .steps = steps,
+               .streamed = streamed ? &*streamed : nullptr};
   try {
     return run_to_end(loop, state, record, parts);
   } catch (const Diverged& diverged) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "data/dataset.hpp"
+#include "model/stream_floor.hpp"
 #include "train/evaluate.hpp"
 #include "train/log_file.hpp"
 #include "train/options.hpp"
@@ -82,6 +83,12 @@ struct RunResult {
   std::optional<Evaluation> last_evaluation = std::nullopt;
   std::optional<RunState::Best> best = std::nullopt;  // lowest held-out loss after a step
   std::filesystem::path checkpoint = {};              // that an interrupted run left; empty: none was needed
+  /// Of the steps of this start, where weights were streamed.
+  struct Streamed {
+    Index steps = 0;
+    model::StreamedWork work = {};
+  };
+  std::optional<Streamed> streamed = std::nullopt;
   std::vector<std::string> warnings = {};  // of a run that came to its end, but hardly to what was wanted
 };
 

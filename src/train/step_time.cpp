@@ -33,18 +33,13 @@ double passes(const TrainOptions& options, const RunSize& size) {
   return sum;
 }
 
-double elements_of_block(const model::ModelConfig& config) {
-  const Index attention = config.hidden_size * (2 * config.q_width() + 2 * config.k_width());
-  const Index mlp = config.hidden_size * config.intermediate_size * (config.names.gate.empty() ? 2 : 3);
-  return static_cast<double>(attention + mlp);
-}
-
 /// Floating point operations of products in one row of a micro-batch.
 double flops_of_row(const model::ModelConfig& config, const TrainOptions& options, const RunSize& size,
                     Index blocks, double share) {
   const double head = static_cast<double>(config.hidden_size * config.vocab_size) * share;
   const double head_passes = options.method == Method::kFull ? 3.0 : 2.0;
-  return 2.0 * (passes(options, size) * elements_of_block(config) * static_cast<double>(blocks) +
+  return 2.0 * (passes(options, size) * static_cast<double>(model::product_elements(config)) *
+                    static_cast<double>(blocks) +
                 head_passes * head);
 }
 
@@ -138,18 +133,28 @@ double read_rate(model::WeightStream& stream) {
   std::vector<Index> order;
   for (Index part = 0; part < std::ssize(stream.parts()); ++part) order.push_back(part);
   const Stopwatch watch;
-  const Index before = stream.bytes_read();
+  const Index before = stream.totals().bytes;
   stream.start_pass(order);
   for (const Index part : order) {
     stream.visit(part);
     if (watch.seconds() > kSeconds) break;
   }
-  const Index read = stream.bytes_read() - before;
+  const Index read = stream.totals().bytes - before;
   stream.start_pass({});
   return static_cast<double>(read) / watch.seconds();
 }
 
 }  // namespace
+
+double step_flops(const model::ModelConfig& config, const TrainOptions& options, const RunSize& size,
+                  Index rows, Index targets) {
+  const double share = static_cast<double>(targets) / static_cast<double>(rows);
+  const auto frozen = static_cast<double>(size.lowest);  // blocks that are only gone forward through
+  const double below =
+      2.0 * static_cast<double>(model::product_elements(config)) * frozen * (passes(options, size) - 1.0);
+  return static_cast<double>(rows) *
+         (flops_of_row(config, options, size, config.num_hidden_layers, share) - below);
+}
 
 StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size, const TrainOptions& asked,
                            const data::Dataset* data) {
@@ -179,6 +184,10 @@ StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size,
     time.disk_bytes = stream->round_trip_bytes();
     time.disk_bytes_per_second = read_rate(*stream);
     time.seconds = std::max(time.seconds, static_cast<double>(time.disk_bytes) / time.disk_bytes_per_second);
+    time.streamed = {.read = {.bytes = time.disk_bytes, .waited = 0, .passes = 1},
+                     .seconds = time.seconds,
+                     .flops = accumulated * flops * static_cast<double>(batch.rows),
+                     .peaks = model::measure_peaks(model)};
   }
   time.tokens = batch.rows * options.grad_accumulation_steps;
   time.probe_seconds = watch.seconds();

@@ -2,6 +2,7 @@
 #pragma once
 #include <optional>
 
+#include "model/stream_floor.hpp"
 #include "train/probe.hpp"
 
 namespace lorry::train {
@@ -17,7 +18,13 @@ struct StepTime {
   Index disk_bytes = 0;  // read from the files in a step
   double disk_bytes_per_second =
       0;  // as it was measured, whatever part of the files the system has in memory
+  model::StreamedWork streamed = {};  // the same step, and its floors
 };
+
+/// Floating point operations of a step's products with the model's weights; what is computed again counts
+/// again. rows, targets: of the whole step.
+double step_flops(const model::ModelConfig& config, const TrainOptions& options, const RunSize& size,
+                  Index rows, Index targets);
 
 /// Measures whole steps where that takes about a second, else steps of one and two blocks with fewer rows,
 /// from which the model's are worked out: blocks alike, rows alike but for attention. Of a model that is

@@ -82,7 +82,7 @@ TEST_P(Streamed, PassesGiveTheBitsOfWeightsThatAreThere) {
     StreamedCase streamed(GetParam(), parts);
     ASSERT_TRUE(streamed.decoder->streams());
     EXPECT_EQ(numbers_of(streamed, batches, true), want) << parts;
-    EXPECT_GT(streamed.weights.stream()->bytes_read(), 0);
+    EXPECT_GT(streamed.weights.stream()->totals().bytes, 0);
   }
 }
 
@@ -127,7 +127,7 @@ TEST(WeightStream, AStepThatTurnsRoundReadsOnlyWhatTheBudgetDoesNotHold) {
     }
   }
   // Of six parts, three stay at each turn: three more each way, and the first three once.
-  EXPECT_LE(stream.bytes_read(), (3 + 3 * 6 + 1) * kBytes);
+  EXPECT_LE(stream.totals().bytes, (3 + 3 * 6 + 1) * kBytes);
 }
 
 TEST(WeightStream, AFileThatIsShortenedIsAnError) {

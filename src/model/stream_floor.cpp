@@ -1,0 +1,70 @@
+#include "model/stream_floor.hpp"
+
+#include <algorithm>
+
+#include "core/clock.hpp"
+#include "io/disk_rate.hpp"
+
+namespace lorry::model {
+
+namespace {
+
+constexpr double kDiskSeconds = 1.0;
+constexpr double kProductSeconds = 0.6;
+
+/// Of products as a model has them, whose operands fit in the caches.
+double peak_flops(ops::Ops& ops, DType compute) {
+  constexpr Index kRows = 512;
+  constexpr Index kSide = 2048;
+  Matrix x(kRows, kSide, compute), w(kSide, kSide, compute), y(kRows, kSide, compute);
+  x.fill_zero();
+  w.fill_zero();
+  double best = 0;
+  const Stopwatch whole;
+  do {
+    for (const bool transpose_b : {true, false}) {
+      const Stopwatch watch;
+      ops.matmul(x, w, y, {.transpose_b = transpose_b});
+      best = std::max(best, 2.0 * static_cast<double>(kRows * w.size()) / watch.seconds());
+    }
+  } while (whole.seconds() < kProductSeconds);
+  return best;
+}
+
+}  // namespace
+
+MachinePeaks measure_peaks(const LoadedModel& model) {
+  MachinePeaks peaks = {.flops = peak_flops(*model.ops, model.decoder->compute())};
+  for (const auto& file : model.weights.files()) {
+    peaks.disk_bytes = std::max(peaks.disk_bytes, io::measure_disk_rate(file->path(), kDiskSeconds));
+    if (peaks.disk_bytes > 0) break;
+  }
+  return peaks;
+}
+
+Index product_elements(const ModelConfig& config) {
+  const Index attention = config.hidden_size * (2 * config.q_width() + 2 * config.k_width());
+  const Index mlp = config.hidden_size * config.intermediate_size * (config.names.gate.empty() ? 2 : 3);
+  return attention + mlp;
+}
+
+double forward_flops(const ModelConfig& config, Index rows, Index head_rows) {
+  return 2.0 * (static_cast<double>(product_elements(config) * config.num_hidden_layers) *
+                    static_cast<double>(rows) +
+                static_cast<double>(config.hidden_size * config.vocab_size) * static_cast<double>(head_rows));
+}
+
+double StreamedWork::disk_floor() const {
+  return peaks.disk_bytes > 0 ? static_cast<double>(read.bytes) / peaks.disk_bytes : 0;
+}
+
+double StreamedWork::product_floor() const {
+  return peaks.flops > 0 ? flops / peaks.flops : 0;
+}
+
+double StreamedWork::times_floor() const {
+  const double floor = std::max(disk_floor(), product_floor());
+  return floor > 0 ? seconds / floor : 0;
+}
+
+}  // namespace lorry::model

@@ -1,0 +1,24 @@
+#include "train/streamed_steps.hpp"
+
+#include "train/step_time.hpp"
+
+namespace lorry::train {
+
+StreamedSteps::StreamedSteps(RunInputs& inputs, const TrainOptions& options)
+    : model_(inputs.model), options_(options), size_(measure_run(inputs.model, options)) {
+  options_.grad_checkpoint = true;  // as it is where weights are streamed
+  work_.peaks = model::measure_peaks(model_);
+}
+
+void StreamedSteps::begin() {
+  before_ = model_.weights.stream()->totals();
+}
+
+void StreamedSteps::end(const StepReport& report) {
+  work_.read += model_.weights.stream()->totals() - before_;
+  work_.seconds += report.seconds;
+  work_.flops += step_flops(model_.config, options_, size_, report.tokens, report.targets);
+  ++steps_;
+}
+
+}  // namespace lorry::train

@@ -1,0 +1,32 @@
+// train/streamed_steps.hpp: what the steps of a run read of weights that are streamed, and how far their time
+// is from what the machine allows.
+#pragma once
+#include "model/stream_floor.hpp"
+#include "train/run_inputs.hpp"
+#include "train/run_size.hpp"
+#include "train/trainer.hpp"
+
+namespace lorry::train {
+
+class StreamedSteps {
+ public:
+  /// Measures the machine. Weights must be streamed; `inputs` is borrowed.
+  StreamedSteps(RunInputs& inputs, const TrainOptions& options);
+
+  void begin();
+  void end(const StepReport& report);
+
+  [[nodiscard]] Index steps() const noexcept { return steps_; }
+  /// Of all steps that ended.
+  [[nodiscard]] const model::StreamedWork& work() const noexcept { return work_; }
+
+ private:
+  model::LoadedModel& model_;
+  TrainOptions options_;
+  RunSize size_;
+  model::StreamedWork work_;
+  model::WeightStream::Totals before_;
+  Index steps_ = 0;
+};
+
+}  // namespace lorry::train
