@@ -1,5 +1,4 @@
-// io/streamed_file.hpp: a file's bytes at addresses that stay the same, of which only what was loaded is in
-// memory.
+// io/streamed_file.hpp: a file of which parts are read over and over, while others may change it.
 #pragma once
 #include <cstddef>
 #include <filesystem>
@@ -10,33 +9,23 @@
 
 namespace lorry::io {
 
-/// Address space of a regular file's size. Reading what is not loaded finds zeros. Unlike a mapping, what is
-/// loaded counts against nobody else's memory, goes when it is dropped, and a file that another program
-/// shortens is an error instead of the process's end. Not movable: share it by std::shared_ptr.
+/// Unlike a mapping, what is read counts against nobody else's memory, and a file that another program
+/// shortens is an error instead of the process's end. Share it by std::shared_ptr.
 class StreamedFile {
  public:
-  /// Opens the file; nothing is read. Throws Error with the path and the system's reason.
+  /// Opens a regular file; nothing is read. Throws Error with the path and the system's reason.
   explicit StreamedFile(std::filesystem::path path);
-  StreamedFile(const StreamedFile&) = delete;
-  StreamedFile& operator=(const StreamedFile&) = delete;
-  ~StreamedFile();
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-  [[nodiscard]] Index size() const noexcept { return size_; }  // bytes
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
-    return {data_, static_cast<std::size_t>(size_)};
-  }
+  [[nodiscard]] Index size() const noexcept { return size_; }  // bytes, when it was opened
 
-  /// Reads `range`, a part of bytes(), from the file. Several threads may, ranges that do not overlap. Throws
-  /// Error where the file cannot be read, or has become shorter.
-  void load(std::span<const std::byte> range) const;
-  /// Gives the memory of `range` back, but for pages that it shares with its neighbours.
-  void drop(std::span<const std::byte> range) const noexcept;
+  /// Fills `to` from the file's byte `offset` on. Several threads may. Throws Error where the file cannot be
+  /// read, or ends before.
+  void read(Index offset, std::span<std::byte> to) const;
 
  private:
   std::filesystem::path path_;
   FileDescriptor file_;
-  std::byte* data_ = nullptr;
   Index size_ = 0;
 };
 

@@ -39,47 +39,59 @@ bool within(std::span<const std::byte> part, std::span<const std::byte> whole) {
 
 namespace {
 
-/// Files under addresses of their own, and what lies where in them.
-class Moved {
- public:
-  explicit Moved(const std::vector<std::shared_ptr<const io::MappedFile>>& files) : mapped_(files) {
-    for (const auto& file : files) {
-      streamed_.push_back(std::make_shared<const io::StreamedFile>(file->path()));
-      if (streamed_.back()->size() != file->size()) {
-        throw Error("[load] {}: found {} bytes, {} when it was opened: expected a file that stays as it is",
-                    file->path().string(), streamed_.back()->size(), file->size());
-      }
+constexpr Index kAlignment = 64;  // of a tensor in the memory of its part
+
+Index room_for(std::span<const std::byte> bytes) {
+  return (std::ssize(bytes) + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+using MappedFiles = std::vector<std::shared_ptr<const io::MappedFile>>;
+using StreamedFiles = std::vector<std::shared_ptr<const io::StreamedFile>>;
+
+StreamedFiles open_again(const MappedFiles& mapped) {
+  StreamedFiles streamed;
+  for (const auto& file : mapped) {
+    streamed.push_back(std::make_shared<const io::StreamedFile>(file->path()));
+    if (streamed.back()->size() != file->size()) {
+      throw Error("[load] {}: found {} bytes, {} when it was opened: expected a file that stays as it is",
+                  file->path().string(), streamed.back()->size(), file->size());
     }
   }
+  return streamed;
+}
 
-  [[nodiscard]] const std::vector<std::shared_ptr<const io::StreamedFile>>& files() const {
-    return streamed_;
-  }
+/// Gives tensors of mapped files a place in the memory of a part.
+class Mover {
+ public:
+  Mover(const MappedFiles& mapped, const StreamedFiles& streamed, StreamPart& part)
+      : mapped_(mapped), streamed_(streamed), part_(part) {}
 
-  /// The same bytes at their new address, and in `ranges`; where they are of none of the files, as they are.
-  std::span<const std::byte> operator()(std::span<const std::byte> bytes,
-                                        std::vector<StreamPart::Range>& ranges) const {
+  /// The same bytes at their new address; where they are of none of the files, as they are.
+  std::span<const std::byte> operator()(std::span<const std::byte> bytes) {
     for (std::size_t i = 0; i < mapped_.size(); ++i) {
       if (!within(bytes, mapped_[i]->bytes())) continue;
-      const auto first = static_cast<std::size_t>(bytes.data() - mapped_[i]->bytes().data());
-      const std::span<const std::byte> there = streamed_[i]->bytes().subspan(first, bytes.size());
-      ranges.push_back({streamed_[i].get(), there});
+      const std::span<std::byte> there = {part_.memory->data() + used_, bytes.size()};
+      used_ += room_for(bytes);
+      LORRY_CHECK(used_ <= part_.memory->bytes());
+      part_.ranges.push_back({streamed_[i].get(), bytes.data() - mapped_[i]->bytes().data(), there});
       return there;
     }
     return bytes;
   }
 
  private:
-  const std::vector<std::shared_ptr<const io::MappedFile>>& mapped_;
-  std::vector<std::shared_ptr<const io::StreamedFile>> streamed_;
+  const MappedFiles& mapped_;
+  const StreamedFiles& streamed_;
+  StreamPart& part_;
+  Index used_ = 0;
 };
 
-PackedMatrix moved(const PackedMatrix& matrix, const Moved& move, std::vector<StreamPart::Range>& ranges) {
+PackedMatrix moved(const PackedMatrix& matrix, Mover& move) {
   PackedMatrix result = matrix;
-  result.codes = move(matrix.codes, ranges);
+  result.codes = move(matrix.codes);
   for_each_scales(result, [&]<class T>(const T*& first, Index count) {
     const auto bytes = std::as_bytes(std::span(first, static_cast<std::size_t>(count)));
-    first = reinterpret_cast<const T*>(move(bytes, ranges).data());
+    first = reinterpret_cast<const T*>(move(bytes).data());
   });
   return result;
 }
@@ -128,25 +140,31 @@ void Weights::stop_streaming() {
 
 void Weights::stream(const ModelConfig& config, Index budget) {
   stop_streaming();
-  const Moved move(files_);
+  const StreamedFiles files = open_again(files_);
   std::vector<StreamPart> parts;
   for (const auto& [number, names] : names_by_part(config)) {
     StreamPart part{.name =
                         number < config.num_hidden_layers ? config.block_name(number) : config.names.head};
+    Index room = 0;
+    for (const std::string& name : names) {
+      for (const std::span<const std::byte> bytes : bytes_of(at(name))) room += room_for(bytes);
+    }
+    part.memory = std::make_shared<io::PageArena>(room);
+    Mover move(files_, files, part);
     for (const std::string& name : names) {
       const WeightView own = at(name);
       if (own.is_packed()) {
-        packed_.push_back(std::make_unique<const PackedMatrix>(moved(*own.packed, move, part.ranges)));
+        packed_.push_back(std::make_unique<const PackedMatrix>(moved(*own.packed, move)));
         streamed_[name] = WeightView(packed_.back().get());
         continue;
       }
       ConstMatrixView dense = own.dense;
-      dense.data = move(bytes_of(own).front(), part.ranges).data();
+      dense.data = move(bytes_of(own).front()).data();
       streamed_[name] = dense;
     }
     parts.push_back(std::move(part));
   }
-  stream_ = std::make_shared<WeightStream>(move.files(), std::move(parts), budget, files_);
+  stream_ = std::make_shared<WeightStream>(files, std::move(parts), budget, files_);
 }
 
 }  // namespace lorry::model

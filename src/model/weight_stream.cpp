@@ -110,27 +110,30 @@ Index WeightStream::distance(Index part) const {
 }
 
 Index WeightStream::choose() {
-  const auto state = [&](Index part) -> State& { return states_[static_cast<std::size_t>(part)]; };
   for (Index d = 0; d < std::ssize(order_); ++d) {
     const Index at = (std::max<Index>(position_, 0) + d) % std::ssize(order_);
     const Index wanted = order_[static_cast<std::size_t>(at)];
-    if (state(wanted) != State::kAbsent) continue;
-    const Index needed = parts_[static_cast<std::size_t>(wanted)].bytes();
-    while (held_ + needed > budget_) {
-      Index farthest = -1;
-      for (Index part = 0; part < std::ssize(parts_); ++part) {
-        if (state(part) != State::kReady) continue;
-        if (farthest < 0 || distance(part) > distance(farthest)) farthest = part;
-      }
-      if (farthest < 0 || distance(farthest) <= d) return -1;
-      const StreamPart& part = parts_[static_cast<std::size_t>(farthest)];
-      for (const StreamPart::Range& range : part.ranges) range.file->drop(range.bytes);
-      state(farthest) = State::kAbsent;
-      held_ -= part.bytes();
-    }
-    return wanted;
+    if (states_[static_cast<std::size_t>(wanted)] != State::kAbsent) continue;
+    return make_room(wanted, d) ? wanted : -1;
   }
   return -1;
+}
+
+bool WeightStream::make_room(Index part, Index distance_to_it) {
+  const StreamPart& wanted = parts_[static_cast<std::size_t>(part)];
+  while (held_ + wanted.bytes() > budget_) {
+    Index farthest = -1;
+    for (Index other = 0; other < std::ssize(parts_); ++other) {
+      if (states_[static_cast<std::size_t>(other)] != State::kReady) continue;
+      if (farthest < 0 || distance(other) > distance(farthest)) farthest = other;
+    }
+    if (farthest < 0 || distance(farthest) <= distance_to_it) return false;
+    const StreamPart& dropped = parts_[static_cast<std::size_t>(farthest)];
+    wanted.memory->take_pages(*dropped.memory);
+    states_[static_cast<std::size_t>(farthest)] = State::kAbsent;
+    held_ -= dropped.bytes();
+  }
+  return true;
 }
 
 void WeightStream::read_ahead() {
@@ -166,12 +169,14 @@ void WeightStream::load(Index part) const {
   for (const StreamPart::Range& range : parts_[static_cast<std::size_t>(part)].ranges) {
     for (std::size_t first = 0; first < range.bytes.size(); first += kPieceBytes) {
       const std::size_t count = std::min<std::size_t>(kPieceBytes, range.bytes.size() - first);
-      pieces.push_back({range.file, range.bytes.subspan(first, count)});
+      pieces.push_back(
+          {range.file, range.offset + static_cast<Index>(first), range.bytes.subspan(first, count)});
     }
   }
   std::atomic<std::size_t> next = 0;
   on_threads(std::min<Index>(kReaders, std::ssize(pieces)), [&](Index /*reader*/) {
-    for (std::size_t i = next++; i < pieces.size(); i = next++) pieces[i].file->load(pieces[i].bytes);
+    for (std::size_t i = next++; i < pieces.size(); i = next++)
+      pieces[i].file->read(pieces[i].offset, pieces[i].bytes);
   });
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "io/mapped_file.hpp"
+#include "io/page_arena.hpp"
 #include "io/streamed_file.hpp"
 #include "tensor/weight_view.hpp"
 
@@ -18,13 +19,15 @@ namespace lorry::model {
 
 /// What is loaded and dropped as one: a block, or the head.
 struct StreamPart {
-  /// Bytes of one of the files.
+  /// Bytes of one of the files, and where in `memory` they go.
   struct Range {
     const io::StreamedFile* file = nullptr;
-    std::span<const std::byte> bytes;
+    Index offset = 0;  // in the file
+    std::span<std::byte> bytes;
   };
   std::string name = {};  // "model.layers.3"
   std::vector<Range> ranges = {};
+  std::shared_ptr<io::PageArena> memory = {};
 
   [[nodiscard]] Index bytes() const noexcept;
 };
@@ -78,8 +81,10 @@ class WeightStream {
   /// Of the part's next visit, counted from the one that is in progress; beyond the order if it has none.
   [[nodiscard]] Index distance(Index part) const;
   /// The nearest part that is absent and for which there is room, made by dropping parts that are needed
-  /// later; -1 if there is none now.
+  /// later, whose pages it gets; -1 if there is none now.
   Index choose();
+  /// Drops ready parts that are needed after `distance` visits until `part` has room; whether it has.
+  bool make_room(Index part, Index distance);
   void load(Index part) const;
 
   const std::vector<std::shared_ptr<const io::StreamedFile>> files_;
