@@ -2,6 +2,7 @@
 // Formats: docs/formats.md.
 #pragma once
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -63,8 +64,19 @@ struct Nf4Scales {
 
   [[nodiscard]] float absmax_of(Index block) const noexcept {
     if (nested == nullptr) return absmax[block];
-    const float part = nested_map[nested[block]] * nested_absmax[block / nested_block];
+    const float part = nested_map[nested[block]] * nested_absmax[outer_of(block)];
     return part + offset;
+  }
+  /// Of nested_absmax. The usual sizes need no division, which would take as long as the block itself.
+  [[nodiscard]] Index outer_of(Index block) const noexcept {
+    const auto size = static_cast<std::uint64_t>(nested_block);
+    return std::has_single_bit(size) ? block >> std::countr_zero(size) : block / nested_block;
+  }
+  /// Asks for what absmax_of(block) reads.
+  void prefetch(Index block) const noexcept {
+    if (nested == nullptr) return __builtin_prefetch(absmax + block);
+    __builtin_prefetch(nested + block);
+    __builtin_prefetch(nested_absmax + outer_of(block));
   }
 };
 

@@ -62,6 +62,11 @@ void fetch(WeightView part, MatrixView to) {
   }
 }
 
+/// What fetch will read soon.
+void ask_for(WeightView part) {
+  if (part.is_packed()) prefetch(part);
+}
+
 /// The first `rows` rows of 64 bytes that lie `stride` apart, of which `bytes` exist, and zeros.
 void copy_padded(const std::byte* from, Index stride, Index rows, Index bytes, std::byte* to) {
   std::memset(to, 0, kTileBytes);
@@ -173,6 +178,8 @@ void TileMatmul::multiply_rows(const Block& block, Own& own) {
     for (Index n = 0; n < across; ++n) {
       const Index count = std::min(kPair, b.rows - n * kPair);
       fetch(b.row_range(n * kPair, count).col_range(k, depth), room.col_range(0, steps * kDepth));
+      const Index next = std::min((n + 1) * kPair, b.rows);
+      ask_for(b.row_range(next, std::min(kPair, b.rows - next)).col_range(k, depth));
       const amx::Left left = {room.data, row_bytes, 64, kSide * row_bytes, pieces(count, kSide)};
       for (Index m = 0; m < down; ++m) {
         const amx::Right right = {tiles_of(stretch, 2 * m), kStretchBytes,
@@ -191,6 +198,8 @@ void TileMatmul::lay_out_weights(WeightView part, MatrixView rows, std::byte* to
   for (Index k = 0; k < rounded_up(part.rows, kDepth); k += rows.rows) {
     const Index count = std::clamp<Index>(part.rows - k, 0, rows.rows);
     if (count > 0) fetch(part.row_range(k, count), rows);
+    const Index next = std::min(k + rows.rows, part.rows);
+    ask_for(part.row_range(next, std::min(rows.rows, part.rows - next)));
     std::memset(rows.data + count * row_bytes, 0, static_cast<std::size_t>((rows.rows - count) * row_bytes));
     for (Index row = 0; row < rows.rows; row += 2, to += 64) {
       const std::byte* const even = rows.data + row * row_bytes;

@@ -290,6 +290,20 @@ void unpack_serial(WeightView from, MatrixView to) {
   }
 }
 
+void prefetch(WeightView from) {
+  constexpr Index kLine = 64;
+  const PackedMatrix& matrix = *from.packed;
+  const BlockFacts& facts = facts_of(matrix.format);
+  const auto* const nf4 = std::get_if<Nf4Scales>(&matrix.scales);
+  for (Index i = 0; i < from.rows; ++i) {
+    const Index first = matrix.stored_row(from.first_row + i) * matrix.cols + from.first_col;
+    const Index begin = first / facts.elements * facts.bytes;
+    const Index end = (first + from.cols - 1) / facts.elements * facts.bytes + facts.bytes;
+    for (Index at = begin; at < end; at += kLine) __builtin_prefetch(matrix.codes.data() + at);
+    if (nf4 != nullptr) nf4->prefetch(first / facts.elements);
+  }
+}
+
 void unpack(WeightView from, MatrixView to) {
   constexpr Index kElements = 1 << 15;
   const Index block = std::max<Index>(1, kElements / std::max<Index>(1, from.cols));

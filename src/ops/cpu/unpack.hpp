@@ -11,5 +11,8 @@ void unpack(WeightView from, MatrixView to);
 void copy_weight(WeightView from, MatrixView to);
 /// unpack on the calling thread alone.
 void unpack_serial(WeightView from, MatrixView to);
+/// Asks for the bytes of a packed part: pieces of rows lie pages apart, where the hardware does not look
+/// ahead.
+void prefetch(WeightView from);
 
 }  // namespace lorry::ops::cpu
