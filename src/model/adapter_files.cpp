@@ -143,11 +143,12 @@ class FileContent {
   /// A matrix as it is, or a vector of one row by its shape.
   void add(const std::string& name, const Matrix& value, std::vector<Index> shape) {
     specs_.push_back({name, DType::kF32, std::move(shape)});
-    values_.emplace(name, &value);
+    values_.emplace(name, Value{&value, false});
   }
+  /// Turned when it is written: copies of them all would take half of the adapter's memory again.
   void add_transposed(const std::string& name, const Matrix& value) {
-    const Matrix& kept = turned_.emplace(name, transposed(value)).first->second;
-    add(name, kept, {kept.rows(), kept.cols()});
+    specs_.push_back({name, DType::kF32, {value.cols(), value.rows()}});
+    values_.emplace(name, Value{&value, true});
   }
   void add_vector(const std::string& name, const Matrix& value) { add(name, value, {value.cols()}); }
   /// A table as another file has it.
@@ -160,16 +161,22 @@ class FileContent {
   void write(const std::filesystem::path& path, const std::map<std::string, std::string>& metadata) const {
     io::SafetensorsWriter writer(path, specs_, metadata);
     for (const auto& [name, value] : values_) {
-      writer.write(name, {value->view().data, static_cast<std::size_t>(value->bytes())});
+      const Matrix turned = value.transposed ? transposed(*value.matrix) : Matrix();
+      const Matrix& written = value.transposed ? turned : *value.matrix;
+      writer.write(name, {written.view().data, static_cast<std::size_t>(written.bytes())});
     }
     for (const io::TensorView* table : tables_) writer.write(table->name, table->bytes);
     writer.finish();
   }
 
  private:
+  struct Value {
+    const Matrix* matrix;
+    bool transposed;
+  };
+
   std::vector<io::TensorSpec> specs_;
-  std::map<std::string, Matrix> turned_;  // in the layout of the file
-  std::map<std::string, const Matrix*> values_;
+  std::map<std::string, Value> values_;
   std::vector<const io::TensorView*> tables_;
 };
 

@@ -33,8 +33,12 @@ double peak_flops(ops::Ops& ops, DType compute) {
 
 }  // namespace
 
+double measure_peak_flops(const LoadedModel& model) {
+  return peak_flops(*model.ops, model.decoder->compute());
+}
+
 MachinePeaks measure_peaks(const LoadedModel& model) {
-  MachinePeaks peaks = {.flops = peak_flops(*model.ops, model.decoder->compute())};
+  MachinePeaks peaks = {.flops = measure_peak_flops(model)};
   for (const auto& file : model.weights.files()) {
     peaks.disk_bytes = std::max(peaks.disk_bytes, io::measure_disk_rate(file->path(), kDiskSeconds));
     if (peaks.disk_bytes > 0) break;

@@ -13,6 +13,9 @@ struct MachinePeaks {
 /// Takes about two seconds. Throws Error where a file cannot be read.
 MachinePeaks measure_peaks(const LoadedModel& model);
 
+/// Of products alone.
+double measure_peak_flops(const LoadedModel& model);
+
 /// Of the matrices of one block.
 Index product_elements(const ModelConfig& config);
 

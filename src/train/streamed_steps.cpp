@@ -1,5 +1,7 @@
 #include "train/streamed_steps.hpp"
 
+#include <algorithm>
+
 #include "train/step_time.hpp"
 
 namespace lorry::train {
@@ -8,6 +10,12 @@ StreamedSteps::StreamedSteps(RunInputs& inputs, const TrainOptions& options)
     : model_(inputs.model), options_(options), size_(measure_run(inputs.model, options)) {
   options_.grad_checkpoint = true;  // as it is where weights are streamed
   work_.peaks = model::measure_peaks(model_);
+}
+
+model::StreamedWork StreamedSteps::work() const {
+  model::StreamedWork work = work_;
+  work.peaks.flops = std::max(work.peaks.flops, model::measure_peak_flops(model_));
+  return work;
 }
 
 void StreamedSteps::begin() {

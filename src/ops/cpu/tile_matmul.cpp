@@ -23,7 +23,7 @@ using amx::kTileBytes;
 // sums of the block.
 constexpr Index kStretch = 256;  // which does not cut GGUF's larger blocks
 constexpr Index kMostRows = 1024;
-constexpr Index kSumsBytes = Index{1} << 20;
+constexpr Index kSumsBytes = Index{512} << 10;
 constexpr Index kBlockStep = 256;  // columns of a block are multiples of it, for GGUF again
 constexpr Index kPair = 2 * kSide;
 constexpr Index kLeast = 32;  // K or N below which tiles stay half empty
