@@ -42,8 +42,9 @@ void fence() {
   asm volatile("" ::: "memory");
 }
 
-// Tiles 0 to 3 are c's, row by row; 4 and 5 left's, 6 and 7 right's.
-template <bool kLow, bool kRight>
+// Tiles 0 to 3 are c's, row by row; 4 and 5 left's, 6 and 7 right's. What passes by once is loaded so that it
+// does not drive the other side out of the first-level cache.
+template <bool kLow, bool kRight, Passing kPassing>
 LORRY_AMX void multiply_tiles(const Left& left, const Right& right, Index steps, bool add, float* c) {
   constexpr Index kStride = kPairRowBytes;
   auto* const upper = reinterpret_cast<std::byte*>(c);
@@ -62,23 +63,37 @@ LORRY_AMX void multiply_tiles(const Left& left, const Right& right, Index steps,
   const std::byte* l = left.data;
   const std::byte* r = right.data;
   for (Index step = 0; step < steps; ++step, l += left.step_bytes, r += kTileBytes) {
-    _tile_loadd(4, l, left.row_bytes);
-    _tile_loadd(6, r, 64);
+    if constexpr (kPassing == Passing::kRight) {
+      _tile_loadd(4, l, left.row_bytes);
+      _tile_stream_loadd(6, r, 64);
+      if constexpr (kRight) _tile_stream_loadd(7, r + right.tile_bytes, 64);
+      if constexpr (kLow) _tile_loadd(5, l + left.tile_bytes, left.row_bytes);
+    } else {
+      _tile_stream_loadd(4, l, left.row_bytes);
+      _tile_loadd(6, r, 64);
+      if constexpr (kRight) _tile_loadd(7, r + right.tile_bytes, 64);
+      if constexpr (kLow) _tile_stream_loadd(5, l + left.tile_bytes, left.row_bytes);
+    }
     _tile_dpbf16ps(0, 4, 6);
-    if constexpr (kRight) {
-      _tile_loadd(7, r + right.tile_bytes, 64);
-      _tile_dpbf16ps(1, 4, 7);
-    }
-    if constexpr (kLow) {
-      _tile_loadd(5, l + left.tile_bytes, left.row_bytes);
-      _tile_dpbf16ps(2, 5, 6);
-    }
+    if constexpr (kRight) _tile_dpbf16ps(1, 4, 7);
+    if constexpr (kLow) _tile_dpbf16ps(2, 5, 6);
     if constexpr (kLow && kRight) _tile_dpbf16ps(3, 5, 7);
   }
   _tile_stored(0, upper, kStride);
   if constexpr (kRight) _tile_stored(1, upper + 64, kStride);
   if constexpr (kLow) _tile_stored(2, lower, kStride);
   if constexpr (kLow && kRight) _tile_stored(3, lower + 64, kStride);
+}
+
+template <Passing kPassing>
+void multiply_passing(const Left& left, const Right& right, Index steps, bool add, float* c) {
+  if (left.tiles == 2) {
+    right.tiles == 2 ? multiply_tiles<true, true, kPassing>(left, right, steps, add, c)
+                     : multiply_tiles<true, false, kPassing>(left, right, steps, add, c);
+  } else {
+    right.tiles == 2 ? multiply_tiles<false, true, kPassing>(left, right, steps, add, c)
+                     : multiply_tiles<false, false, kPassing>(left, right, steps, add, c);
+  }
 }
 
 /// 16 rows of 16 numbers of 32 bits.
@@ -134,15 +149,10 @@ Session::~Session() {
   release();
 }
 
-void multiply(const Left& left, const Right& right, Index steps, bool add, float* c) {
+void multiply(const Left& left, const Right& right, Passing passing, Index steps, bool add, float* c) {
   fence();
-  if (left.tiles == 2) {
-    right.tiles == 2 ? multiply_tiles<true, true>(left, right, steps, add, c)
-                     : multiply_tiles<true, false>(left, right, steps, add, c);
-  } else {
-    right.tiles == 2 ? multiply_tiles<false, true>(left, right, steps, add, c)
-                     : multiply_tiles<false, false>(left, right, steps, add, c);
-  }
+  passing == Passing::kLeft ? multiply_passing<Passing::kLeft>(left, right, steps, add, c)
+                            : multiply_passing<Passing::kRight>(left, right, steps, add, c);
   fence();
 }
 
@@ -186,7 +196,8 @@ Session::Session() {
 }
 Session::~Session() = default;
 
-void multiply(const Left& /*left*/, const Right& /*right*/, Index /*steps*/, bool /*add*/, float* /*c*/) {}
+void multiply(const Left& /*left*/, const Right& /*right*/, Passing /*passing*/, Index /*steps*/,
+              bool /*add*/, float* /*c*/) {}
 void transpose_pairs(const std::byte* /*from*/, Index /*row_bytes*/, std::byte* /*to*/) {}
 void interleave(const std::byte* /*even*/, const std::byte* /*odd*/, Index /*tiles*/, Index /*tile_bytes*/,
                 std::byte* /*to*/) {}

@@ -41,9 +41,12 @@ struct Right {
   Index tiles;       // 1 or 2
 };
 
+/// Which side another call will not want again soon.
+enum class Passing { kLeft, kRight };
+
 /// c [16 left.tiles, 16 right.tiles] (+)= left right over so many steps; rows of c lie kPairRowBytes apart.
 /// Sums run along K one pair after the other, whatever else is computed beside them. Within a Session.
-void multiply(const Left& left, const Right& right, Index steps, bool add, float* c);
+void multiply(const Left& left, const Right& right, Passing passing, Index steps, bool add, float* c);
 
 /// 16 rows of 32 BF16, from row to row `row_bytes`, as the Right that multiplies by their transpose.
 void transpose_pairs(const std::byte* from, Index row_bytes, std::byte* to);

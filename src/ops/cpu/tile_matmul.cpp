@@ -18,10 +18,10 @@ using amx::kDepth;
 using amx::kSide;
 using amx::kTileBytes;
 
-// What a pair of tiles takes of a and of b for one such stretch of K fits in the first-level cache (two times
-// 16 KiB of 48). The second (2 MiB) holds what all rows of a, and all columns of a block, take of it, and the
+// What a pair of tiles takes of b for one such stretch of K stays in the first-level cache (32 KiB of 48)
+// while all rows of a pass by. The second (2 MiB) holds those, what all columns of a block take of b, and the
 // sums of the block.
-constexpr Index kStretch = 256;  // which does not cut GGUF's larger blocks
+constexpr Index kStretch = 512;  // which does not cut GGUF's larger blocks
 constexpr Index kMostRows = 1024;
 constexpr Index kSumsBytes = Index{512} << 10;
 constexpr Index kBlockStep = 256;  // columns of a block are multiples of it, for GGUF again
@@ -184,7 +184,7 @@ void TileMatmul::multiply_rows(const Block& block, Own& own) {
       for (Index m = 0; m < down; ++m) {
         const amx::Right right = {tiles_of(stretch, 2 * m), kStretchBytes,
                                   std::min<Index>(2, tile_rows_ - 2 * m)};
-        amx::multiply(left, right, steps, k > 0, sums + (n * down + m) * kPairElements);
+        amx::multiply(left, right, amx::Passing::kRight, steps, k > 0, sums + (n * down + m) * kPairElements);
       }
     }
   }
@@ -228,7 +228,7 @@ void TileMatmul::multiply_columns(const Block& block, Own& own) {
       for (Index m = 0; m < down; ++m) {
         const amx::Left left = {tiles_of(stretch, 2 * m), 64, kTileBytes, kStretchBytes,
                                 std::min<Index>(2, tile_rows_ - 2 * m)};
-        amx::multiply(left, right, steps, k > 0, sums + (n * down + m) * kPairElements);
+        amx::multiply(left, right, amx::Passing::kLeft, steps, k > 0, sums + (n * down + m) * kPairElements);
       }
     }
   }
