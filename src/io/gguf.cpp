@@ -21,18 +21,6 @@ constexpr Index kMostAlignment = Index{1} << 30;
 constexpr Index kMostParts = 99999;  // five digits
 constexpr Index kMostTensors = Index{1} << 31;
 
-Index alignment_of(const GgufMetadata& metadata) {
-  constexpr std::string_view kKey = "general.alignment";
-  const Index found = metadata.find_index(kKey, 1, kMostAlignment).value_or(kAlignment);
-  if ((found & (found - 1)) != 0) metadata.fail(kKey, fmt::format("{}", found), "a power of two");
-  return found;
-}
-
-/// Where the data begins: behind the head, aligned.
-Index data_begin(Index head, Index alignment) {
-  return (head + alignment - 1) / alignment * alignment;
-}
-
 std::span<const std::byte> place_of(const GgufHead::Entry& entry, std::span<const std::byte> data,
                                     Index alignment, const std::string& file) {
   const auto fail = [&](const std::string& found, const std::string& expected) {
@@ -71,6 +59,13 @@ std::string part_prefix(const fs::path& path, Index part, Index count) {
 
 }  // namespace
 
+Index gguf_alignment(const GgufMetadata& metadata) {
+  constexpr std::string_view kKey = "general.alignment";
+  const Index found = metadata.find_index(kKey, 1, kMostAlignment).value_or(kAlignment);
+  if ((found & (found - 1)) != 0) metadata.fail(kKey, fmt::format("{}", found), "a power of two");
+  return found;
+}
+
 Index GgufTensor::elements() const noexcept {
   Index product = 1;
   for (const Index size : shape) product *= size;
@@ -82,8 +77,9 @@ GgufFile::GgufFile(const fs::path& path)
   const std::string name = path.string();
   GgufHead head = parse_gguf_head(file_->bytes(), name);
   metadata_ = GgufMetadata(name, std::move(head.values));
-  const Index alignment = alignment_of(metadata_);
-  const Index begin = std::min(data_begin(head.length, alignment), file_->size());
+  pairs_ = std::move(head.pairs);
+  const Index alignment = gguf_alignment(metadata_);
+  const Index begin = std::min(aligned(head.length, alignment), file_->size());
   const auto data = file_->bytes().subspan(static_cast<std::size_t>(begin));
   tensors_.reserve(head.tensors.size());
   for (GgufHead::Entry& entry : head.tensors) {

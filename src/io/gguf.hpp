@@ -28,6 +28,12 @@ struct GgmlType {
 
 /// Null for a number that none has.
 const GgmlType* find_ggml_type(std::uint32_t number);
+/// Null for a name that none has.
+const GgmlType* find_ggml_type(std::string_view name);
+
+/// Of a tensor of this row-major shape. Nothing where a size is below 1, rows are not whole blocks, or the
+/// bytes do not fit in an Index.
+std::optional<Index> ggml_bytes(const GgmlType& type, std::span<const Index> shape);
 
 /// A value of the metadata. Integers of all widths are Index (those of 2^63 and more its largest), and so are
 /// the numbers in lists of them; lists of booleans are lists of 0 and 1.
@@ -75,6 +81,12 @@ class GgufMetadata {
   std::map<std::string, GgufValue, std::less<>> values_;
 };
 
+/// A key with its value as a file holds them. Borrows: valid while the GgufFile lives.
+struct GgufPair {
+  std::string_view key;
+  std::span<const std::byte> value;  // the number of its type first
+};
+
 /// One tensor of a mapped file. Borrows: valid while the GgufFile lives.
 struct GgufTensor {
   std::string name;
@@ -94,6 +106,8 @@ class GgufFile {
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return file_->path(); }
   [[nodiscard]] const GgufMetadata& metadata() const noexcept { return metadata_; }
+  /// What metadata() holds, in the order of the head.
+  [[nodiscard]] const std::vector<GgufPair>& pairs() const noexcept { return pairs_; }
   /// In the order of the head.
   [[nodiscard]] const std::vector<GgufTensor>& tensors() const noexcept { return tensors_; }
   [[nodiscard]] const std::shared_ptr<const MappedFile>& mapping() const noexcept { return file_; }
@@ -101,6 +115,7 @@ class GgufFile {
  private:
   std::shared_ptr<const MappedFile> file_;
   GgufMetadata metadata_;
+  std::vector<GgufPair> pairs_;
   std::vector<GgufTensor> tensors_;
 };
 

@@ -126,8 +126,12 @@ class HeadReader {
     place_ = fmt::format("key {}", head.values.size() + 1);
     std::string key = string();
     place_ = fmt::format("key {}", in_quotes(key));
+    const std::size_t begin = at_;
     const auto type = number<std::uint32_t>();
     GgufValue value = type == GgufKinds::kArray ? array() : scalar(type);
+    const std::string_view written(reinterpret_cast<const char*>(bytes_.data()) + begin - key.size(),
+                                   key.size());
+    head.pairs.push_back({written, bytes_.subspan(begin, at_ - begin)});
     if (!head.values.emplace(std::move(key), std::move(value)).second) {
       fail("found twice", "every key once");
     }
@@ -201,35 +205,28 @@ class HeadReader {
     if (dimensions < 1 || dimensions > kGgufDimensions) {
       fail(fmt::format("found {} dimensions", dimensions), "1 to 4");
     }
-    std::vector<std::uint64_t> sizes;
-    for (std::uint32_t i = 0; i < dimensions; ++i) sizes.push_back(number<std::uint64_t>());
+    for (std::uint32_t i = 0; i < dimensions; ++i) {
+      entry.shape.insert(entry.shape.begin(), from_unsigned(number<std::uint64_t>()));
+    }
     const auto type = number<std::uint32_t>();
     entry.type = find_ggml_type(type);
     if (entry.type == nullptr) fail(fmt::format("found type {}", type), "one that ggml has");
     entry.offset = number<std::uint64_t>();
-    entry.bytes = bytes_of(sizes, *entry.type);
-    for (const std::uint64_t size : sizes) entry.shape.push_back(static_cast<Index>(size));
-    std::reverse(entry.shape.begin(), entry.shape.end());
+    entry.bytes = bytes_of(entry.shape, *entry.type);
     return entry;
   }
 
-  [[nodiscard]] Index bytes_of(const std::vector<std::uint64_t>& sizes, const GgmlType& type) const {
-    constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<Index>::max());
-    const auto elements = static_cast<std::uint64_t>(type.elements);
-    if (sizes.front() % elements != 0) {
-      fail(fmt::format("found rows of {}", sizes.front()),
+  [[nodiscard]] Index bytes_of(const std::vector<Index>& shape, const GgmlType& type) const {
+    if (shape.back() % type.elements != 0) {
+      fail(fmt::format("found rows of {}", shape.back()),
            fmt::format("whole blocks of {} ({})", type.elements, type.name));
     }
-    std::uint64_t product = static_cast<std::uint64_t>(type.bytes);
-    for (std::size_t i = 0; i < sizes.size(); ++i) {
-      const std::uint64_t size = i == 0 ? sizes[i] / elements : sizes[i];
-      if (size == 0 || sizes[i] > kMost || product > kMost / size) {
-        fail(fmt::format("found sizes [{}]", fmt::join(sizes, ", ")),
-             "each at least 1, with a product that fits in 63 bits");
-      }
-      product *= size;
+    const std::optional<Index> bytes = ggml_bytes(type, shape);
+    if (!bytes) {
+      fail(fmt::format("found sizes [{}]", fmt::join(shape.rbegin(), shape.rend(), ", ")),
+           "each at least 1, with a product that fits in 63 bits");
     }
-    return static_cast<Index>(product);
+    return *bytes;
   }
 
   std::span<const std::byte> bytes_;

@@ -1,4 +1,4 @@
-// io/gguf_head.hpp: the head of a GGUF file taken apart, for gguf.cpp alone.
+// io/gguf_head.hpp: the head of a GGUF file taken apart, for gguf.cpp and gguf_writer.cpp alone.
 #pragma once
 #include <string>
 #include <vector>
@@ -16,11 +16,20 @@ struct GgufHead {
     std::uint64_t offset;  // in the data
   };
   std::map<std::string, GgufValue, std::less<>> values;
+  std::vector<GgufPair> pairs;  // borrow from the bytes
   std::vector<Entry> tensors;
   Index length = 0;  // of the head itself
 };
 
 /// `file` names it in messages. Checks everything but the tensors' places. Throws Error.
 GgufHead parse_gguf_head(std::span<const std::byte> bytes, const std::string& file);
+
+/// Of every tensor's first byte. Throws Error where the file says what is none.
+Index gguf_alignment(const GgufMetadata& metadata);
+
+/// The first multiple of `alignment` from `position` on; both far from the largest Index.
+constexpr Index aligned(Index position, Index alignment) noexcept {
+  return (position + alignment - 1) / alignment * alignment;
+}
 
 }  // namespace lorry::io

@@ -49,6 +49,22 @@ const GgmlType* find_ggml_type(std::uint32_t number) {
   return found == kGgmlTypes.end() ? nullptr : &*found;
 }
 
+const GgmlType* find_ggml_type(std::string_view name) {
+  const auto found = std::find_if(kGgmlTypes.begin(), kGgmlTypes.end(),
+                                  [&](const GgmlType& type) { return type.name == name; });
+  return found == kGgmlTypes.end() ? nullptr : &*found;
+}
+
+std::optional<Index> ggml_bytes(const GgmlType& type, std::span<const Index> shape) {
+  if (shape.empty() || shape.back() % type.elements != 0) return std::nullopt;
+  Index bytes = type.bytes;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    const Index count = i + 1 == shape.size() ? shape[i] / type.elements : shape[i];
+    if (count < 1 || __builtin_mul_overflow(bytes, count, &bytes)) return std::nullopt;
+  }
+  return bytes;
+}
+
 std::string_view kind_of(const GgufValue& value) {
   constexpr std::array<std::string_view, 7> kKinds = {
       "an integer",         "a number",          "true or false",  "a text",

@@ -1,0 +1,94 @@
+// io/gguf_writer.hpp: writes a GGUF file (version 3) tensor by tensor, so that a large model never sits in
+// memory.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/index.hpp"
+#include "io/atomic_file.hpp"
+#include "io/gguf.hpp"
+
+namespace lorry::io {
+
+/// The keys and values of a file to come, in their order. A key that is there already keeps its place and
+/// gets the new value.
+class GgufPairs {
+ public:
+  /// Takes what a file holds as it is, type and bytes: every kind of value, lists included.
+  void copy(const GgufPair& pair);
+  void put_string(std::string_view key, std::string_view value);
+  void put_u32(std::string_view key, std::uint32_t value);
+  void put_f32(std::string_view key, float value);
+  /// Nothing happens where the key is absent.
+  void remove(std::string_view key);
+
+  [[nodiscard]] Index count() const noexcept { return static_cast<Index>(pairs_.size()); }
+  /// As the file holds them, one behind the other.
+  [[nodiscard]] std::string bytes() const;
+
+ private:
+  struct Pair {
+    std::string key;
+    std::string value;  // the number of its type first
+  };
+  void put(std::string_view key, std::string value);
+
+  std::vector<Pair> pairs_;
+};
+
+/// What the head says about a tensor to come.
+struct GgufTensorSpec {
+  std::string name;
+  const GgmlType* type = nullptr;
+  std::vector<Index> shape;  // row-major
+};
+
+/// All keys and tensors are declared first, then the tensors' bytes follow in any order, whole or in chunks;
+/// finish() makes the file appear. Destroyed before that, nothing is left. Laid out as the gguf package does:
+/// keys and tensors in the order given, every tensor (and the end) padded to general.alignment, 32 where no
+/// key of that name says otherwise.
+class GgufWriter {
+ public:
+  /// Claims the disk space at once. Throws Error as AtomicFile does, for an alignment that is none, for a
+  /// tensor name of more than 63 bytes (llama.cpp refuses those), and for sizes beyond the largest file. Two
+  /// tensors of one name and a shape that is not one to four sizes of whole blocks are a caller's bug.
+  GgufWriter(std::filesystem::path path, const GgufPairs& pairs, std::vector<GgufTensorSpec> tensors);
+
+  /// In the order of the file; writing in this order is fastest.
+  [[nodiscard]] const std::vector<GgufTensorSpec>& tensors() const noexcept { return tensors_; }
+  /// Of the whole file.
+  [[nodiscard]] Index file_bytes() const noexcept { return file_bytes_; }
+
+  /// Appends bytes to the tensor `name`: all of them at once or chunk by chunk. More than declared is a
+  /// caller's bug.
+  void write(std::string_view name, std::span<const std::byte> bytes);
+
+  /// Every tensor must be complete (else a caller's bug).
+  void finish();
+
+ private:
+  struct Part {
+    Index offset = 0;   // of the tensor's first byte in the data
+    Index size = 0;     // bytes
+    Index written = 0;  // bytes
+  };
+  /// Fills the members below and gives the bytes that precede the data.
+  std::string lay_out(const GgufPairs& pairs);
+  /// Places a tensor behind those before it.
+  const Part& add_part(const GgufTensorSpec& tensor, Index alignment);
+
+  std::vector<GgufTensorSpec> tensors_;
+  std::map<std::string, Part, std::less<>> parts_;
+  AtomicFile file_;
+  Index data_begin_ = 0;  // bytes before the data
+  Index data_bytes_ = 0;
+  Index file_bytes_ = 0;
+};
+
+}  // namespace lorry::io
