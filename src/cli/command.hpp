@@ -30,6 +30,7 @@ Command make_generate_command();
 Command make_score_command();
 Command make_merge_command();
 Command make_quantize_command();
+Command make_export_command();
 Command make_inspect_command();
 Command make_analyze_command();
 Command make_completion_command();

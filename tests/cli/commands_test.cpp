@@ -312,9 +312,10 @@ void expect_rows(const Command& command, const std::string& page) {
 }
 
 TEST(Program, DocumentsNameEveryOption) {
-  for (const Command& command : {make_init_command(), make_train_command(), make_eval_command(),
-                                 make_generate_command(), make_score_command(), make_merge_command(),
-                                 make_quantize_command(), make_inspect_command(), make_analyze_command()}) {
+  for (const Command& command :
+       {make_init_command(), make_train_command(), make_eval_command(), make_generate_command(),
+        make_score_command(), make_merge_command(), make_quantize_command(), make_export_command(),
+        make_inspect_command(), make_analyze_command()}) {
     expect_rows(command, io::get(LORRY_SOURCE_DIR "/docs/commands/" + command.name + ".md"));
   }
 }
