@@ -5,11 +5,13 @@
 Needs llama-cpp-python, which is built from source (pip install llama-cpp-python) and is not among the requirements. llama.cpp
 rounds activations to 8 bits where weights are quantised, so logits are compared as distributions: the mean KL divergence from
 the reference's, which Lorry's tests hold Lorry to within 1e-4, and the share of tokens at which both have the same likeliest next
-token. Prints one line per case; exits 1 if one differs.
+token; rows in which the reference's lead is below NEAR_TIE are counted, and forgiven. llama.cpp leaves out the NFC of Qwen's
+tokenizer, so texts with combining marks differ there. Prints one line per case; exits 1 if one differs.
 """
 
 import json
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -27,29 +29,30 @@ def log_softmax(logits):
 
 
 def compare(want, got):
-    """(mean KL in nats, rows whose likeliest token differs though it leads clearly)"""
+    """(mean KL in nats, rows whose likeliest token differs, those of them in which it leads clearly)"""
     p, q = log_softmax(want.astype(np.float64)), log_softmax(got.astype(np.float64))
     best = np.sort(want, -1)
     clear = best[:, -1] - best[:, -2] > NEAR_TIE
-    return float((np.exp(p) * (p - q)).sum(-1).mean()), int(((want.argmax(-1) != got.argmax(-1)) & clear).sum())
+    other = want.argmax(-1) != got.argmax(-1)
+    return float((np.exp(p) * (p - q)).sum(-1).mean()), int(other.sum()), int((other & clear).sum())
 
 
 def check(root, name):
     path = next(p for p in sorted(root.glob(f"{name}*.gguf")) if p.stem == name or p.stem.startswith(f"{name}-00001"))
     model = Llama(str(path), n_ctx=64, n_batch=64, n_threads=1, logits_all=True, verbose=False)
     reference = load_file(root / f"{name}.safetensors")
-    worst, turned = 0.0, 0
+    worst, turned, clearly, rows = 0.0, 0, 0, 0
     for i in range(2):
         ids = reference[f"document.{i}.input_ids"].tolist()
         model.reset()
         model.eval(ids)
-        divergence, wrong = compare(reference[f"document.{i}.logits"], np.array(model.scores[:len(ids)]))
-        worst, turned = max(worst, divergence), turned + wrong
+        divergence, other, wrong = compare(reference[f"document.{i}.logits"], np.array(model.scores[:len(ids)]))
+        worst, turned, clearly, rows = max(worst, divergence), turned + other, clearly + wrong, rows + len(ids)
     texts = json.loads((root / f"{name}.tokens.json").read_text())
     other = [text for text, ids in texts.items()
              if model.tokenize(text.encode(), add_bos=True, special=True) != ids]
-    ok = worst < KL and turned == 0
-    print(f"{name}: KL {worst:.1e}, {turned} likeliest tokens differ, {len(other)} of {len(texts)} texts differ {other}: "
+    ok = worst < KL and clearly == 0 and all(unicodedata.normalize("NFC", text) != text for text in other)
+    print(f"{name}: KL {worst:.1e}, {turned} of {rows} likeliest tokens differ, {len(other)} of {len(texts)} texts differ {other}: "
           f"{'ok' if ok else 'FAILED'}")
     return ok
 
