@@ -102,9 +102,9 @@ TEST(Unpack, InterleavedHeadsAreUnpackedInTheirOrder) {
 
 TEST(Unpack, ExtremeScalesRoundAsTheReferenceDoes) {
   // Subnormal, largest, infinite and no number at all; NF4's and int8's scales may be any float.
-  for (const std::uint16_t bits : {0x0001, 0x83ff, 0x7bff, 0x7c00, 0xfe01, 0x7d55}) {
+  for (const std::uint16_t bits : {0x0001, 0x83ff, 0x7bff, 0x7c00, 0xfe01, 0x7d55, 0x7fff, 0xffff}) {
     for (const BlockFormat format : {BlockFormat::kQ4_0, BlockFormat::kQ4_1, BlockFormat::kQ8_0,
-                                     BlockFormat::kQ4_K, BlockFormat::kQ5_K}) {
+                                     BlockFormat::kQ4_K, BlockFormat::kQ5_K, BlockFormat::kIQ4_NL}) {
       RandomPacked packed(format, 1, fitting_cols(format, 64), 1);
       std::vector<std::byte> codes(packed->codes.begin(), packed->codes.end());
       std::memcpy(codes.data(), &bits, sizeof(bits));

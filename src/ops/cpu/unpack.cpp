@@ -20,16 +20,18 @@ HWY_BEFORE_NAMESPACE();
 namespace lorry::ops::cpu::HWY_NAMESPACE {
 namespace {
 
-/// The float16 at an address of any alignment.
+/// The float16 at an address of any alignment. Every NaN as the one whose lower bits are zero, which
+/// Rounding::kGguf asks for.
 HWY_INLINE float half_at(const std::uint8_t* at) {
+  std::uint16_t word = 0;
+  std::memcpy(&word, at, sizeof(word));
+  if ((word & 0x7fffU) > 0x7c00U) word = 0x7e00U;
 #if HWY_TARGET == HWY_SCALAR
-  return block_codes::half(at);
+  return to_float(F16{word});
 #else
   const hn::CappedTag<float, 4> four;
   const hn::Rebind<std::uint16_t, decltype(four)> bits;
   const hn::Rebind<hwy::float16_t, decltype(four)> halves;
-  std::uint16_t word = 0;
-  std::memcpy(&word, at, sizeof(word));
   return hn::GetLane(hn::PromoteTo(four, hn::BitCast(halves, hn::Set(bits, word))));
 #endif
 }
