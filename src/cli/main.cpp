@@ -12,6 +12,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/commands.hpp"
+#include "cli/lost_pages.hpp"
 #include "cli/output.hpp"
 #include "cli/stop_signals.hpp"
 #include "cli/version.hpp"
@@ -85,6 +86,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   // A file beyond `ulimit -f` is then a write error like a full disk, with its line and its cleaning up.
   std::signal(SIGXFSZ, SIG_IGN);
+  lorry::cli::report_lost_pages();
   try {
     run(argc, argv);
     return 0;

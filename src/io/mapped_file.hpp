@@ -14,7 +14,8 @@ namespace lorry::io {
 /// end with it.
 ///
 /// If another program shortens the file meanwhile, touching the lost pages kills this process (SIGBUS), as
-/// with every mapping. Replacing the file by rename, as Lorry itself does, is safe.
+/// with every mapping; the program says so first (cli/lost_pages.hpp). Replacing the file by rename, as Lorry
+/// itself does, is safe.
 class MappedFile {
  public:
   enum class Advice {

@@ -31,8 +31,10 @@ void StreamedFile::read(Index offset, std::span<std::byte> to) const {
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw Error("[load] {}: cannot read at byte {}: {}", path_.string(), at, errno_text(errno));
     if (got == 0) {
-      throw Error("[load] {}: found {} bytes, expected {}: it was shortened while in use", path_.string(), at,
-                  size_);
+      struct stat status {};
+      const Index left = ::fstat(file_.get(), &status) == 0 ? static_cast<Index>(status.st_size) : at;
+      throw Error("[load] {}: found {} bytes; expected {}: it was shortened while in use", path_.string(),
+                  left, size_);
     }
     at += static_cast<Index>(got);
   }

@@ -1,49 +1,17 @@
 // A disk that fills at any write of a run: one clear line, the last checkpoint intact, and once there is room
 // the run goes on to the same bytes. On a small tmpfs, which root alone may mount.
 #include <gtest/gtest.h>
-#include <sys/mount.h>
 
-#include <cerrno>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
+#include "cli/small_disk.hpp"
 #include "io/io_support.hpp"
 
 namespace lorry::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A file system of its own of so many KiB.
-class SmallDisk {
- public:
-  explicit SmallDisk(fs::path folder) : folder_(std::move(folder)) {
-    fs::create_directory(folder_);
-    mounted_ = ::mount("lorry-test", folder_.c_str(), "tmpfs", 0, "size=64k") == 0;
-    if (!mounted_) reason_ = std::strerror(errno);
-  }
-  SmallDisk(const SmallDisk&) = delete;
-  SmallDisk& operator=(const SmallDisk&) = delete;
-  ~SmallDisk() {
-    if (mounted_) ::umount2(folder_.c_str(), MNT_DETACH);
-  }
-  [[nodiscard]] bool mounted() const { return mounted_; }
-  [[nodiscard]] const std::string& reason() const { return reason_; }
-  void resize(int kib) const {
-    const std::string size = "size=" + std::to_string(kib) + "k";
-    ASSERT_EQ(::mount("lorry-test", folder_.c_str(), "tmpfs", MS_REMOUNT, size.c_str()), 0)
-        << std::strerror(errno);
-  }
-  void clear() const {
-    for (const auto& entry : fs::directory_iterator(folder_)) fs::remove_all(entry);
-  }
-
- private:
-  fs::path folder_;
-  bool mounted_ = false;
-  std::string reason_;
-};
 
 /// Log lines without what clocks say.
 std::string without_clocks(const std::string& log) {
