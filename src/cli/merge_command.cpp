@@ -1,12 +1,15 @@
-// `lorry merge`: a base model and an adapter as one plain model folder.
+// `lorry merge`: a base model and an adapter as one model.
 #include <fmt/format.h>
 
 #include <memory>
 
 #include "cli/byte_progress.hpp"
 #include "cli/command.hpp"
+#include "cli/merge_report.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
+#include "core/clock.hpp"
+#include "core/option_error.hpp"
 #include "model/merge.hpp"
 #include "ops/ops.hpp"
 
@@ -15,11 +18,14 @@ namespace lorry::cli {
 namespace {
 
 constexpr const char* kMergeNotes =
-    R"(Writes W + (alpha / rank) B A for every adapted weight, in the type it has, and copies everything else. The result
-is a plain Hugging Face folder. Works tensor by tensor, so models larger than the memory are fine.
+    R"(Writes W + (alpha / rank) B A for every adapted weight, in the type it has, and copies everything else byte for
+byte. A quantised model (NF4, int8) stays one, with new scales for what changed; --dequantize makes a plain one of it,
+--format quantises a plain one. What rounding to the stored type lost of the update is reported. Works piece by piece, so
+models larger than the memory are fine.
 
-Example:
+Examples:
   lorry merge --model llama-3.2-1b --adapter my-adapter --out merged
+  lorry merge --model llama-3.2-1b --adapter my-adapter --out merged-nf4 --format nf4
 )";
 
 struct MergeFlags {
@@ -27,31 +33,42 @@ struct MergeFlags {
   std::filesystem::path adapter;
   std::filesystem::path out;
   bool dequantize = false;
+  std::optional<model::BnbFormat> format = std::nullopt;
+  bool no_double_quant = false;
   Index threads = 0;
   bool json = false;
 };
 
+model::MergeOptions merge_options(const MergeFlags& flags) {
+  if (flags.no_double_quant && flags.format != model::BnbFormat::kNf4) {
+    throw OptionError("[merge] --no-double-quant: found without --format nf4; expected both");
+  }
+  model::MergeOptions options{.dequantize = flags.dequantize, .threads = flags.threads};
+  if (flags.format) options.quantize = {.format = *flags.format, .double_quant = !flags.no_double_quant};
+  return options;
+}
+
 void run(MergeFlags& flags) {
+  const model::MergeOptions options = merge_options(flags);
   use_base_model(flags.model, flags.adapter);
   const auto ops = ops::make_cpu_ops(flags.threads);
   const Stopwatch watch;
-  Index bytes = 0;
+  model::MergeReport report;
   {
     ByteProgress progress("merging");
-    const auto report = [&](Index done, Index total) {
-      bytes = done;
-      progress.update(done, total);
-    };
-    model::merge_adapter(*ops, flags.model, flags.adapter, flags.out, report, flags.dequantize);
+    const auto told = [&](Index done, Index total) { progress.update(done, total); };
+    report = model::merge_adapter(*ops, flags.model, flags.adapter, flags.out, told, options);
   }
   if (flags.json) {
-    print_json({{"out", flags.out.string()},
-                {"bytes", bytes},
-                {"seconds", watch.seconds()},
-                {"peak_rss_bytes", peak_rss_bytes()}});
+    io::OrderedJson json = {{"out", flags.out.string()}, {"bytes", report.bytes}};
+    json.update(merge_losses(report));
+    json["seconds"] = watch.seconds();
+    json["peak_rss_bytes"] = peak_rss_bytes();
+    print_json(json);
   } else {
-    print_out(fmt::format("model: {}\n", flags.out.string()));
+    print_out(fmt::format("model: {}\n{}", flags.out.string(), merge_loss_text(report)));
   }
+  if (const std::optional<std::string> warning = merge_warning(report)) print_note(*warning);
 }
 
 }  // namespace
@@ -59,7 +76,7 @@ void run(MergeFlags& flags) {
 Command make_merge_command() {
   const auto flags = std::make_shared<MergeFlags>();
   Command command{.name = "merge",
-                  .purpose = "Adds an adapter to the weights and writes a plain model folder.",
+                  .purpose = "Adds an adapter to the weights and writes them as a model.",
                   .notes = kMergeNotes};
   OptionTable& table = command.options;
   add_model_options(table, flags->model, flags->adapter, "the PEFT adapter to add");
@@ -68,6 +85,13 @@ Command make_merge_command() {
   table.add("out", "DIR", bind_path(flags->out), "the folder to write; must be new or empty").required = true;
   table.add("dequantize", "", bind_switch(flags->dequantize),
             "of a quantised model: write plain bf16 weights");
+  table.add("format", "NAME",
+            bind_choice<std::optional<model::BnbFormat>>(
+                flags->format,
+                {{"same", std::nullopt}, {"nf4", model::BnbFormat::kNf4}, {"int8", model::BnbFormat::kInt8}}),
+            "same as the model, or nf4 or int8: quantise a model with plain weights");
+  table.add("no-double-quant", "", bind_switch(flags->no_double_quant),
+            "with --format nf4: keep the scales in float32");
   table.group("Computing");
   add_threads_option(table, flags->threads);
   add_json_option(table, flags->json, "paths and figures as one JSON object");

@@ -199,6 +199,20 @@ std::optional<BnbFormat> bnb_format_of(const io::TensorFolder& folder, const io:
   return std::nullopt;
 }
 
+BnbOptions bnb_options_of(const io::TensorFolder& folder, const io::TensorView& tensor,
+                          const PackedMatrix& matrix) {
+  const auto* const nf4 = std::get_if<Nf4Scales>(&matrix.scales);
+  if (nf4 == nullptr) return {.format = BnbFormat::kInt8};
+  const io::TensorView& state = folder.at(tensor.name + std::string(kNf4StateEnding));
+  const std::string_view text(reinterpret_cast<const char*>(state.bytes.data()), state.bytes.size());
+  const std::string dtype = io::get_string(io::parse_json(text, state.name), "dtype", state.name);
+  BnbOptions options{.format = BnbFormat::kNf4, .double_quant = nf4->nested != nullptr};
+  for (const DType known : {DType::kF32, DType::kF16, DType::kBF16}) {
+    if (dtype == torch_name(known)) options.dtype = known;
+  }
+  return options;
+}
+
 void add_bnb_matrix(const io::TensorFolder& folder, const TensorSpec& spec, const io::TensorView& tensor,
                     BnbFormat format, Weights& weights, std::set<std::string_view>& read) {
   Parts parts(folder, spec, weights, read);

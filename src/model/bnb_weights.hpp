@@ -16,6 +16,10 @@ namespace lorry::model {
 /// Error for FP4.
 std::optional<BnbFormat> bnb_format_of(const io::TensorFolder& folder, const io::TensorView& tensor);
 
+/// How the folder has a matrix that add_bnb_matrix took, so that it can be written alike.
+BnbOptions bnb_options_of(const io::TensorFolder& folder, const io::TensorView& tensor,
+                          const PackedMatrix& matrix);
+
 /// Adds the matrix `spec`, which the folder has as `tensor` in `format`, to `weights` in place; only numbers
 /// whose bytes are not aligned are copied. `read` takes the names of all its tensors. Every size, type and
 /// field is checked; Error names the file, the tensor and what was expected: blocks of 64, scales in blocks

@@ -27,29 +27,35 @@ Share share_of(Index count, Index workers, Index i) {
   return {first, count * (i + 1) / workers - first};
 }
 
-/// Sums over one block of codes: of w q, of q^2 and of w^2.
+/// Sums over one block of codes: of w q, of q^2 and, with the update u, of u q; and what does not depend on
+/// the scales: of w^2, of u^2, and of w u (taken away from the loss's error_on_update).
 struct BlockSums {
   float product = 0.0F;
   float code_squares = 0.0F;
-  double squares = 0.0;
+  float update_product = 0.0F;
+  QuantLoss fixed;
 };
-BlockSums sums_of(std::span<const float> values, const std::uint8_t* codes) {
+BlockSums sums_of(std::span<const float> values, std::span<const float> updates, const std::uint8_t* codes) {
   BlockSums sums;
-  for (std::size_t i = 0; i < values.size(); ++i) {
+  const auto q = [&](std::size_t i) {
     const int code = i % 2 == 0 ? codes[i / 2] >> 4 : codes[i / 2] & 0xF;
-    const float q = kNf4Map[static_cast<std::size_t>(code)];
-    sums.product += values[i] * q;
-    sums.code_squares += q * q;
-    sums.squares += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+    return kNf4Map[static_cast<std::size_t>(code)];
+  };
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    sums.product += values[i] * q(i);
+    sums.code_squares += q(i) * q(i);
+    sums.fixed.squares += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+  }
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    const double update = updates[i];
+    sums.update_product += updates[i] * q(i);
+    sums.fixed.update_squares += update * update;
+    sums.fixed.error_on_update -= update * static_cast<double>(values[i]);
   }
   return sums;
 }
 
 }  // namespace
-
-double QuantLoss::relative() const {
-  return squares > 0.0 ? std::sqrt(error_squares / squares) : 0.0;
-}
 
 BnbWriter::BnbWriter(io::SafetensorsWriter& writer, std::string name, Index rows, Index cols,
                      const BnbOptions& options, Index threads)
@@ -65,28 +71,42 @@ BnbWriter::BnbWriter(io::SafetensorsWriter& writer, std::string name, Index rows
   if (!nf4) return;
   products_.resize(absmax_.size());
   squares_.resize(absmax_.size());
+  updates_.resize(absmax_.size());
 }
 
-bool BnbWriter::add(std::span<const float> values) {
-  if (options_.format == BnbFormat::kInt8) return add_rows(values);
+bool BnbWriter::add(std::span<const float> values, std::span<const float> updates) {
+  LORRY_CHECK(updates.empty() || updates.size() == values.size());
+  if (options_.format == BnbFormat::kInt8) return add_rows(values, updates);
+  const auto cut = [&](std::size_t at) {
+    values = values.subspan(at);
+    if (!updates.empty()) updates = updates.subspan(at);
+  };
+  const auto keep = [&](std::size_t count) {
+    rest_.insert(rest_.end(), values.begin(), values.begin() + static_cast<std::ptrdiff_t>(count));
+    if (updates.empty()) return;
+    rest_updates_.insert(rest_updates_.end(), updates.begin(),
+                         updates.begin() + static_cast<std::ptrdiff_t>(count));
+  };
+  const auto is_last = [&](Index count) { return done_ * kNf4Block + count == rows_ * cols_; };
   if (!rest_.empty()) {
     const auto missing = std::min(values.size(), static_cast<std::size_t>(kNf4Block) - rest_.size());
-    rest_.insert(rest_.end(), values.begin(), values.begin() + static_cast<std::ptrdiff_t>(missing));
-    values = values.subspan(missing);
-    const bool last = done_ * kNf4Block + std::ssize(rest_) == rows_ * cols_;
+    keep(missing);
+    cut(missing);
+    const bool last = is_last(std::ssize(rest_));
     if (std::ssize(rest_) < kNf4Block && !last) return true;
-    if (!add_blocks(std::exchange(rest_, {}))) return false;
+    if (!add_blocks(std::exchange(rest_, {}), std::exchange(rest_updates_, {}))) return false;
     if (last) return true;
   }
-  const auto whole = values.size() - values.size() % static_cast<std::size_t>(kNf4Block);
-  const std::vector<float> rest(values.begin() + static_cast<std::ptrdiff_t>(whole), values.end());
-  if (!add_blocks(values.first(whole))) return false;
-  if (done_ * kNf4Block + std::ssize(rest) == rows_ * cols_) return rest.empty() || add_blocks(rest);
-  rest_ = rest;
+  const auto whole = is_last(std::ssize(values))
+                         ? values.size()
+                         : values.size() - values.size() % static_cast<std::size_t>(kNf4Block);
+  if (!add_blocks(values.first(whole), updates.empty() ? updates : updates.first(whole))) return false;
+  cut(whole);
+  keep(values.size());
   return true;
 }
 
-bool BnbWriter::add_blocks(std::span<const float> values) {
+bool BnbWriter::add_blocks(std::span<const float> values, std::span<const float> updates) {
   const Index blocks = (std::ssize(values) + kNf4Block - 1) / kNf4Block;
   LORRY_CHECK(done_ + blocks <= std::ssize(absmax_));
   codes_.resize((values.size() + 1) / 2);
@@ -97,13 +117,15 @@ bool BnbWriter::add_blocks(std::span<const float> values) {
     for (Index block = share.first; block < share.first + share.n; ++block) {
       const auto at = static_cast<std::size_t>(done_ + block);
       const auto first = static_cast<std::size_t>(block * kNf4Block);
-      const auto part = values.subspan(first, std::min<std::size_t>(kNf4Block, values.size() - first));
+      const auto count = std::min<std::size_t>(kNf4Block, values.size() - first);
+      const auto part = values.subspan(first, count);
       std::uint8_t* const codes = codes_.data() + first / 2;
       if (!quantize_nf4(part, codes, &absmax_[at])) finite[static_cast<std::size_t>(worker)] = 0;
-      const BlockSums sums = sums_of(part, codes);
+      const BlockSums sums = sums_of(part, updates.empty() ? updates : updates.subspan(first, count), codes);
       products_[at] = sums.product;
       squares_[at] = sums.code_squares;
-      losses[static_cast<std::size_t>(worker)].squares += sums.squares;
+      updates_[at] = sums.update_product;
+      losses[static_cast<std::size_t>(worker)].add(sums.fixed);
     }
   };
   if (blocks > 1) {
@@ -117,7 +139,7 @@ bool BnbWriter::add_blocks(std::span<const float> values) {
   return std::all_of(finite.begin(), finite.end(), [](char one) { return one != 0; });
 }
 
-bool BnbWriter::add_rows(std::span<const float> values) {
+bool BnbWriter::add_rows(std::span<const float> values, std::span<const float> updates) {
   const Index rows = std::ssize(values) / cols_;
   LORRY_CHECK_EQ(rows * cols_, std::ssize(values));
   LORRY_CHECK(done_ + rows <= rows_);
@@ -138,6 +160,10 @@ bool BnbWriter::add_rows(std::span<const float> values) {
         const double error = value - static_cast<double>(static_cast<float>(codes[i]) * absmax) / 127.0;
         loss.error_squares += error * error;
         loss.squares += value * value;
+        if (updates.empty()) continue;
+        const double update = updates[first + i];
+        loss.update_squares += update * update;
+        loss.error_on_update -= error * update;
       }
     }
   });
@@ -177,6 +203,7 @@ void BnbWriter::finish_nf4() {
     const double scale = scales[i];
     loss_.error_squares +=
         scale * (scale * static_cast<double>(squares_[i]) - 2 * static_cast<double>(products_[i]));
+    loss_.error_on_update += scale * static_cast<double>(updates_[i]);
   }
   loss_.error_squares = std::max(loss_.error_squares, 0.0);
 }

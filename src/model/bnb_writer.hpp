@@ -7,21 +7,9 @@
 
 #include "io/safetensors_writer.hpp"
 #include "model/bnb_format.hpp"
+#include "model/quant_loss.hpp"
 
 namespace lorry::model {
-
-/// What quantising lost of a matrix W.
-struct QuantLoss {
-  double error_squares = 0.0;  // ‖W - what the file says of it‖^2
-  double squares = 0.0;        // ‖W‖^2
-
-  /// ‖W - what the file says‖ / ‖W‖; 0 for a W of zeros.
-  [[nodiscard]] double relative() const;
-  void add(const QuantLoss& other) {
-    error_squares += other.error_squares;
-    squares += other.squares;
-  }
-};
 
 /// Takes a matrix's values in row-major order, piece by piece, and writes the tensors of bnb_specs, which the
 /// writer knows already. Holds the scales of the whole matrix (at most a fifth of a byte per weight) and the
@@ -32,14 +20,15 @@ class BnbWriter {
             const BnbOptions& options, Index threads);
 
   /// The values that follow; of int8, whole rows. False where one is not finite, or too large for int8's
-  /// float16: the file is of no use then.
-  [[nodiscard]] bool add(std::span<const float> values);
+  /// float16: the file is of no use then. `updates`, of all pieces or of none: what of the values was merged
+  /// into them, for the loss alone.
+  [[nodiscard]] bool add(std::span<const float> values, std::span<const float> updates = {});
   /// After the last value.
   QuantLoss finish();
 
  private:
-  [[nodiscard]] bool add_blocks(std::span<const float> values);
-  [[nodiscard]] bool add_rows(std::span<const float> values);
+  [[nodiscard]] bool add_blocks(std::span<const float> values, std::span<const float> updates);
+  [[nodiscard]] bool add_rows(std::span<const float> values, std::span<const float> updates);
   void finish_nf4();
 
   io::SafetensorsWriter& writer_;
@@ -49,6 +38,7 @@ class BnbWriter {
   const BnbOptions options_;
   const Index threads_;
   std::vector<float> rest_;          // less than a block
+  std::vector<float> rest_updates_;  // of those
   std::vector<std::uint8_t> codes_;  // of one piece
   std::vector<std::int8_t> rows_codes_;
   std::vector<float> absmax_;  // of all blocks, or rows
@@ -56,6 +46,7 @@ class BnbWriter {
   // quantised too.
   std::vector<float> products_;  // sum of w q
   std::vector<float> squares_;   // sum of q^2
+  std::vector<float> updates_;   // sum of q times the update
   Index done_ = 0;               // blocks, or rows
   QuantLoss loss_;
 };

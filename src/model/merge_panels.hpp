@@ -1,0 +1,58 @@
+// model/merge_panels.hpp: W + ΔW formed in float32, a panel of rows at a time, with ΔW beside it.
+#pragma once
+#include "model/merge_targets.hpp"
+#include "model/quant_loss.hpp"
+#include "ops/ops.hpp"
+
+namespace lorry::model {
+
+/// The rows of one merged tensor as a file is to have them, [rows, cols]. Holds a panel of some 16 MiB in
+/// float32 and as much of ΔW.
+class MergePanels {
+ public:
+  /// `base` is the tensor as the model has it, with which a target of other values is compared. turned: the
+  /// file has the matrix transposed. Borrows both.
+  MergePanels(const MergeTarget& target, WeightView base, bool turned, ops::Ops& ops);
+
+  [[nodiscard]] Index rows() const noexcept { return turned_ ? source_.cols : source_.rows; }
+  [[nodiscard]] Index cols() const noexcept { return turned_ ? source_.rows : source_.cols; }
+  /// How many rows to form at once: a multiple of `unit`, which divides rows().
+  [[nodiscard]] Index rows_at_once(Index unit = 1) const noexcept;
+
+  /// Forms rows [first, first + count).
+  void form(Index first, Index count);
+  /// W + ΔW [count, cols] F32.
+  [[nodiscard]] const Matrix& values() const noexcept { return values_; }
+  /// ΔW [count, cols] F32; empty where nothing changes, or there is nothing to compare with.
+  [[nodiscard]] ConstMatrixView update() const noexcept {
+    return has_update_ ? update_.view() : ConstMatrixView{};
+  }
+  /// What of mapped files form() has read since the panel before: for Weights::release_pages.
+  [[nodiscard]] WeightView read_part() const noexcept { return read_; }
+
+ private:
+  /// Rows [first, first + count) of what the file has of `from`.
+  void read(WeightView from, Index first, Index count, Matrix& to);
+  void add_update(Index first, Index count);
+  void stretch(Index first);
+
+  const MergeTarget& target_;
+  const WeightView base_;
+  const WeightView source_;  // the values, or W
+  const bool turned_;
+  const bool inputs_by_outputs_;  // in the file
+  ops::Ops& ops_;
+  Matrix values_;
+  Matrix update_;
+  bool has_update_ = false;
+  Matrix turning_;  // [the matrix's own rows, count]
+  Matrix h_;        // [count, R] F32: left^T, scaled
+  WeightView read_;
+};
+
+/// Adds what `written`, the values as the file says them, lost of a panel. All [n, cols] F32; `update` may be
+/// empty. Sums do not depend on the number of threads.
+void add_loss(const Matrix& values, const Matrix& written, ConstMatrixView update, Index threads,
+              QuantLoss& loss);
+
+}  // namespace lorry::model
