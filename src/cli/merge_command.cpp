@@ -19,13 +19,14 @@ namespace {
 
 constexpr const char* kMergeNotes =
     R"(Writes W + (alpha / rank) B A for every adapted weight, in the type it has, and copies everything else byte for
-byte. A quantised model (NF4, int8) stays one, with new scales for what changed; --dequantize makes a plain one of it,
---format quantises a plain one. What rounding to the stored type lost of the update is reported. Works piece by piece, so
-models larger than the memory are fine.
+byte. A quantised model (NF4, int8, GGUF) stays one, with new scales for what changed; --dequantize makes plain weights of NF4
+and int8, --format quantises a plain model. What rounding to the stored type lost of the update is reported. Works piece
+by piece, so models larger than the memory are fine.
 
 Examples:
   lorry merge --model llama-3.2-1b --adapter my-adapter --out merged
   lorry merge --model llama-3.2-1b --adapter my-adapter --out merged-nf4 --format nf4
+  lorry merge --model llama-3.2-1b-Q8_0.gguf --adapter my-adapter --out merged-Q8_0.gguf
 )";
 
 struct MergeFlags {
@@ -82,7 +83,10 @@ Command make_merge_command() {
   add_model_options(table, flags->model, flags->adapter, "the PEFT adapter to add");
   table.find("adapter")->required = true;
   table.group("Output");
-  table.add("out", "DIR", bind_path(flags->out), "the folder to write; must be new or empty").required = true;
+  table
+      .add("out", "PATH", bind_path(flags->out),
+           "the folder to write, new or empty; or of a GGUF model the file, a new one")
+      .required = true;
   table.add("dequantize", "", bind_switch(flags->dequantize),
             "of a quantised model: write plain bf16 weights");
   table.add("format", "NAME",

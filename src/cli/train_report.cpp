@@ -156,8 +156,10 @@ std::string train_summary(const train::TrainOptions& options, const train::RunRe
   text += fmt::format(
       "\nWhat to try next:\n  {0} generate {1} --prompt \"...\"\n  {0} eval {1} --data HELD_OUT.jsonl\n",
       lorry, trained);
-  if (!full && !io::is_gguf_path(options.model))
-    text += fmt::format("  {} merge {} --out MERGED\n", lorry, trained);
+  if (!full) {
+    text += fmt::format("  {} merge {} --out MERGED{}\n", lorry, trained,
+                        io::is_gguf_path(options.model) ? ".gguf" : "");
+  }
   return text;
 }
 

@@ -1,5 +1,4 @@
-#include "model/merge_folder.hpp"
-
+// The safetensors files of a merged Hugging Face folder.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -13,6 +12,7 @@
 #include "model/bnb_weights.hpp"
 #include "model/bnb_writer.hpp"
 #include "model/merge_panels.hpp"
+#include "model/merge_writers.hpp"
 #include "model/model_folder.hpp"
 #include "model/on_threads.hpp"
 

@@ -56,6 +56,20 @@ void MergePanels::form(Index first, Index count) {
   if (target_.update != nullptr) add_update(first, count);
 }
 
+void MergePanels::interleave_columns(Index head) {
+  PackedMatrix order;
+  order.interleaved_head = head;
+  std::vector<float> row(static_cast<std::size_t>(cols()));
+  for (Matrix* panel : {&values_, &update_}) {
+    if (panel == &update_ && !has_update_) continue;
+    for (Index i = 0; i < panel->rows(); ++i) {
+      float* const at = panel->row<float>(i);
+      for (Index j = 0; j < cols(); ++j) row[static_cast<std::size_t>(order.stored_row(j))] = at[j];
+      std::copy(row.begin(), row.end(), at);
+    }
+  }
+}
+
 /// Both layouts are scale * left^T right with left [R, rows of the file] and right [R, its columns].
 void MergePanels::add_update(Index first, Index count) {
   has_update_ = true;

@@ -21,6 +21,9 @@ class MergePanels {
 
   /// Forms rows [first, first + count).
   void form(Index first, Index count);
+  /// Puts the columns of the panel at hand in the order in which GGUF files have the rows of such heads
+  /// (PackedMatrix::interleaved_head).
+  void interleave_columns(Index head);
   /// W + ΔW [count, cols] F32.
   [[nodiscard]] const Matrix& values() const noexcept { return values_; }
   /// ΔW [count, cols] F32; empty where nothing changes, or there is nothing to compare with.

@@ -37,7 +37,8 @@ class GgufCommands : public testing::Test {
 TEST_F(GgufCommands, TrainEvaluateAndGenerate) {
   const Outcome trained = train("adapter", {"--lr", "0.01", "--save-steps", "2"});
   ASSERT_EQ(trained.code, 0) << trained.err;
-  EXPECT_EQ(trained.out.find("merge"), std::string::npos) << trained.out;
+  EXPECT_NE(trained.out.find(" merge --model " + base()), std::string::npos) << trained.out;
+  EXPECT_NE(trained.out.find(" --out MERGED.gguf\n"), std::string::npos) << trained.out;
   const auto loss = [&](const std::vector<std::string>& more) {
     std::vector<std::string> arguments = {"eval", "--data", path("data.jsonl"), "--dtype", "f32"};
     arguments.insert(arguments.end(), more.begin(), more.end());
@@ -61,6 +62,34 @@ TEST_F(GgufCommands, TrainEvaluateAndGenerate) {
   ASSERT_EQ(resumed.code, 0) << resumed.err;
   EXPECT_EQ(io::get(path("again") + "/adapter_model.safetensors"),
             io::get(path("adapter") + "/adapter_model.safetensors"));
+}
+
+TEST_F(GgufCommands, MergedFileGoesOnAsTheAdapterDid) {
+  const Outcome trained = train("adapter", {"--lr", "0.01"});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  const nlohmann::json merged =
+      json_of({"merge", "--adapter", path("adapter"), "--out", path("merged.gguf"), "--threads", "2"});
+  EXPECT_EQ(merged.at("out"), path("merged.gguf"));
+  EXPECT_GT(merged.at("tensors").size(), 6U);
+  EXPECT_EQ(merged.at("tensors").at(0).at("name"), "blk.0.attn_q.weight");
+  EXPECT_GT(merged.at("lost_to_update"), 0.0);
+  const auto types = [](const std::string& model) {
+    return json_of({"inspect", model}).at("elements_by_dtype");
+  };
+  EXPECT_EQ(types(path("merged.gguf")), types(base()));
+  const Outcome again = run_lorry({"merge", "--adapter", path("adapter"), "--out", path("merged.gguf")});
+  EXPECT_EQ(again.code, 1);
+  EXPECT_NE(again.err.find("merged.gguf: found a file or folder of that name; expected a new one"),
+            std::string::npos)
+      << again.err;
+  const auto loss = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"eval", "--data", path("data.jsonl"), "--dtype", "f32"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return json_of(arguments).at("loss").get<double>();
+  };
+  const double before = loss({"--model", base()});
+  const double beside = loss({"--adapter", path("adapter")});
+  EXPECT_NEAR(loss({"--model", path("merged.gguf")}), beside, 0.5 * (before - beside));
 }
 
 TEST_F(GgufCommands, InspectAndEstimate) {

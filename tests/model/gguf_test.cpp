@@ -16,7 +16,6 @@
 #include "model/golden_case.hpp"
 #include "model/inspect.hpp"
 #include "model/loaded_model.hpp"
-#include "model/merge.hpp"
 #include "support/near.hpp"
 
 namespace lorry::model {
@@ -169,15 +168,6 @@ TEST(GgufFiles, AdaptersAreInHuggingFacesOrder) {
   const Matrix want = logits_of(decoder, batch);
   const Matrix got = logits_of(*packed.decoder, batch);
   EXPECT_TRUE(testing::near(got, ops::reference::dense<double>(want), testing::kF32Tolerance));
-}
-
-TEST(GgufFiles, MergingIsRefusedAndLeavesNothing) {
-  const std::filesystem::path path = gguf_golden("llama-k.gguf");
-  const io::ScratchFolder folder;
-  const auto ops = ops::make_cpu_ops(1);
-  EXPECT_EQ(io::error_of([&] { merge_adapter(*ops, path, folder.path(), folder / "out", {}); }),
-            "[merge] " + path.string() + ": found a GGUF file; expected a Hugging Face folder to merge into");
-  EXPECT_TRUE(folder.names().empty());
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "io/tensor_folder.hpp"
 #include "model/golden_case.hpp"
 #include "model/merge.hpp"
+#include "model/merged_loss.hpp"
 #include "model/quantize.hpp"
 
 namespace lorry::model {
@@ -17,57 +18,6 @@ namespace {
 
 std::filesystem::path quantized_golden(const std::string& name) {
   return golden_folder() / "quantized" / name;
-}
-
-/// Every matrix and vector of a model in float32, as Lorry reads it.
-Matrix read_matrix(const Weights& weights, const std::string& name) {
-  const WeightView view = weights.at(name);
-  Matrix all(view.rows, view.cols);
-  for (Index i = 0; i < view.rows; ++i) view.read_row(i, all.row<float>(i));
-  return all;
-}
-
-/// scale * B A of an adapted map as [outputs, inputs], in double precision.
-std::vector<double> update_of(const nn::LowRankUpdate& update) {
-  const Index rows = update.b_transposed.cols();
-  const Index cols = update.a.cols();
-  std::vector<double> delta(static_cast<std::size_t>(rows * cols));
-  for (Index r = 0; r < update.rank; ++r) {
-    for (Index i = 0; i < rows; ++i) {
-      for (Index j = 0; j < cols; ++j) {
-        delta[static_cast<std::size_t>(i * cols + j)] += static_cast<double>(update.scale) *
-                                                         update.b_transposed.row<float>(r)[i] *
-                                                         update.a.row<float>(r)[j];
-      }
-    }
-  }
-  return delta;
-}
-
-/// What a report should say: `before` and `after` are [outputs, inputs].
-QuantLoss loss_between(const Matrix& before, const Matrix& after, const std::vector<double>& delta) {
-  QuantLoss loss;
-  for (Index i = 0; i < before.size(); ++i) {
-    const double change = delta[static_cast<std::size_t>(i)];
-    const double sum = before.row<float>(0)[i] + change;
-    const double error = after.row<float>(0)[i] - sum;
-    loss.error_squares += error * error;
-    loss.squares += sum * sum;
-    loss.update_squares += change * change;
-    loss.error_on_update += error * change;
-  }
-  return loss;
-}
-
-void expect_same_loss(const QuantLoss& got, const QuantLoss& want, const std::string& name) {
-  // Sums of a block are float32.
-  EXPECT_NEAR(got.to_update(), want.to_update(), 1e-3 * want.to_update()) << name;
-  EXPECT_NEAR(got.kept(), want.kept(), 1e-3) << name;
-  EXPECT_NEAR(got.relative(), want.relative(), 1e-3 * want.relative()) << name;
-}
-
-bool same_bytes(const io::TensorView& a, const io::TensorView& b) {
-  return std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
 }
 
 /// A base, the adapter of its family, and both opened.
@@ -145,7 +95,7 @@ TEST_P(MergeQuantized, IsWhatPeftMakesAndTheRestIsTheBaseByteForByte) {
         std::any_of(base.updates.entries().begin(), base.updates.entries().end(),
                     [&](const auto& entry) { return name.starts_with(entry->module + "."); });
     EXPECT_EQ(new_files.at(name).dtype, old_files.at(name).dtype) << name;
-    EXPECT_TRUE(adapted || same_bytes(new_files.at(name), old_files.at(name))) << name;
+    EXPECT_TRUE(adapted || same_bytes(new_files.at(name).bytes, old_files.at(name).bytes)) << name;
   }
   EXPECT_EQ(io::get(scratch / "merged" / "config.json"), io::get(base.model / "config.json"));
 }
@@ -226,7 +176,7 @@ TEST_P(MergeAndQuantize, WhatTheAdapterLeavesIsWhatQuantizeWritesAndTheRestIsThe
     const bool adapted =
         std::any_of(base.updates.entries().begin(), base.updates.entries().end(),
                     [&](const auto& entry) { return name.starts_with(entry->module + "."); });
-    EXPECT_TRUE(adapted || same_bytes(got.at(name), want.at(name))) << name;
+    EXPECT_TRUE(adapted || same_bytes(got.at(name).bytes, want.at(name).bytes)) << name;
   }
 }
 

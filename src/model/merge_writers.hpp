@@ -1,4 +1,4 @@
-// model/merge_folder.hpp: the safetensors files of a merged Hugging Face folder, for merge.cpp alone.
+// model/merge_writers.hpp: merged tensors on their way into files of either kind, for merge.cpp alone.
 #pragma once
 #include <filesystem>
 #include <functional>
@@ -22,6 +22,11 @@ struct MergeInputs {
 /// Writes the model's shards, and their index where it has one or its tensors change, into the folder `to`.
 /// Throws Error.
 MergeReport write_merged_shards(const MergeInputs& inputs, const std::filesystem::path& to);
+
+/// Writes the GGUF file `to` with the keys, tensors and types of the GGUF model at `model`, all its parts in
+/// one file. `chat_template`: in place of its own, unless empty. Throws Error.
+MergeReport write_merged_gguf(const MergeInputs& inputs, const std::filesystem::path& model,
+                              const std::string& chat_template, const std::filesystem::path& to);
 
 /// Throws Error where a number of what is to be written is not finite.
 void check_merged(bool finite, const std::filesystem::path& file, const std::string& name,
