@@ -37,18 +37,19 @@ struct BlockSums {
 };
 BlockSums sums_of(std::span<const float> values, std::span<const float> updates, const std::uint8_t* codes) {
   BlockSums sums;
-  const auto q = [&](std::size_t i) {
-    const int code = i % 2 == 0 ? codes[i / 2] >> 4 : codes[i / 2] & 0xF;
-    return kNf4Map[static_cast<std::size_t>(code)];
-  };
+  std::array<float, kNf4Block> q{};
   for (std::size_t i = 0; i < values.size(); ++i) {
-    sums.product += values[i] * q(i);
-    sums.code_squares += q(i) * q(i);
+    const int code = i % 2 == 0 ? codes[i / 2] >> 4 : codes[i / 2] & 0xF;
+    q[i] = kNf4Map[static_cast<std::size_t>(code)];
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    sums.product += values[i] * q[i];
+    sums.code_squares += q[i] * q[i];
     sums.fixed.squares += static_cast<double>(values[i]) * static_cast<double>(values[i]);
   }
   for (std::size_t i = 0; i < updates.size(); ++i) {
     const double update = updates[i];
-    sums.update_product += updates[i] * q(i);
+    sums.update_product += updates[i] * q[i];
     sums.fixed.update_squares += update * update;
     sums.fixed.error_on_update -= update * static_cast<double>(values[i]);
   }

@@ -160,6 +160,62 @@ TEST(MergeIntoGgufFiles, BlocksWithoutAnUpdateKeepTheirBytes) {
   EXPECT_GT(changed, 100);
 }
 
+/// Trained copies stand in place of the file's tensors; the same in NF4 where they are of quantised ones.
+TEST(MergeIntoGgufFiles, TrainedCopiesTakeTheTypeOfTheTensorAndTheRestOfItStays) {
+  for (const std::string file : {"qwen2.gguf", "llama-k.gguf"}) {
+    GgufMergeBase base(file, "q_proj");
+    PeftConfig config = base.adapter->config();
+    config.modules_to_save = {"lm_head", "v_proj"};
+    base.adapter = std::make_unique<Adapter>(Adapter::create(config, *base.model.decoder, 5));
+    for (TrainedCopies::Entry& copy : base.adapter->copies().entries()) {
+      for (Index j = 0; j < copy.value.cols(); ++j)
+        copy.value.row<float>(0)[j] += 0.03F * static_cast<float>(j % 5);
+    }
+    base.save();
+    const MergeReport report = base.merge("merged.gguf");
+    const LoadedModel merged = open_model(base.scratch / "merged.gguf", {}, DType::kF32, 1);
+    Index matrices = 0;
+    for (const TrainedCopies::Entry& copy : base.adapter->copies().entries()) {
+      const TensorSpec& spec = copy.spec.tensor;
+      const Matrix got = read_matrix(merged.weights, spec.name);
+      const auto told = std::find_if(
+          report.adapted.begin(), report.adapted.end(),
+          [&](const MergedTensor& tensor) { return tensor.name == gguf_name(base.model.config, spec); });
+      ASSERT_NE(told, report.adapted.end()) << spec.name;
+      EXPECT_GT(told->loss.update_squares, 0.01) << spec.name;
+      EXPECT_LE(relative_difference(got, copy.value), most_lost(told->type))
+          << spec.name << " " << told->type;
+      if (spec.shape.size() == 1) continue;
+      ++matrices;
+      const Matrix before = read_matrix(base.model.weights, spec.name);
+      EXPECT_EQ(relative_difference(got.view().row_range(1, got.rows() - 1),
+                                    before.view().row_range(1, got.rows() - 1)),
+                0.0)
+          << spec.name;
+    }
+    EXPECT_EQ(matrices, file == "qwen2.gguf" ? 3 : 2) << file;
+  }
+}
+
+/// Biases of Llama's q and k lie in llama.cpp's order, too.
+TEST(MergeIntoGgufFiles, TrainedBiasesGoWhereTheFileHasThem) {
+  GgufMergeBase base("llama-dense-00001-of-00002.gguf", "q_proj,k_proj");
+  PeftConfig config = base.adapter->config();
+  config.bias = BiasTraining::kAll;
+  base.adapter = std::make_unique<Adapter>(Adapter::create(config, *base.model.decoder, 5));
+  std::uint64_t seed = 9;
+  for (TrainedCopies::Entry& copy : base.adapter->copies().entries())
+    testing::fill_random(copy.value, ++seed);
+  base.save();
+  base.merge("merged.gguf");
+  const LoadedModel merged = open_model(base.scratch / "merged.gguf", {}, DType::kF32, 1);
+  EXPECT_GE(base.adapter->copies().entries().size(), 14U);
+  for (const TrainedCopies::Entry& copy : base.adapter->copies().entries()) {
+    const std::string& name = copy.spec.tensor.name;
+    EXPECT_EQ(relative_difference(read_matrix(merged.weights, name), copy.value), 0.0) << name;
+  }
+}
+
 TEST(MergeIntoGgufFiles, AChatTemplateOfTheAdapterTakesThePlaceOfTheFiles) {
   GgufMergeBase base("qwen2.gguf");
   io::put(base.scratch / "adapter" / "chat_template.jinja", "{{ messages[0].content }}");
