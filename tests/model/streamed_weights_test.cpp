@@ -149,7 +149,7 @@ TEST(WeightStream, AFileThatIsShortenedIsAnError) {
     FAIL() << "read what is not there";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("shortened"), std::string::npos) << error.what();
-    EXPECT_NE(std::string(error.what()).find("found 4096 bytes, expected 65536"), std::string::npos)
+    EXPECT_NE(std::string(error.what()).find("found 4096 bytes; expected 65536"), std::string::npos)
         << error.what();
   }
 }
