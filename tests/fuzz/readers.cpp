@@ -10,9 +10,11 @@
 #include "cli/train_options.hpp"
 #include "core/error.hpp"
 #include "data/dataset.hpp"
+#include "fuzz/packed_readers.hpp"
 #include "io/gguf.hpp"
 #include "io/json_file.hpp"
 #include "io/safetensors.hpp"
+#include "model/bnb_format.hpp"
 #include "model/config.hpp"
 #include "model/gguf_tokenizer.hpp"
 #include "model/model_text.hpp"
@@ -50,6 +52,7 @@ void read_json(const std::filesystem::path& path) {
   const io::OrderedJson json = io::read_ordered_json_file(path);
   static_cast<void>(json.dump(-1, ' ', false, io::OrderedJson::error_handler_t::replace));
   attempt([&] { static_cast<void>(model::load_model_config(path)); });
+  attempt([&] { static_cast<void>(model::is_bnb_quantized(io::read_json_file(path), path.string())); });
   static_cast<void>(model::load_peft_config(path.parent_path()));
 }
 
@@ -94,6 +97,9 @@ void read_gguf(const std::filesystem::path& path) {
   for (const auto& [name, tensor] : file.tensors()) {
     if (file.find(name) != tensor) throw std::logic_error("a tensor is not found by its name");
   }
+  for (const io::GgufFile& part : file.files()) {
+    if (part.pairs().size() != part.metadata().values().size()) throw std::logic_error("a key is lost");
+  }
   attempt([&] {
     const model::ModelConfig config = model::load_model_config(path);
     const model::Weights weights = model::load_weights(path, config);
@@ -108,10 +114,15 @@ void read_gguf(const std::filesystem::path& path) {
   static_cast<void>(model::gguf_tokenizer_config(path).dump());
 }
 
-constexpr std::array<Reader, 6> kReaders = {
-    Reader{"safetensors", "x.safetensors", read_safetensors}, Reader{"gguf", "x.gguf", read_gguf},
-    Reader{"json", "adapter_config.json", read_json},         Reader{"yaml", "x.yaml", read_yaml},
-    Reader{"tokenizer", "tokenizer.json", read_tokenizer},    Reader{"jsonl", "x.jsonl", read_records},
+constexpr std::array<Reader, 8> kReaders = {
+    Reader{"safetensors", "x.safetensors", read_safetensors},
+    Reader{"gguf", "x.gguf", read_gguf},
+    Reader{"json", "adapter_config.json", read_json},
+    Reader{"yaml", "x.yaml", read_yaml},
+    Reader{"tokenizer", "tokenizer.json", read_tokenizer},
+    Reader{"jsonl", "x.jsonl", read_records},
+    Reader{"bitsandbytes", "model.safetensors", read_bitsandbytes},
+    Reader{"packed", "x.bin", read_packed, 1},
 };
 
 }  // namespace

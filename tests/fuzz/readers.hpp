@@ -12,6 +12,8 @@ struct Reader {
   std::string_view file;  // what the file must be called
   /// Reads all that the file says. Throws Error, and nothing else, where it is badly made.
   void (*read)(const std::filesystem::path& file);
+  /// Of its corpus are badly made, at least. Few where nearly any bytes mean something.
+  int refused = 50;
 };
 
 std::span<const Reader> readers();
