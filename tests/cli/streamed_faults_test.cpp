@@ -105,7 +105,8 @@ class StreamedFaults : public testing::Test {
     all.insert(all.end(), {"--memory-budget", std::to_string(least + 4) + "MiB"});
     return all;
   }
-  /// Runs until three steps are done, the second with a checkpoint, then does something to it, and lets it go on.
+  /// Runs until three steps are done, the second with a checkpoint, then does something to it, and lets it go
+  /// on.
   static Outcome run_meddled(const std::string& out, const std::function<void()>& meddle) {
     const auto ready = [&] {
       const std::string log = io::get(path(out) + "/log.jsonl");
