@@ -49,6 +49,7 @@ MemoryParts predict_memory(RunInputs& inputs, const RunSize& size, const TrainOp
   const bool has_data = inputs.data.statistics.tokens > 0;
   const std::optional<Index> held =
       inputs.model.weights.stream() ? std::optional(inputs.model.weights.stream()->held()) : std::nullopt;
+  inputs.model.weights.release_pages();  // that measuring has touched, and that are counted as weights
   return predict_memory(inputs.model, size, options, has_data ? &inputs.data : nullptr, resident_bytes(),
                         held);
 }
