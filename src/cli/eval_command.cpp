@@ -82,10 +82,13 @@ void run(EvalFlags& flags) {
                        train::evaluation_bytes(model.config, model.decoder->compute(), max_seq_length));
   }
   std::optional<model::StreamedWork> streamed;
-  if (model.weights.stream()) streamed = model::StreamedWork{.peaks = model::measure_peaks(model)};
+  if (model.weights.stream()) {
+    streamed =
+        model::StreamedWork{.read = model.weights.stream()->totals(), .peaks = model::measure_peaks(model)};
+  }
   const train::Evaluation result = measure(flags, model, data, max_seq_length);
   if (streamed) {
-    streamed->read = model.weights.stream()->totals();
+    streamed->read = model.weights.stream()->totals() - streamed->read;
     streamed->seconds = result.seconds;
     streamed->flops = model::forward_flops(model.config, data.statistics.tokens, result.tokens);
   }

@@ -35,6 +35,10 @@ struct ExportFlags {
 };
 
 void run(ExportFlags& flags) {
+  std::error_code ignored;
+  if (std::filesystem::exists(flags.out, ignored)) {
+    throw Error("[export] {}: found a file or folder of that name; expected a new one", flags.out.string());
+  }
   use_base_model(flags.model, flags.adapter);
   const Stopwatch watch;
   const model::GgufAdapterReport report =

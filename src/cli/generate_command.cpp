@@ -65,8 +65,8 @@ struct GenerateFlags {
   bool json = false;
 };
 
-/// What passes over streamed weights are held against, measured before the first.
-using Peaks = std::optional<model::MachinePeaks>;
+/// As it is before the first pass over streamed weights; empty where nobody asks how they went.
+using Start = std::optional<model::StreamedWork>;
 
 using OnText = std::function<void(std::string_view)>;
 
@@ -127,20 +127,34 @@ double decode_rate(const generate::GenerationResult& result) {
   return per_second(result.decode_steps, result.decode_seconds);
 }
 
-/// Of all passes so far; nothing where the weights are in memory.
-std::optional<model::StreamedWork> streamed_work(const model::LoadedModel& model, const Peaks& peaks,
-                                                 double seconds) {
-  if (!peaks) return std::nullopt;
-  return model::StreamedWork{
-      .read = model.weights.stream()->totals(), .seconds = seconds, .flops = 0, .peaks = *peaks};
+Start start_of(const model::LoadedModel& model, const GenerateFlags& flags) {
+  const bool shown = flags.json || flags.verbose || isatty(STDERR_FILENO) == 1;
+  if (!model.weights.stream() || !shown) return std::nullopt;
+  return model::StreamedWork{.read = model.weights.stream()->totals(),
+                             .peaks = {.flops = 0, .disk_bytes = model::measure_peak_disk(model)}};
 }
 
-void run_prompt(const model::LoadedModel& model, const GenerateFlags& flags, const Peaks& peaks) {
+/// Of all passes since.
+Start streamed_since(const Start& start, const model::LoadedModel& model, double seconds) {
+  if (!start) return std::nullopt;
+  model::StreamedWork work = *start;
+  work.read = model.weights.stream()->totals() - start->read;
+  work.seconds = seconds;
+  return work;
+}
+
+void note_streaming(const model::StreamedWork& work) {
+  std::string text = streaming_text(work, work.read.passes, "pass");
+  text.pop_back();  // the line break, which a note has anyway
+  print_note(text);
+}
+
+void run_prompt(const model::LoadedModel& model, const GenerateFlags& flags, const Start& start) {
   const OnText stream = flags.json ? OnText() : OnText(print_out);
   const auto [text, result, score] = continue_prompt(model, flags, stream);
   const auto new_tokens = static_cast<Index>(result.ids.size());
   const double prompt_rate = per_second(result.prompt_tokens, result.prompt_seconds);
-  const auto streamed = streamed_work(model, peaks, result.prompt_seconds + result.decode_seconds);
+  const auto streamed = streamed_since(start, model, result.prompt_seconds + result.decode_seconds);
   if (flags.json) {
     io::OrderedJson report = {{"text", text},
                               {"prompt_tokens", result.prompt_tokens},
@@ -159,7 +173,7 @@ void run_prompt(const model::LoadedModel& model, const GenerateFlags& flags, con
   print_note(fmt::format("prompt: {} tokens, {:.0f}/s; new: {} tokens, {:.1f}/s; {}", result.prompt_tokens,
                          prompt_rate, new_tokens, decode_rate(result),
                          result.stopped ? "ended by itself" : "stopped by --max-new-tokens"));
-  if (streamed) print_note(streaming_text(*streamed, streamed->read.passes, "pass"));
+  if (streamed) note_streaming(*streamed);
 }
 
 /// Prints {"prompt", "completion"} in the order of the file, each as soon as those before it are printed.
@@ -275,17 +289,15 @@ void run(const OptionTable& table, GenerateFlags& flags) {
   use_base_model(flags.model, flags.adapter);
   model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
   if (flags.memory_budget) keep_within_budget(model, flags);
-  const Peaks peaks = model.weights.stream() ? Peaks(model::measure_peaks(model)) : std::nullopt;
+  const Start start = start_of(model, flags);
   flags.sampling.generation.stop_ids = model::stop_tokens(model);
   if (has_prompt) {
-    run_prompt(model, flags, peaks);
+    run_prompt(model, flags, start);
     return;
   }
   const Stopwatch watch;
   run_data(model, flags);
-  if (const auto streamed = streamed_work(model, peaks, watch.seconds())) {
-    print_note(streaming_text(*streamed, streamed->read.passes, "pass"));
-  }
+  if (const Start streamed = streamed_since(start, model, watch.seconds())) note_streaming(*streamed);
 }
 
 void add_beam_options(OptionTable& table, generate::BeamOptions& beams) {

@@ -69,7 +69,8 @@ void run(MergeFlags& flags) {
   } else {
     print_out(fmt::format("model: {}\n{}", flags.out.string(), merge_loss_text(report)));
   }
-  if (const std::optional<std::string> warning = merge_warning(report)) print_note(*warning);
+  if (const std::optional<std::string> warning = merge_warning(report, flags.format.has_value()))
+    print_note(*warning);
 }
 
 }  // namespace

@@ -24,8 +24,9 @@ io::OrderedJson figures_of(const model::QuantLoss& loss) {
           {"kept", loss.kept()}};
 }
 
-bool drowns(const model::QuantLoss& loss) {
-  return loss.to_update() > kDrowned || loss.kept() < kLeastKept;
+/// quantizes: the loss holds that of rounding all of W, which takes nothing from the update by itself.
+bool drowns(const model::QuantLoss& loss, bool quantizes) {
+  return (!quantizes && loss.to_update() > kDrowned) || loss.kept() < kLeastKept;
 }
 
 /// The tensors that lost most of their updates, the worst first.
@@ -76,13 +77,12 @@ std::string merge_loss_text(const model::MergeReport& report) {
                      shown == 1 ? "" : "s", table.to_text(100));
 }
 
-std::optional<std::string> merge_warning(const model::MergeReport& report) {
+std::optional<std::string> merge_warning(const model::MergeReport& report, bool quantizes) {
   const std::vector<const model::MergedTensor*> worst = worst_of(report);
-  const auto drowned =
-      std::count_if(worst.begin(), worst.end(), [](const auto* tensor) { return drowns(tensor->loss); });
+  const auto is_lost = [&](const model::MergedTensor* tensor) { return drowns(tensor->loss, quantizes); };
+  const auto drowned = std::count_if(worst.begin(), worst.end(), is_lost);
   if (drowned == 0) return std::nullopt;
-  const auto first =
-      std::find_if(worst.begin(), worst.end(), [](const auto* tensor) { return drowns(tensor->loss); });
+  const auto first = std::find_if(worst.begin(), worst.end(), is_lost);
   const model::MergedTensor& one = **first;
   return fmt::format(
       "warning: rounding drowns the update in {} of {} tensors ({} to {}: lost {:.2f} |ΔW|, kept {:.0f} % of "

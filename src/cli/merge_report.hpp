@@ -17,6 +17,6 @@ std::string merge_loss_text(const model::MergeReport& report);
 
 /// Where rounding drowns the update: of some tensor it changed more than the update did, or kept less than
 /// half of it.
-std::optional<std::string> merge_warning(const model::MergeReport& report);
+std::optional<std::string> merge_warning(const model::MergeReport& report, bool quantizes);
 
 }  // namespace lorry::cli

@@ -22,6 +22,7 @@ std::string streaming_text(const model::StreamedWork& work, Index count, std::st
 }
 
 std::string floors_text(const model::StreamedWork& work, Index count, std::string_view unit) {
+  if (work.times_floor() <= 0) return "";  // files too short to measure the disk by
   std::string text = fmt::format("floors of a {}: {:.3g} s of reading in order at {:.2f} GB/s", unit,
                                  per(work.disk_floor(), count), work.peaks.disk_bytes * 1e-9);
   if (work.flops > 0) {

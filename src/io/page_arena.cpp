@@ -2,7 +2,6 @@
 
 #include <sys/mman.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 
@@ -32,8 +31,8 @@ PageArena::PageArena(Index bytes) : reserved_bytes_(rounded_up(bytes) + kHuge), 
   const auto address = reinterpret_cast<std::uintptr_t>(reserved_);
   data_ = reserved_ + (static_cast<std::uintptr_t>(kHuge) - address % kHuge) % kHuge;
   // The last huge page would be a part of it taken in vain.
-  const Index whole = bytes / kHuge * kHuge;
-  if (whole > 0) ::madvise(data_, static_cast<std::size_t>(whole), MADV_HUGEPAGE);
+  whole_ = bytes / kHuge * kHuge;
+  if (whole_ > 0) ::madvise(data_, static_cast<std::size_t>(whole_), MADV_HUGEPAGE);
 }
 
 PageArena::~PageArena() {
@@ -45,15 +44,20 @@ void PageArena::drop() noexcept {
 }
 
 void PageArena::take_pages(PageArena& from) noexcept {
-  const Index both = rounded_up(std::min(bytes_, from.bytes_));
-  ::mremap(from.data_, static_cast<std::size_t>(both), static_cast<std::size_t>(both),
-           MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, data_);
-  // Where that failed, as on kernels before 5.7, the pages are dropped.
+  // Of equal arenas alone: their whole huge pages are one mapping each, before and after. A move across two
+  // is refused before Linux 6.17, after what lay at its target was unmapped.
+  if (whole_ > 0 && whole_ == from.whole_) {
+    const auto bytes = static_cast<std::size_t>(whole_);
+    const void* const moved =
+        ::mremap(from.data_, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, data_);
+    // Before Linux 5.7 nothing has happened; where the system had no memory for its tables, there may be a
+    // hole now.
+    if (moved == MAP_FAILED) {
+      ::mmap(data_, bytes, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    }
+  }
   from.drop();
-  // Those that reach beyond what is asked for here.
-  const Index page = 4096;
-  const Index used = (bytes_ + page - 1) / page * page;
-  if (used < both) ::madvise(data_ + used, static_cast<std::size_t>(both - used), MADV_DONTNEED);
 }
 
 }  // namespace lorry::io

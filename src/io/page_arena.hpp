@@ -21,9 +21,9 @@ class PageArena {
 
   /// Gives the memory back; what lay there is lost.
   void drop() noexcept;
-  /// Takes the pages of `from` over, whatever lies in them, as far as both reach, and has `from` drop the
-  /// rest. New pages would be cleared before they are written, which takes as long as filling them from a
-  /// file that is in memory.
+  /// Takes the pages of `from` over, whatever lies in them, where both have as many huge pages, and has
+  /// `from` drop the rest. New pages would be cleared before they are written, which takes as long as filling
+  /// them from a file that is in memory.
   void take_pages(PageArena& from) noexcept;
 
  private:
@@ -31,6 +31,7 @@ class PageArena {
   Index reserved_bytes_ = 0;
   std::byte* data_ = nullptr;
   Index bytes_ = 0;
+  Index whole_ = 0;  // of bytes_, in whole huge pages
 };
 
 }  // namespace lorry::io

@@ -1,6 +1,7 @@
 #include "model/stream_floor.hpp"
 
 #include <algorithm>
+#include <vector>
 
 #include "core/clock.hpp"
 #include "io/disk_rate.hpp"
@@ -12,20 +13,29 @@ namespace {
 constexpr double kDiskSeconds = 1.0;
 constexpr double kProductSeconds = 0.6;
 
-/// Of products as a model has them, whose operands fit in the caches.
+/// Of products whose operands fit in the caches, with dense and with packed weights.
 double peak_flops(ops::Ops& ops, DType compute) {
   constexpr Index kRows = 512;
-  constexpr Index kSide = 2048;
+  constexpr Index kSide = 1024;
   Matrix x(kRows, kSide, compute), w(kSide, kSide, compute), y(kRows, kSide, compute);
   x.fill_zero();
   w.fill_zero();
+  const std::vector<std::byte> codes(kSide * kSide / 2);  // what they say costs nothing
+  const std::vector<float> absmax(kSide * kSide / 64);
+  PackedMatrix packed;
+  packed.format = BlockFormat::kNf4;
+  packed.rows = packed.cols = kSide;
+  packed.codes = codes;
+  packed.scales.emplace<Nf4Scales>().absmax = absmax.data();
   double best = 0;
   const Stopwatch whole;
   do {
-    for (const bool transpose_b : {true, false}) {
-      const Stopwatch watch;
-      ops.matmul(x, w, y, {.transpose_b = transpose_b});
-      best = std::max(best, 2.0 * static_cast<double>(kRows * w.size()) / watch.seconds());
+    for (const WeightView& weights : {WeightView(w), WeightView(&packed)}) {
+      for (const bool transpose_b : {true, false}) {
+        const Stopwatch watch;
+        ops.matmul(x, weights, y, {.transpose_b = transpose_b});
+        best = std::max(best, 2.0 * static_cast<double>(kRows * w.size()) / watch.seconds());
+      }
     }
   } while (whole.seconds() < kProductSeconds);
   return best;
@@ -37,13 +47,16 @@ double measure_peak_flops(const LoadedModel& model) {
   return peak_flops(*model.ops, model.decoder->compute());
 }
 
-MachinePeaks measure_peaks(const LoadedModel& model) {
-  MachinePeaks peaks = {.flops = measure_peak_flops(model)};
+double measure_peak_disk(const LoadedModel& model) {
   for (const auto& file : model.weights.files()) {
-    peaks.disk_bytes = std::max(peaks.disk_bytes, io::measure_disk_rate(file->path(), kDiskSeconds));
-    if (peaks.disk_bytes > 0) break;
+    const double rate = io::measure_disk_rate(file->path(), kDiskSeconds);
+    if (rate > 0) return rate;
   }
-  return peaks;
+  return 0;
+}
+
+MachinePeaks measure_peaks(const LoadedModel& model) {
+  return {.flops = measure_peak_flops(model), .disk_bytes = measure_peak_disk(model)};
 }
 
 Index product_elements(const ModelConfig& config) {

@@ -13,8 +13,9 @@ struct MachinePeaks {
 /// Takes about two seconds. Throws Error where a file cannot be read.
 MachinePeaks measure_peaks(const LoadedModel& model);
 
-/// Of products alone.
+/// Each alone. Of the disk: 0 where the files are too short to tell.
 double measure_peak_flops(const LoadedModel& model);
+double measure_peak_disk(const LoadedModel& model);
 
 /// Of the matrices of one block.
 Index product_elements(const ModelConfig& config);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "core/check.hpp"
 #include "core/clock.hpp"
@@ -121,17 +122,23 @@ Index WeightStream::choose() {
 
 bool WeightStream::make_room(Index part, Index distance_to_it) {
   const StreamPart& wanted = parts_[static_cast<std::size_t>(part)];
+  std::vector<std::pair<Index, Index>> later;  // distances of ready parts that are needed after it
+  Index free = budget_ - held_;
+  for (Index other = 0; other < std::ssize(parts_); ++other) {
+    if (states_[static_cast<std::size_t>(other)] != State::kReady) continue;
+    const Index away = distance(other);
+    if (away <= distance_to_it) continue;
+    later.emplace_back(away, other);
+    free += parts_[static_cast<std::size_t>(other)].bytes();
+  }
+  if (free < wanted.bytes()) return false;
+  std::sort(later.begin(), later.end());
   while (held_ + wanted.bytes() > budget_) {
-    Index farthest = -1;
-    for (Index other = 0; other < std::ssize(parts_); ++other) {
-      if (states_[static_cast<std::size_t>(other)] != State::kReady) continue;
-      if (farthest < 0 || distance(other) > distance(farthest)) farthest = other;
-    }
-    if (farthest < 0 || distance(farthest) <= distance_to_it) return false;
-    const StreamPart& dropped = parts_[static_cast<std::size_t>(farthest)];
-    wanted.memory->take_pages(*dropped.memory);
-    states_[static_cast<std::size_t>(farthest)] = State::kAbsent;
-    held_ -= dropped.bytes();
+    const auto farthest = static_cast<std::size_t>(later.back().second);
+    later.pop_back();
+    wanted.memory->take_pages(*parts_[farthest].memory);
+    states_[farthest] = State::kAbsent;
+    held_ -= parts_[farthest].bytes();
   }
   return true;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <thread>
 
 #include "data/batcher.hpp"
 #include "model/model_folder.hpp"
@@ -56,17 +57,19 @@ WeightSizes weight_sizes(const model::LoadedModel& model) {
 
 /// What the operators keep between calls: compiled products, packed operands, panels in another type
 /// (ops/cpu/matmul.cpp), activations laid out for packed weights and these unpacked by each thread
-/// (ops/cpu/tile_matmul.cpp), the stacks of their threads, and what the heap keeps between blocks when
-/// batches grow (measured: 8 to 17 MiB, and some 6 where weights are packed and oneDNN packs nothing).
+/// (ops/cpu/tile_matmul.cpp, or panels there), the stacks of their threads, and what the heap keeps between
+/// blocks when batches grow (measured: 8 to 17 MiB).
 Index kernel_bytes(const WeightSizes& sizes, Index largest_matrix_bytes, Index rows) {
-  const Index kernels = Index{sizes.packed_side > 0 ? 6 : 16} << 20;
+  constexpr Index kKernels = Index{16} << 20;
   constexpr Index kPanel = Index{16} << 20;
   constexpr Index kMostRows = 1024;
-  constexpr Index kUnpacked = Index{3} << 20;
-  const Index packed = sizes.packed_side > 0
-                           ? kUnpacked + std::min(rows, kMostRows) * sizes.packed_side * size_of(DType::kBF16)
-                           : 0;
-  return kernels + packed + (sizes.other_type ? std::min(kPanel, largest_matrix_bytes) : 0);
+  constexpr Index kUnpacked = Index{2} << 20;
+  const auto threads = static_cast<Index>(std::max(1U, std::thread::hardware_concurrency()));
+  const Index packed =
+      sizes.packed_side > 0
+          ? threads * kUnpacked + std::min(rows, kMostRows) * sizes.packed_side * size_of(DType::kBF16)
+          : 0;
+  return kKernels + packed + (sizes.other_type ? std::min(kPanel, largest_matrix_bytes) : 0);
 }
 
 /// What embedding touches of the mapped table: whole pages.

@@ -126,7 +126,6 @@ RunResult run_to_end(Loop& loop, RunState& state, RunRecord* record, const RunPa
   }
   const RunEnd end = run_steps(loop, state);
   RunResult result = make_result(state, end);
-  if (loop.streamed != nullptr) result.streamed = {loop.streamed->steps(), loop.streamed->work()};
   if (end == RunEnd::kInterrupted) {
     if (record != nullptr && state.step > 0) result.checkpoint = checkpoint_folder(options.out, state.step);
     return result;
@@ -137,6 +136,7 @@ RunResult run_to_end(Loop& loop, RunState& state, RunRecord* record, const RunPa
     write_run_record(options.out, *record);  // before the weights, which make the run a finished one
   }
   save_result(loop, state, parts.trainee);
+  if (loop.streamed != nullptr) result.streamed = {loop.streamed->steps(), loop.streamed->work()};
   return result;
 }
 

@@ -184,10 +184,12 @@ StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size,
     time.disk_bytes = stream->round_trip_bytes();
     time.disk_bytes_per_second = read_rate(*stream);
     time.seconds = std::max(time.seconds, static_cast<double>(time.disk_bytes) / time.disk_bytes_per_second);
-    time.streamed = {.read = {.bytes = time.disk_bytes, .waited = 0, .passes = 1},
-                     .seconds = time.seconds,
-                     .flops = accumulated * flops * static_cast<double>(batch.rows),
-                     .peaks = model::measure_peaks(model)};
+    time.streamed = {
+        .read = {.bytes = time.disk_bytes, .waited = 0, .passes = 1},
+        .seconds = time.seconds,
+        .flops = accumulated * step_flops(config, options, size, batch.rows,
+                                          static_cast<Index>(batch.share * static_cast<double>(batch.rows))),
+        .peaks = model::measure_peaks(model)};
   }
   time.tokens = batch.rows * options.grad_accumulation_steps;
   time.probe_seconds = watch.seconds();

@@ -57,6 +57,11 @@ TEST_F(ExportCommand, RefusesWhatItCannotDoInOneLine) {
   ASSERT_EQ(train("plain", {}).code, 0);
   expect_refusal(run_lorry({"export", "--adapter", path("plain"), "--out", path("none") + "/x.gguf"}),
                  "cannot create", "none");
+  io::put(path("there.gguf"), "a model");
+  const Outcome there = run_lorry({"export", "--adapter", path("plain"), "--out", path("there.gguf")});
+  EXPECT_EQ(there.code, 1);
+  EXPECT_NE(there.err.find("expected a new one"), std::string::npos) << there.err;
+  EXPECT_EQ(io::get(path("there.gguf")), "a model");
 }
 
 }  // namespace
