@@ -136,8 +136,8 @@ LORRY_AMX void transpose_rows(Rows& all) {
 }  // namespace
 
 bool available() {
-  static const bool granted = ask();
-  return granted;
+  static const bool kGranted = ask();
+  return kGranted;
 }
 
 Session::Session() {
