@@ -53,8 +53,8 @@ void PageArena::take_pages(PageArena& from) noexcept {
     // Before Linux 5.7 nothing has happened; where the system had no memory for its tables, there may be a
     // hole now.
     if (moved == MAP_FAILED) {
-      ::mmap(data_, bytes, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+      static_cast<void>(::mmap(data_, bytes, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0));
     }
   }
   from.drop();
