@@ -45,6 +45,7 @@ Room make_room() {
 
 double measure_disk_rate(const std::filesystem::path& file, double seconds) {
   std::vector<Room> rooms;
+  rooms.reserve(kReaders);
   for (std::size_t i = 0; i < kReaders; ++i) rooms.push_back(make_room());
   for (const Room& room : rooms) {
     if (!room) throw Error("[load] {}: no memory to measure its disk", file.string());
@@ -64,6 +65,7 @@ double measure_disk_rate(const std::filesystem::path& file, double seconds) {
     }
   };
   std::vector<std::jthread> readers;
+  readers.reserve(rooms.size());
   for (const Room& room : rooms) readers.emplace_back(read, room.get());
   readers.clear();
   if (failure != 0) throw Error("[load] {}: cannot read: {}", file.string(), errno_text(failure));
