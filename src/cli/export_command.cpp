@@ -7,6 +7,7 @@
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
 #include "core/clock.hpp"
+#include "core/error.hpp"
 #include "model/gguf_adapter.hpp"
 
 namespace lorry::cli {
