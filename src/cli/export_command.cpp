@@ -73,7 +73,7 @@ Command make_export_command() {
   add_model_options(table, flags->model, flags->adapter, "the PEFT adapter to write");
   table.find("adapter")->required = true;
   table.group("Output");
-  table.add("out", "FILE", bind_path(flags->out), "the file to write").required = true;
+  table.add("out", "FILE", bind_path(flags->out), "the file to write; must be new").required = true;
   table.add("format", "NAME", bind_choice<ExportFormat>(flags->format, {{"gguf", ExportFormat::kGguf}}),
             "gguf");
   table.add("type", "NAME", bind_choice<DType>(flags->type, {{"f32", DType::kF32}, {"f16", DType::kF16}}),

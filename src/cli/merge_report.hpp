@@ -15,8 +15,8 @@ io::OrderedJson merge_losses(const model::MergeReport& report);
 /// thousandth of the update was lost.
 std::string merge_loss_text(const model::MergeReport& report);
 
-/// Where rounding drowns the update: of some tensor it changed more than the update did, or kept less than
-/// half of it.
+/// Where rounding drowns the update: of some tensor it kept less than half of it, or, unless the merge
+/// `quantizes` a plain model, changed more than the update did.
 std::optional<std::string> merge_warning(const model::MergeReport& report, bool quantizes);
 
 }  // namespace lorry::cli
