@@ -16,31 +16,9 @@ namespace lorry::io {
 
 namespace {
 
-constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
-constexpr std::size_t kGgufDimensions = 4;
 // The fewest bytes of an entry: a name's length and, for a tensor, dimensions (one), type and offset.
 constexpr std::uint64_t kLeastValue = 8 + 4 + 1;
 constexpr std::uint64_t kLeastTensor = 8 + 4 + 8 + 4 + 8;
-
-/// Of values, as the file numbers them.
-struct GgufKinds {
-  enum Number : std::uint32_t {
-    kU8,
-    kI8,
-    kU16,
-    kI16,
-    kU32,
-    kI32,
-    kF32,
-    kBool,
-    kString,
-    kArray,
-    kU64,
-    kI64,
-    kF64,
-    kCount
-  };
-};
 
 /// Bytes of one; of a string at least.
 constexpr std::array<std::uint64_t, GgufKinds::kCount> kGgufSizes = {1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8};
@@ -104,7 +82,7 @@ class HeadReader {
                   file_);
     }
     place_ = "head";
-    if (number<std::uint32_t>() != kMagic) fail("found no GGUF file", "one that begins with \"GGUF\"");
+    if (number<std::uint32_t>() != kGgufMagic) fail("found no GGUF file", "one that begins with \"GGUF\"");
     const auto version = number<std::uint32_t>();
     if (version == 2 || version == 3) return;
     if ((version & 0xFFFF) == 0 && version != 0) {

@@ -7,6 +7,29 @@
 
 namespace lorry::io {
 
+constexpr std::uint32_t kGgufMagic = 0x46554747;  // "GGUF"
+constexpr std::size_t kGgufDimensions = 4;        // of a tensor at most: GGML_MAX_DIMS
+
+/// Of values, as the file numbers them.
+struct GgufKinds {
+  enum Number : std::uint32_t {
+    kU8,
+    kI8,
+    kU16,
+    kI16,
+    kU32,
+    kI32,
+    kF32,
+    kBool,
+    kString,
+    kArray,
+    kU64,
+    kI64,
+    kF64,
+    kCount
+  };
+};
+
 struct GgufHead {
   struct Entry {
     std::string name;

@@ -13,15 +13,8 @@ namespace lorry::io {
 
 namespace {
 
-constexpr std::string_view kGgufMagic = "GGUF";
 constexpr std::uint32_t kGgufVersion = 3;
 constexpr std::size_t kLongestTensorName = 63;  // GGML_MAX_NAME, less the zero at its end
-constexpr std::size_t kMostDimensions = 4;      // GGML_MAX_DIMS
-
-// As the format numbers them.
-constexpr std::uint32_t kU32Value = 4;
-constexpr std::uint32_t kF32Value = 6;
-constexpr std::uint32_t kStringValue = 8;
 
 /// Little endian, as every machine is that this program runs on.
 template <class T>
@@ -34,8 +27,7 @@ std::string text_bytes(std::string_view text) {
 }
 
 std::string head_bytes(Index tensors, const GgufPairs& pairs) {
-  std::string bytes(kGgufMagic);
-  bytes += number_bytes(kGgufVersion);
+  std::string bytes = number_bytes(kGgufMagic) + number_bytes(kGgufVersion);
   bytes += number_bytes(static_cast<std::uint64_t>(tensors));
   bytes += number_bytes(static_cast<std::uint64_t>(pairs.count()));
   return bytes + pairs.bytes();
@@ -65,15 +57,15 @@ void GgufPairs::copy(const GgufPair& pair) {
 }
 
 void GgufPairs::put_string(std::string_view key, std::string_view value) {
-  put(key, number_bytes(kStringValue) + text_bytes(value));
+  put(key, number_bytes(GgufKinds::kString) + text_bytes(value));
 }
 
 void GgufPairs::put_u32(std::string_view key, std::uint32_t value) {
-  put(key, number_bytes(kU32Value) + number_bytes(value));
+  put(key, number_bytes(GgufKinds::kU32) + number_bytes(value));
 }
 
 void GgufPairs::put_f32(std::string_view key, float value) {
-  put(key, number_bytes(kF32Value) + number_bytes(value));
+  put(key, number_bytes(GgufKinds::kF32) + number_bytes(value));
 }
 
 void GgufPairs::remove(std::string_view key) {
@@ -89,37 +81,35 @@ std::string GgufPairs::bytes() const {
 GgufWriter::GgufWriter(std::filesystem::path path, const GgufPairs& pairs,
                        std::vector<GgufTensorSpec> tensors)
     : tensors_(std::move(tensors)), file_(std::move(path)) {
-  const std::string head = lay_out(pairs);
-  file_.reserve(file_bytes_);  // and padding is zero
-  file_.write(head);
+  lay_out(pairs);
 }
 
-std::string GgufWriter::lay_out(const GgufPairs& pairs) {
+void GgufWriter::lay_out(const GgufPairs& pairs) {
   const std::string file = file_.target().string();
   const Index alignment = alignment_in(pairs, file);
   std::string head = head_bytes(static_cast<Index>(tensors_.size()), pairs);
   for (const GgufTensorSpec& tensor : tensors_) {
-    const Part& part = add_part(tensor, alignment);
+    const Index offset = add_part(tensor, alignment);
     head += text_bytes(tensor.name) + number_bytes(static_cast<std::uint32_t>(tensor.shape.size()));
     for (auto size = tensor.shape.rbegin(); size != tensor.shape.rend(); ++size) {
       head += number_bytes(static_cast<std::uint64_t>(*size));
     }
-    head += number_bytes(tensor.type->number) + number_bytes(static_cast<std::uint64_t>(part.offset));
+    head += number_bytes(tensor.type->number) + number_bytes(static_cast<std::uint64_t>(offset));
   }
-  data_begin_ = aligned(static_cast<Index>(head.size()), alignment);
-  if (__builtin_add_overflow(data_begin_, data_bytes_, &file_bytes_)) {
+  const Index data_begin = aligned(static_cast<Index>(head.size()), alignment);
+  if (__builtin_add_overflow(data_begin, data_bytes_, &file_bytes_)) {
     throw Error("[write] {}: found {} bytes of tensors; expected as many as a file can have", file,
                 data_bytes_);
   }
-  return head;
+  file_.begin(head, data_begin, file_bytes_);
 }
 
-const GgufWriter::Part& GgufWriter::add_part(const GgufTensorSpec& tensor, Index alignment) {
+Index GgufWriter::add_part(const GgufTensorSpec& tensor, Index alignment) {
   const auto fail = [&](std::string_view found, std::string_view expected) {
     throw Error("[write] {}: tensor {}: found {}; expected {}", file_.target().string(),
                 in_quotes(tensor.name), found, expected);
   };
-  LORRY_CHECK(tensor.type != nullptr && !tensor.shape.empty() && tensor.shape.size() <= kMostDimensions);
+  LORRY_CHECK(tensor.type != nullptr && !tensor.shape.empty() && tensor.shape.size() <= kGgufDimensions);
   LORRY_CHECK_EQ(tensor.shape.back() % tensor.type->elements, 0);
   LORRY_CHECK(*std::min_element(tensor.shape.begin(), tensor.shape.end()) >= 1);
   if (tensor.name.size() > kLongestTensorName) {
@@ -132,25 +122,9 @@ const GgufWriter::Part& GgufWriter::add_part(const GgufTensorSpec& tensor, Index
       end > std::numeric_limits<Index>::max() - alignment) {
     fail("more bytes than a file can have", "fewer");
   }
-  const auto [place, added] = parts_.emplace(tensor.name, Part{data_bytes_, *bytes, 0});
+  const bool added = file_.add(tensor.name, data_bytes_, *bytes);
   LORRY_CHECK(added);
-  data_bytes_ = aligned(end, alignment);
-  return place->second;
-}
-
-void GgufWriter::write(std::string_view name, std::span<const std::byte> bytes) {
-  const auto found = parts_.find(name);
-  LORRY_CHECK(found != parts_.end());
-  Part& part = found->second;
-  const auto count = static_cast<Index>(bytes.size());
-  LORRY_CHECK(count <= part.size - part.written);
-  file_.write_at(data_begin_ + part.offset + part.written, bytes);
-  part.written += count;
-}
-
-void GgufWriter::finish() {
-  for (const auto& [name, part] : parts_) LORRY_CHECK_EQ(part.written, part.size);
-  file_.commit();
+  return std::exchange(data_bytes_, aligned(end, alignment));
 }
 
 }  // namespace lorry::io

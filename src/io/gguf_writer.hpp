@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "core/index.hpp"
-#include "io/atomic_file.hpp"
 #include "io/gguf.hpp"
+#include "io/tensor_parts.hpp"
 
 namespace lorry::io {
 
@@ -67,26 +67,19 @@ class GgufWriter {
 
   /// Appends bytes to the tensor `name`: all of them at once or chunk by chunk. More than declared is a
   /// caller's bug.
-  void write(std::string_view name, std::span<const std::byte> bytes);
+  void write(std::string_view name, std::span<const std::byte> bytes) { file_.write(name, bytes); }
 
   /// Every tensor must be complete (else a caller's bug).
-  void finish();
+  void finish() { file_.finish(); }
 
  private:
-  struct Part {
-    Index offset = 0;   // of the tensor's first byte in the data
-    Index size = 0;     // bytes
-    Index written = 0;  // bytes
-  };
-  /// Fills the members below and gives the bytes that precede the data.
-  std::string lay_out(const GgufPairs& pairs);
-  /// Places a tensor behind those before it.
-  const Part& add_part(const GgufTensorSpec& tensor, Index alignment);
+  /// Places all tensors and begins the file.
+  void lay_out(const GgufPairs& pairs);
+  /// Places a tensor behind those before it; its first byte in the data.
+  Index add_part(const GgufTensorSpec& tensor, Index alignment);
 
   std::vector<GgufTensorSpec> tensors_;
-  std::map<std::string, Part, std::less<>> parts_;
-  AtomicFile file_;
-  Index data_begin_ = 0;  // bytes before the data
+  TensorParts file_;
   Index data_bytes_ = 0;
   Index file_bytes_ = 0;
 };

@@ -58,12 +58,10 @@ SafetensorsWriter::SafetensorsWriter(std::filesystem::path path, std::vector<Ten
     const int rank_b = rank_of(b.dtype);
     return rank_a != rank_b ? rank_a > rank_b : a.name < b.name;
   });
-  const std::string header = lay_out(metadata);
-  file_.reserve(data_begin_ + data_bytes_);
-  file_.write(header);
+  lay_out(metadata);
 }
 
-std::string SafetensorsWriter::lay_out(const std::map<std::string, std::string>& metadata) {
+void SafetensorsWriter::lay_out(const std::map<std::string, std::string>& metadata) {
   const std::string file = file_.target().string();
   OrderedJson fields = OrderedJson::object();
   if (!metadata.empty()) fields[std::string(kMetadataKey)] = metadata;
@@ -73,7 +71,7 @@ std::string SafetensorsWriter::lay_out(const std::map<std::string, std::string>&
     if (!bytes || __builtin_add_overflow(data_bytes_, *bytes, &end)) {
       throw Error("[write] {}: tensor {}: too large for a file", file, tensor.name);
     }
-    const bool added = parts_.emplace(tensor.name, Part{data_bytes_, *bytes, 0}).second;
+    const bool added = file_.add(tensor.name, data_bytes_, *bytes);
     LORRY_CHECK(added && tensor.name != kMetadataKey);
     fields[tensor.name] = {
         {"dtype", name_of(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {data_bytes_, end}}};
@@ -90,24 +88,9 @@ std::string SafetensorsWriter::lay_out(const std::map<std::string, std::string>&
     throw Error("[write] {}: header length: found {}; expected at most {}", file, text.size(),
                 kMaxHeaderBytes);
   }
-  std::string header = length_prefix(text.size()) + text;
-  data_begin_ = static_cast<Index>(header.size());
-  return header;
-}
-
-void SafetensorsWriter::write(std::string_view name, std::span<const std::byte> bytes) {
-  const auto found = parts_.find(name);
-  LORRY_CHECK(found != parts_.end());
-  Part& part = found->second;
-  const auto count = static_cast<Index>(bytes.size());
-  LORRY_CHECK(count <= part.size - part.written);
-  file_.write_at(data_begin_ + part.offset + part.written, bytes);
-  part.written += count;
-}
-
-void SafetensorsWriter::finish() {
-  for (const auto& [name, part] : parts_) LORRY_CHECK_EQ(part.written, part.size);
-  file_.commit();
+  const std::string header = length_prefix(text.size()) + text;
+  const auto data_begin = static_cast<Index>(header.size());
+  file_.begin(header, data_begin, data_begin + data_bytes_);
 }
 
 }  // namespace lorry::io

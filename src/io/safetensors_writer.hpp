@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/index.hpp"
-#include "io/atomic_file.hpp"
+#include "io/tensor_parts.hpp"
 #include "tensor/dtype.hpp"
 
 namespace lorry::io {
@@ -39,24 +39,17 @@ class SafetensorsWriter {
 
   /// Appends bytes to the tensor `name`: all of them at once or chunk by chunk. More than declared is a
   /// caller's bug.
-  void write(std::string_view name, std::span<const std::byte> bytes);
+  void write(std::string_view name, std::span<const std::byte> bytes) { file_.write(name, bytes); }
 
   /// Every tensor must be complete (else a caller's bug).
-  void finish();
+  void finish() { file_.finish(); }
 
  private:
-  struct Part {
-    Index offset = 0;   // of the tensor's first byte in the data
-    Index size = 0;     // bytes
-    Index written = 0;  // bytes
-  };
-  /// Fills the members below and gives the bytes that precede the data.
-  std::string lay_out(const std::map<std::string, std::string>& metadata);
+  /// Places all tensors and begins the file.
+  void lay_out(const std::map<std::string, std::string>& metadata);
 
   std::vector<TensorSpec> tensors_;
-  std::map<std::string, Part, std::less<>> parts_;
-  AtomicFile file_;
-  Index data_begin_ = 0;  // bytes before the data
+  TensorParts file_;
   Index data_bytes_ = 0;
 };
 
