@@ -12,7 +12,7 @@
 namespace lorry::model {
 
 /// Takes a matrix's values in row-major order, piece by piece, and writes the tensors of bnb_specs, which the
-/// writer knows already. Holds the scales of the whole matrix (at most a fifth of a byte per weight) and the
+/// writer knows already. Holds the scales of the whole matrix (at most a third of a byte per weight) and the
 /// codes of one piece.
 class BnbWriter {
  public:

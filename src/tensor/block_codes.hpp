@@ -59,6 +59,10 @@ inline float half(const std::uint8_t* at) {
   std::memcpy(&value, at, sizeof(value));
   return to_float(value);
 }
+inline void put_half(float value, std::uint8_t* to) {
+  const F16 half = to_f16(value);
+  std::memcpy(to, &half, sizeof(half));
+}
 
 /// Low nibbles of n bytes, then their high ones.
 [[gnu::always_inline]] inline void nibbles(const std::uint8_t* from, Index n, std::int8_t* to) {

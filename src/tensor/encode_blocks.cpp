@@ -18,11 +18,6 @@ namespace {
 constexpr Index kSmallBlock = 32;
 using SmallCodes = std::array<std::uint8_t, kSmallBlock>;
 
-void put_half(float value, std::uint8_t* to) {
-  const F16 half = to_f16(value);
-  std::memcpy(to, &half, sizeof(half));
-}
-
 /// 1 / scale, 0 for 0.
 float inverse_of(float scale) {
   return scale == 0.0F ? 0.0F : 1.0F / scale;
@@ -64,7 +59,7 @@ void encode_around_zero(const float* x, int bits, std::uint8_t* to) {
   for (std::size_t i = 0; i < codes.size(); ++i) {
     codes[i] = to_code(x[i] * inverse + (half + 0.5F), 2.0F * half - 1.0F);
   }
-  put_half(d, to);
+  block_codes::put_half(d, to);
   if (bits == 5) put_fifth_bits(codes, to + 2);
   put_nibbles(codes, to + (bits == 5 ? 6 : 2));
 }
@@ -77,8 +72,8 @@ void encode_from_minimum(const float* x, int bits, std::uint8_t* to) {
   const float inverse = inverse_of(d);
   SmallCodes codes;
   for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = to_code((x[i] - *least) * inverse + 0.5F, most);
-  put_half(d, to);
-  put_half(*least, to + 2);
+  block_codes::put_half(d, to);
+  block_codes::put_half(*least, to + 2);
   if (bits == 5) put_fifth_bits(codes, to + 4);
   put_nibbles(codes, to + (bits == 5 ? 8 : 4));
 }
@@ -86,7 +81,7 @@ void encode_from_minimum(const float* x, int bits, std::uint8_t* to) {
 void encode_q8_0(const float* x, std::uint8_t* to) {
   const float d = std::abs(largest_of(x)) / 127.0F;
   const float inverse = inverse_of(d);
-  put_half(d, to);
+  block_codes::put_half(d, to);
   for (Index i = 0; i < kSmallBlock; ++i) {
     const float rounded = std::round(x[i] * inverse);  // halves away from zero
     const auto code = static_cast<std::int8_t>(std::isfinite(rounded) ? rounded : 0.0F);
@@ -144,7 +139,7 @@ float iq4_scale(const float* x) {
 }
 
 void encode_iq4_nl(const float* x, std::uint8_t* to) {
-  put_half(iq4_scale(x), to);
+  block_codes::put_half(iq4_scale(x), to);
   const float inverse = inverse_of(block_codes::half(to));
   SmallCodes codes;
   for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = iq4_code(x[i] * inverse);
@@ -172,7 +167,7 @@ void encode_block(BlockFormat format, const float* x, std::uint8_t* to) {
 
 /// Of one of the types that are plain numbers.
 void encode_number(BlockFormat format, float x, std::uint8_t* to) {
-  if (format == BlockFormat::kF16) return put_half(x, to);
+  if (format == BlockFormat::kF16) return block_codes::put_half(x, to);
   if (format == BlockFormat::kF32) {
     std::memcpy(to, &x, sizeof(x));
     return;
@@ -200,7 +195,7 @@ void encode_blocks(BlockFormat format, std::span<const float> values, std::byte*
       encode_block(format, block.data(), out);
     } else {
       std::memset(out, 0, static_cast<std::size_t>(facts.bytes));
-      put_half(std::numeric_limits<float>::quiet_NaN(), out + groups_of(format).d);
+      block_codes::put_half(std::numeric_limits<float>::quiet_NaN(), out + groups_of(format).d);
     }
   }
 }

@@ -24,11 +24,6 @@ float as_half(float value) {
   return to_float(to_f16(value));
 }
 
-void put_half_at(float value, std::uint8_t* to) {
-  const F16 half = to_f16(value);
-  std::memcpy(to, &half, sizeof(half));
-}
-
 /// round(x / scale) from low to high; 0 where the scale is 0, and low for what is no number.
 int nearest_code(float x, float scale, float low, float high) {
   const float code = scale == 0.0F ? 0.0F : std::nearbyint(x / scale);
@@ -212,8 +207,8 @@ void put_q2_k(const float* x, std::uint8_t* to) {
     const std::uint8_t* const code = block.codes.data() + i / 32 * 128 + i % 32;
     to[16 + i] = static_cast<std::uint8_t>(code[0] | code[32] << 2 | code[64] << 4 | code[96] << 6);
   }
-  put_half_at(block.d, to + 80);
-  put_half_at(block.m, to + 82);
+  block_codes::put_half(block.d, to + 80);
+  block_codes::put_half(block.m, to + 82);
 }
 
 void put_q3_k(const float* x, std::uint8_t* to) {
@@ -238,7 +233,7 @@ void put_q3_k(const float* x, std::uint8_t* to) {
     std::uint8_t& top = to[104 + j % 4];
     top = static_cast<std::uint8_t>(top | (scale >> 4) << (2 * (j / 4)));
   }
-  put_half_at(block.d, to + 108);
+  block_codes::put_half(block.d, to + 108);
 }
 
 /// The eight pairs of six bits of Q4_K and Q5_K.
@@ -255,8 +250,8 @@ void put_six_bits(const AffineBlock<32>& block, std::uint8_t* s) {
 void put_q4_k(const float* x, std::uint8_t* to) {
   constexpr std::array kTries = {13.0F, 14.0F, 14.5F, 15.0F, 15.5F, 16.0F};
   const auto block = search_affine_block<32>(x, 15, 63, kTries);
-  put_half_at(block.d, to);
-  put_half_at(block.m, to + 2);
+  block_codes::put_half(block.d, to);
+  block_codes::put_half(block.m, to + 2);
   put_six_bits(block, to + 4);
   for (std::size_t i = 0; i < 128; ++i) {
     const std::uint8_t* const code = block.codes.data() + i / 32 * 64 + i % 32;
@@ -267,8 +262,8 @@ void put_q4_k(const float* x, std::uint8_t* to) {
 void put_q5_k(const float* x, std::uint8_t* to) {
   constexpr std::array kTries = {28.0F, 29.0F, 30.0F, 30.5F, 31.0F, 31.5F};
   const auto block = search_affine_block<32>(x, 31, 63, kTries);
-  put_half_at(block.d, to);
-  put_half_at(block.m, to + 2);
+  block_codes::put_half(block.d, to);
+  block_codes::put_half(block.m, to + 2);
   put_six_bits(block, to + 4);
   std::memset(to + 16, 0, 32);
   for (std::size_t i = 0; i < 128; ++i) {
@@ -295,7 +290,7 @@ void put_q6_k(const float* x, std::uint8_t* to) {
     const auto scale = static_cast<std::int8_t>(block.scales[j]);
     std::memcpy(to + 192 + j, &scale, 1);
   }
-  put_half_at(block.d, to + 208);
+  block_codes::put_half(block.d, to + 208);
 }
 
 }  // namespace

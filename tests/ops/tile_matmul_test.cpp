@@ -21,6 +21,19 @@ using testing::RandomPacked;
 using testing::same_bits;
 using testing::StridedMatrix;
 
+/// A matrix of BF16 as a packed one, whose blocks are its numbers.
+struct Plain {
+  explicit Plain(Matrix from) : values(std::move(from)) {
+    packed.format = BlockFormat::kBF16;
+    packed.rows = values.rows();
+    packed.cols = values.cols();
+    packed.codes = {values.view().data, static_cast<std::size_t>(values.bytes())};
+  }
+
+  Matrix values;
+  PackedMatrix packed;
+};
+
 class TileProducts : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
@@ -30,9 +43,9 @@ class TileProducts : public ::testing::TestWithParam<bool> {
     return {.transpose_b = GetParam(), .accumulate = accumulate};
   }
   /// [outputs, inner], or its transpose.
-  [[nodiscard]] Matrix weights(Index outputs, Index inner) const {
-    return GetParam() ? random_matrix(outputs, inner, DType::kBF16, 2)
-                      : random_matrix(inner, outputs, DType::kBF16, 2);
+  [[nodiscard]] Plain weights(Index outputs, Index inner) const {
+    return Plain(GetParam() ? random_matrix(outputs, inner, DType::kBF16, 2)
+                            : random_matrix(inner, outputs, DType::kBF16, 2));
   }
 };
 
@@ -41,15 +54,15 @@ TEST_P(TileProducts, MatchFloat64AtEveryEdge) {
     for (const Index outputs : {32, 33, 48, 300}) {
       for (const Index rows : {1, 16, 17, 40}) {
         StridedMatrix a(rows, inner, DType::kBF16, 1);
-        const Matrix b = weights(outputs, inner);
-        auto right = reference::dense<double>(b);
+        const Plain b = weights(outputs, inner);
+        auto right = reference::dense<double>(b.values);
         if (GetParam()) right = reference::transpose(right);
         const auto product = reference::matmul(reference::dense<double>(a), right);
         for (const DType type : {DType::kF32, DType::kBF16}) {
           StridedMatrix c(rows, outputs, type, 3);
           auto want = reference::dense<double>(c);
           reference::add(product, 1.0, want);
-          TileMatmul().run(a, b.view(), c, options(true));
+          TileMatmul().run(a, WeightView(&b.packed), c, options(true));
           EXPECT_TRUE(testing::near(c, want, testing::tolerance_of(type)))
               << fmt::format("[{},{}] x {}", rows, inner, outputs);
           EXPECT_TRUE(c.surroundings_intact());
@@ -62,21 +75,21 @@ TEST_P(TileProducts, MatchFloat64AtEveryEdge) {
 TEST_P(TileProducts, DoNotDependOnOtherRowsColumnsOrThreads) {
   const Index rows = 1100;  // two passes over b
   const Matrix a = random_matrix(rows, 1100, DType::kBF16, 1);
-  const Matrix b = weights(900, 1100);
+  const Plain b = weights(900, 1100);
   Matrix all(rows, 900);
   TileMatmul products;
-  products.run(a, b.view(), all, options());
+  products.run(a, WeightView(&b.packed), all, options());
   const int threads = omp_get_max_threads();
   for (const int some : {1, 3}) {
     omp_set_num_threads(some);
     Matrix again(rows, 900);
-    products.run(a, b.view(), again, options());
+    products.run(a, WeightView(&b.packed), again, options());
     EXPECT_TRUE(same_bits(all, again)) << some << " threads";
   }
   omp_set_num_threads(threads);
   Matrix part(37, 41);
   const WeightView columns =
-      GetParam() ? WeightView(b.view()).row_range(301, 41) : WeightView(b.view()).col_range(301, 41);
+      GetParam() ? WeightView(&b.packed).row_range(301, 41) : WeightView(&b.packed).col_range(301, 41);
   products.run(a.view().row_range(530, 37), columns, part, options());
   EXPECT_TRUE(same_bits(part, all.view().row_range(530, 37).col_range(301, 41)));
 }
@@ -84,13 +97,14 @@ TEST_P(TileProducts, DoNotDependOnOtherRowsColumnsOrThreads) {
 TEST_P(TileProducts, PackedWeightsAreTheirNumbersInBf16) {
   for (const BlockFormat format : testing::kPackedFormats) {
     const RandomPacked packed(format, 290, testing::fitting_cols(format, 600), 3);
-    Matrix dense((*packed).rows, (*packed).cols, DType::kBF16);
-    unpack(WeightView(packed), dense);
-    const Index inner = GetParam() ? dense.cols() : dense.rows();
-    const Index outputs = GetParam() ? dense.rows() : dense.cols();
+    Matrix numbers((*packed).rows, (*packed).cols, DType::kBF16);
+    unpack(WeightView(packed), numbers);
+    const Plain plain(std::move(numbers));
+    const Index inner = GetParam() ? plain.packed.cols : plain.packed.rows;
+    const Index outputs = GetParam() ? plain.packed.rows : plain.packed.cols;
     const Matrix a = random_matrix(50, inner, DType::kBF16, 1);
     Matrix want(50, outputs), got(50, outputs);
-    TileMatmul().run(a, dense.view(), want, options());
+    TileMatmul().run(a, WeightView(&plain.packed), want, options());
     TileMatmul().run(a, WeightView(packed), got, options());
     EXPECT_TRUE(same_bits(want, got)) << facts_of(format).name;
   }

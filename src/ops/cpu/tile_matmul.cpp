@@ -49,22 +49,13 @@ Index block_width(Index rows, Index cols) {
 /// The numbers of `part` as BF16; columns behind them up to whole steps are zero.
 void fetch(WeightView part, MatrixView to) {
   const MatrixView there = to.row_range(0, part.rows).col_range(0, part.cols);
-  if (part.is_packed()) {
-    unpack_serial(part, there);
-  } else {
-    copy_serial(part.dense, there);
-  }
+  unpack_serial(part, there);
   const Index tail = to.cols - part.cols;
   if (tail == 0) return;
   for (Index i = 0; i < part.rows; ++i) {
     std::memset(to.data + (i * to.stride + part.cols) * size_of(to.dtype), 0,
                 static_cast<std::size_t>(tail * size_of(to.dtype)));
   }
-}
-
-/// What fetch will read soon.
-void ask_for(WeightView part) {
-  if (part.is_packed()) prefetch(part);
 }
 
 /// The first `rows` rows of 64 bytes that lie `stride` apart, of which `bytes` exist, and zeros.
@@ -179,7 +170,7 @@ void TileMatmul::multiply_rows(const Block& block, Own& own) {
       const Index count = std::min(kPair, b.rows - n * kPair);
       fetch(b.row_range(n * kPair, count).col_range(k, depth), room.col_range(0, steps * kDepth));
       const Index next = std::min((n + 1) * kPair, b.rows);
-      ask_for(b.row_range(next, std::min(kPair, b.rows - next)).col_range(k, depth));
+      prefetch(b.row_range(next, std::min(kPair, b.rows - next)).col_range(k, depth));
       const amx::Left left = {room.data, row_bytes, 64, kSide * row_bytes, pieces(count, kSide)};
       for (Index m = 0; m < down; ++m) {
         const amx::Right right = {tiles_of(stretch, 2 * m), kStretchBytes,
@@ -199,7 +190,7 @@ void TileMatmul::lay_out_weights(WeightView part, MatrixView rows, std::byte* to
     const Index count = std::clamp<Index>(part.rows - k, 0, rows.rows);
     if (count > 0) fetch(part.row_range(k, count), rows);
     const Index next = std::min(k + rows.rows, part.rows);
-    ask_for(part.row_range(next, std::min(rows.rows, part.rows - next)));
+    prefetch(part.row_range(next, std::min(rows.rows, part.rows - next)));
     std::memset(rows.data + count * row_bytes, 0, static_cast<std::size_t>((rows.rows - count) * row_bytes));
     for (Index row = 0; row < rows.rows; row += 2, to += 64) {
       const std::byte* const even = rows.data + row * row_bytes;

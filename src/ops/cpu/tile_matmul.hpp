@@ -10,17 +10,17 @@
 
 namespace lorry::ops::cpu {
 
-/// c (+)= a op(b), cut into blocks of c that one thread computes: it takes b a piece at a time, unpacked or
-/// copied into its first-level cache, and multiplies it by all of a, which was laid out in tiles once. Every
-/// element of c is one sum along K, in F32 and always in the same order: it depends on its row of a and its
-/// column of b alone, bit for bit.
+/// c (+)= a op(b), cut into blocks of c that one thread computes: it takes b a piece at a time, unpacked into
+/// its first-level cache, and multiplies it by all of a, which was laid out in tiles once. Every element of c
+/// is one sum along K, in F32 and always in the same order: it depends on its row of a and its column of b
+/// alone, bit for bit.
 class TileMatmul {
  public:
   /// Whether this machine has tiles, the weights are packed, which oneDNN cannot read, and the product is
   /// large enough, which its number of rows does not decide.
   static bool serves(ConstMatrixView a, WeightView b, MatmulOptions options);
 
-  /// a [M,K] BF16; b packed or dense, rounded to BF16; c [M,N] F32 or BF16. options.transpose_a must be
+  /// a [M,K] BF16; b packed; c [M,N] F32 or BF16. options.transpose_a must be
   /// false.
   void run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options);
 
