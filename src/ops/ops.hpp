@@ -95,6 +95,14 @@ struct Quantized {
 };
 inline constexpr Index kQuantBlock = 256;  // of bitsandbytes
 
+/// The largest products of a run.
+struct ProductSizes {
+  Index rows = 0;         // of a
+  Index side = 0;         // the longest of weights
+  Index packed_side = 0;  // of packed ones
+  Index converted = 0;    // elements of the largest dense weight that is not of the type of a
+};
+
 class Ops {
  public:
   virtual ~Ops() = default;
@@ -110,6 +118,9 @@ class Ops {
   /// they differ the product runs in the type of a (b is then a weight in the type its file had, converted by
   /// panels).
   virtual void matmul(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) = 0;
+
+  /// Bytes that such products keep between calls, beside what is compiled: at most about this.
+  [[nodiscard]] virtual Index product_bytes(const ProductSizes& sizes) const = 0;
 
   /// h [N,R] F32 = scale * x [N,D] p^T, p [R,D] F32; x F32 or BF16. The thin products of a low-rank update,
   /// kept in float32: rounding them to BF16 would lose the update.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <string>
-#include <thread>
 
 #include "data/batcher.hpp"
 #include "model/model_folder.hpp"
@@ -26,7 +25,8 @@ struct WeightSizes {
   Index used_bytes = 0;     // of matrices in their files, as far as training reads them
   Index vector_bytes = 0;   // float32
   bool other_type = false;  // some matrix of a block is dense and not of the compute type
-  Index packed_side = 0;    // the longest of packed matrices
+  Index side = 0;           // the longest of matrices that are multiplied
+  Index packed_side = 0;    // and of packed ones
 };
 
 WeightSizes weight_sizes(const model::LoadedModel& model) {
@@ -48,6 +48,7 @@ WeightSizes weight_sizes(const model::LoadedModel& model) {
     if (spec.name == embedding && !config.tie_word_embeddings)
       rows = std::min(rows, model.tokenizer->vocab_size());
     sizes.used_bytes += view.row_range(0, rows).bytes();
+    if (spec.kind == model::TensorKind::kLinear) sizes.side = std::max({sizes.side, view.rows, view.cols});
     if (view.is_packed()) sizes.packed_side = std::max({sizes.packed_side, view.rows, view.cols});
     if (spec.kind == model::TensorKind::kLinear && !view.is_packed() && !view.is(model.decoder->compute()))
       sizes.other_type = true;
@@ -55,21 +56,15 @@ WeightSizes weight_sizes(const model::LoadedModel& model) {
   return sizes;
 }
 
-/// What the operators keep between calls: compiled products, packed operands, panels in another type
-/// (ops/cpu/matmul.cpp), activations laid out for packed weights and these unpacked by each thread
-/// (ops/cpu/tile_matmul.cpp, or panels there), the stacks of their threads, and what the heap keeps between
-/// blocks when batches grow (measured: 8 to 17 MiB).
-Index kernel_bytes(const WeightSizes& sizes, Index largest_matrix_bytes, Index rows) {
+/// What the operators keep between calls: compiled products, operands as their kernels want them
+/// (Ops::product_bytes), the stacks of their threads, and what the heap keeps between blocks when batches
+/// grow (measured: 8 to 17 MiB).
+Index kernel_bytes(const ops::Ops& ops, const WeightSizes& sizes, Index rows) {
   constexpr Index kKernels = Index{16} << 20;
-  constexpr Index kPanel = Index{16} << 20;
-  constexpr Index kMostRows = 1024;
-  constexpr Index kUnpacked = Index{2} << 20;
-  const auto threads = static_cast<Index>(std::max(1U, std::thread::hardware_concurrency()));
-  const Index packed =
-      sizes.packed_side > 0
-          ? threads * kUnpacked + std::min(rows, kMostRows) * sizes.packed_side * size_of(DType::kBF16)
-          : 0;
-  return kKernels + packed + (sizes.other_type ? std::min(kPanel, largest_matrix_bytes) : 0);
+  return kKernels + ops.product_bytes({.rows = rows,
+                                       .side = sizes.side,
+                                       .packed_side = sizes.packed_side,
+                                       .converted = sizes.other_type ? sizes.largest : 0});
 }
 
 /// What embedding touches of the mapped table: whole pages.
@@ -160,7 +155,7 @@ MemoryParts predict_memory(const model::LoadedModel& model, const RunSize& size,
   }
   // The data are resident already.
   constexpr Index kXray = Index{16} << 20;  // its decompositions (measured: 12 MiB)
-  parts.program = resident - parts.data + kernel_bytes(sizes, sizes.largest * kF32Bytes, batch.rows) +
+  parts.program = resident - parts.data + kernel_bytes(*model.ops, sizes, batch.rows) +
                   (options.xray_steps > 0 ? kXray : 0);
   if (options.method == Method::kLora) {
     parts.weights = streamed ? *streamed + embedding_bytes(model, batch.rows) : sizes.used_bytes;

@@ -52,6 +52,10 @@ void CpuOps::matmul(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions
   matmul_.run(a, b, c, options);
 }
 
+Index CpuOps::product_bytes(const ProductSizes& sizes) const {
+  return Matmul::kept_bytes(sizes, threads_);
+}
+
 void CpuOps::low_rank_project(ConstMatrixView x, ConstMatrixView p, float scale, MatrixView h) {
   enter();
   cpu::low_rank_project(x, p, scale, h);

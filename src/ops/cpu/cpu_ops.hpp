@@ -16,6 +16,7 @@ class CpuOps final : public Ops {
   [[nodiscard]] bool fast_bf16() const override;
 
   void matmul(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) override;
+  [[nodiscard]] Index product_bytes(const ProductSizes& sizes) const override;
   void low_rank_project(ConstMatrixView x, ConstMatrixView p, float scale, MatrixView h) override;
   void low_rank_expand_add(ConstMatrixView h, ConstMatrixView p, MatrixView y) override;
   void low_rank_outer_add(ConstMatrixView h, ConstMatrixView x, MatrixView dp) override;

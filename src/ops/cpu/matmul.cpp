@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ops/cpu/elementwise.hpp"
+#include "ops/cpu/fma_matmul.hpp"
 #include "ops/cpu/matvec.hpp"
 #include "ops/cpu/parallel.hpp"
 #include "ops/cpu/scratch.hpp"
@@ -31,20 +32,9 @@ constexpr Index kPanelCols = 64;  // panels are multiples of it, as oneDNN's blo
 // cuts K by the shape it is given, and other sums are the result.
 constexpr Index kOwnCols = 256;
 constexpr Index kOwnRows = 1024;
+constexpr Index kRowStep = 16;  // which pieces of rows are multiples of
 
-// Where oneDNN would cut a product by the number of threads, the tiles of c: large enough that packing the
-// operands hardly counts, small enough that a product keeps several threads busy. A product of few rows is
-// cut into kSplit parts, but for parts below kFewRows.
-constexpr Index kTileRows = 512;
-constexpr Index kTileCols = 384;
-constexpr Index kFewRows = 96;
-constexpr Index kSplit = 4;
-constexpr Index kColStep = 16;  // tiles begin at whole vectors
-// There, a row's sums depend on how many rows are left over from multiples of this. Whole multiples alone
-// make a packed batch and its documents one by one the same to the bit.
-constexpr Index kRowStep = 12;
-
-// Elsewhere: elements of c per thread. oneDNN 2.6 with AMX blocks a small product otherwise where it has more
+// Elements of c per thread. oneDNN 2.6 with AMX blocks a small product otherwise where it has more
 // threads than that keeps busy ([96,259] of 1531 products each, 5 threads), and other sums are the result.
 constexpr Index kThreadElements = 8192;
 
@@ -53,22 +43,21 @@ constexpr std::size_t kPrimitives = 1024;  // packed batches have some 60 row co
 struct Isa {
   dnnl::cpu_isa id;
   std::string_view name;
-  bool bf16;             // products of BF16 exist
-  bool fast_bf16;        // and are not emulated
-  bool splits_by_shape;  // oneDNN cuts a product by its shape; else by the number of threads too
-  bool tiles;            // BF16 goes to TileMatmul where that serves
+  bool fast_bf16;  // products of BF16 are not emulated
+  bool wide;       // AVX-512: oneDNN's products; else FmaMatmul's
+  bool tiles;      // BF16 goes to TileMatmul where that serves
 };
 constexpr std::array kIsas = {
-    Isa{dnnl::cpu_isa::sse41, "sse41", false, false, false, false},
-    Isa{dnnl::cpu_isa::avx, "avx", false, false, false, false},
-    Isa{dnnl::cpu_isa::avx2, "avx2", false, false, false, false},
-    Isa{dnnl::cpu_isa::avx2_vnni, "avx2_vnni", false, false, false, false},
-    Isa{dnnl::cpu_isa::avx512_core, "avx512_core", true, false, true, false},
-    Isa{dnnl::cpu_isa::avx512_core_vnni, "avx512_core_vnni", true, false, true, false},
-    Isa{dnnl::cpu_isa::avx512_core_bf16, "avx512_core_bf16", true, true, true, false},
-    Isa{dnnl::cpu_isa::avx512_core_amx, "avx512_core_amx", true, true, true, true},
+    Isa{dnnl::cpu_isa::sse41, "sse41", false, false, false},
+    Isa{dnnl::cpu_isa::avx, "avx", false, false, false},
+    Isa{dnnl::cpu_isa::avx2, "avx2", false, false, false},
+    Isa{dnnl::cpu_isa::avx2_vnni, "avx2_vnni", false, false, false},
+    Isa{dnnl::cpu_isa::avx512_core, "avx512_core", false, true, false},
+    Isa{dnnl::cpu_isa::avx512_core_vnni, "avx512_core_vnni", false, true, false},
+    Isa{dnnl::cpu_isa::avx512_core_bf16, "avx512_core_bf16", true, true, false},
+    Isa{dnnl::cpu_isa::avx512_core_amx, "avx512_core_amx", true, true, true},
 };
-constexpr Isa kUnknownIsa = {dnnl::cpu_isa::all, "unknown", false, false, false, false};
+constexpr Isa kUnknownIsa = {dnnl::cpu_isa::all, "unknown", false, false, false};
 
 const Isa& current_isa() {
   const dnnl::cpu_isa id = dnnl::get_effective_cpu_isa();
@@ -159,20 +148,6 @@ class ThreadCount {
   int before_;
 };
 
-/// Few rows of one type: not worth a parallel loop.
-void copy_rows(ConstMatrixView from, MatrixView to) {
-  const Index size = size_of(from.dtype);
-  for (Index i = 0; i < from.rows; ++i)
-    std::copy_n(from.data + i * from.stride * size, from.cols * size, to.data + i * to.stride * size);
-}
-
-/// `to` starts with the rows of `from`, and the rest is zero: each row is then computed as if it stood among
-/// others.
-void pad_rows(ConstMatrixView from, MatrixView to) {
-  copy_rows(from, to.row_range(0, from.rows));
-  zero(to.row_range(from.rows, to.rows - from.rows));
-}
-
 }  // namespace
 
 struct Matmul::State {
@@ -181,7 +156,8 @@ struct Matmul::State {
   dnnl::stream stream{engine};
   std::list<Primitive> primitives;  // the most recently used one first
   TileMatmul tile_matmul;
-  Scratch scratchpad, converted_a, rounded_b, panel_b, panel_c, padded_a, padded_c;
+  FmaMatmul fma_matmul;
+  Scratch scratchpad, converted_a, panel_b, panel_c;
 
   Primitive create(ConstMatrixView a, ConstMatrixView b, ConstMatrixView c, MatmulOptions options) const {
     dnnl::primitive_attr attributes;
@@ -228,71 +204,11 @@ struct Matmul::State {
     on.wait();
   }
 
-  /// A part of a product that one thread computes.
-  struct Tile {
-    ConstMatrixView a, b;
-    MatrixView c;
-    const Primitive* primitive;
-  };
-
   /// a and b of one type; c BF16 only if they are.
   void multiply(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
-    if (!current_isa().splits_by_shape) return multiply_tiles(a, b, c, options);
     const Index enough = std::max<Index>(1, c.rows * c.cols / kThreadElements);
     const ThreadCount threads(static_cast<int>(std::min<Index>(enough, omp_get_max_threads())));
     execute(find(a, b, c, options), stream, scratchpad, a, b, c);
-  }
-
-  /// multiply, a tile of c per thread at a time. oneDNN's products for older machines also cut K, by how many
-  /// threads there are, and that would show in the result; inside a parallel loop they run on one.
-  void multiply_tiles(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
-    const Index tail = options.transpose_a ? 0 : c.rows % kRowStep;
-    const Index head = c.rows - tail;
-    std::vector<Tile> tiles;
-    if (head > 0)
-      add_tiles(rows_of(a, options.transpose_a, 0, head), b, c.row_range(0, head), options, tiles);
-    MatrixView padded;
-    if (tail > 0) {
-      const ConstMatrixView last = a.row_range(head, tail);
-      padded = padded_c.view(kRowStep, c.cols, c.dtype);
-      if (options.accumulate) pad_rows(c.row_range(head, tail), padded);
-      const MatrixView rows = padded_a.view(kRowStep, a.cols, a.dtype);
-      pad_rows(last, rows);
-      add_tiles(rows, b, padded, options, tiles);
-    }
-    run_tiles(tiles);
-    if (tail > 0) copy_rows(padded.row_range(0, tail), c.row_range(head, tail));
-  }
-
-  void run_tiles(const std::vector<Tile>& tiles) const {
-    parallel_for(static_cast<Index>(tiles.size()), [&](Index i) {
-      const Tile& tile = tiles[static_cast<std::size_t>(i)];
-      dnnl::stream own(engine);
-      Scratch pad;
-      // A single tile makes no parallel loop, and oneDNN would take all threads for it.
-      const ThreadCount one(1);
-      execute(*tile.primitive, own, pad, tile.a, tile.b, tile.c);
-    });
-  }
-
-  void add_tiles(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options,
-                 std::vector<Tile>& tiles) {
-    // Primitives made for one thread: others start a team of their own at each use.
-    const ThreadCount one(1);
-    const Index most_rows = std::clamp(pieces(c.rows, kSplit), kFewRows, kTileRows);
-    const Index tile_rows = even_side(c.rows, most_rows, kRowStep);
-    const Index tile_cols = even_side(c.cols, kTileCols, kColStep);
-    for (Index col = 0; col < c.cols; col += tile_cols) {
-      const Index cols = std::min(tile_cols, c.cols - col);
-      for (Index row = 0; row < c.rows; row += tile_rows) {
-        const Index rows = std::min(tile_rows, c.rows - row);
-        Tile tile{rows_of(a, options.transpose_a, row, rows), columns_of(b, options.transpose_b, col, cols),
-                  c.row_range(row, rows).col_range(col, cols), nullptr};
-        // A few shapes at most: none is dropped from the list meanwhile.
-        tile.primitive = &find(tile.a, tile.b, tile.c, options);
-        tiles.push_back(tile);
-      }
-    }
   }
 
   /// multiply, strip by strip of columns.
@@ -304,13 +220,8 @@ struct Matmul::State {
     }
   }
 
-  /// The numbers of `part` in `dtype`, rounded to BF16 on the way if `round`.
-  ConstMatrixView panel_of(WeightView part, DType dtype, bool round) {
-    if (round && !part.is(DType::kBF16)) {
-      const MatrixView rounded = rounded_b.view(part.rows, part.cols, DType::kBF16);
-      copy_weight(part, rounded);
-      part = rounded;
-    }
+  /// The numbers of `part` in `dtype`.
+  ConstMatrixView panel_of(WeightView part, DType dtype) {
     if (part.is(dtype)) return part.dense;
     const MatrixView panel = panel_b.view(part.rows, part.cols, dtype);
     copy_weight(part, panel);
@@ -340,7 +251,7 @@ struct Matmul::State {
     const Index width = c.cols >= 2 * kOwnCols
                             ? kOwnCols
                             : std::min(kOwnCols, even_side(c.cols, pieces(c.cols, 2), kPanelCols));
-    const Index height = even_side(c.rows, kOwnRows, kColStep);
+    const Index height = even_side(c.rows, kOwnRows, kRowStep);
     const ThreadCount one(1);  // which primitives are made for
     std::vector<Task> tasks;
     for (Index col = 0; col < c.cols; col += width) {
@@ -382,19 +293,17 @@ struct Matmul::State {
   }
 
   /// Cuts c and op(b) into column panels, because a whole b or c would take too much memory in another type.
-  /// Every element of c is still one product over the whole of K. round_b: to BF16 first, where a BF16
-  /// product runs in F32 because the machine has no other.
-  void multiply_panels(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, bool round_b) {
+  /// Every element of c is still one product over the whole of K.
+  void multiply_panels(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) {
     const bool widen_c = widens(a, c);
-    if (b.is_packed() && !round_b && current_isa().splits_by_shape) return multiply_packed(a, b, c, options);
+    if (b.is_packed()) return multiply_packed(a, b, c, options);
     const Index inner = options.transpose_b ? b.cols : b.rows;
     const Index col_bytes = std::max(inner * size_of(a.dtype), widen_c ? c.rows * size_of(DType::kF32) : 0);
     const Index width = std::max<Index>(1, kPanelBytes / col_bytes / kPanelCols) * kPanelCols;
     for (Index first = 0; first < c.cols; first += width) {
       const Index count = std::min(width, c.cols - first);
       const MatrixView out = c.col_range(first, count);
-      const ConstMatrixView part =
-          panel_of(columns_of(b, options.transpose_b, first, count), a.dtype, round_b);
+      const ConstMatrixView part = panel_of(columns_of(b, options.transpose_b, first, count), a.dtype);
       if (!widen_c) {
         multiply(a, part, out, options);
         continue;
@@ -428,8 +337,8 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
     return matvec(a, b, options.transpose_b, options.accumulate, c);
   }
   const std::lock_guard lock(state_->mutex);
-  const DType type = a.dtype == DType::kBF16 && current_isa().bf16 ? DType::kBF16 : DType::kF32;
-  const bool round_b = a.dtype == DType::kBF16 && type == DType::kF32;
+  if (!current_isa().wide) return state_->fma_matmul.run(a, b, c, options, a.dtype == DType::kBF16);
+  const DType type = a.dtype == DType::kBF16 ? DType::kBF16 : DType::kF32;
   if (a.dtype != type) {
     const MatrixView converted = state_->converted_a.view(a.rows, a.cols, type);
     copy(a, converted);
@@ -437,10 +346,20 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
   }
   if (current_isa().tiles && TileMatmul::serves(a, b, options))
     return state_->tile_matmul.run(a, b, c, options);
-  if (b.is(type) && !round_b && (type == DType::kBF16 || c.dtype == DType::kF32)) {
+  if (b.is(type) && (type == DType::kBF16 || c.dtype == DType::kF32)) {
     return state_->multiply_strips(a, b.dense, c, options);
   }
-  state_->multiply_panels(a, b, c, options, round_b);
+  state_->multiply_panels(a, b, c, options);
+}
+
+Index Matmul::kept_bytes(const ProductSizes& sizes, Index threads) {
+  const Isa& isa = current_isa();
+  if (!isa.wide) return FmaMatmul::kept_bytes(sizes.rows, sizes.side, threads);
+  const Index panel = std::min(kPanelBytes, sizes.converted * size_of(DType::kF32));
+  if (sizes.packed_side == 0) return panel;
+  if (isa.tiles) return panel + TileMatmul::kept_bytes(sizes.rows, sizes.packed_side, threads);
+  const Index own = kOwnCols * sizes.packed_side * size_of(DType::kF32);
+  return panel + threads * own;
 }
 
 std::string Matmul::description() {

@@ -1,4 +1,5 @@
-// ops/cpu/matmul.hpp: dense matrix products on oneDNN, with weights in any file type.
+// ops/cpu/matmul.hpp: matrix products with weights in any file type: on oneDNN or, where it does less,
+// kernels of ours.
 #pragma once
 #include <memory>
 #include <string>
@@ -9,10 +10,8 @@
 namespace lorry::ops::cpu {
 
 /// Products of matrices in any mix of F32, F16 and BF16, b packed too; contract: Ops::matmul. Keeps what is
-/// costly between calls: oneDNN's compiled primitives by shape, and at most some 50 MiB of scratch, plus a
-/// copy of `a` where its type has no products on this machine, and per thread 256 unpacked columns of a
-/// packed b; where TileMatmul serves, a copy of up to 1024 rows of `a` and some 2 MiB per thread. Calls from
-/// several threads run one after the other.
+/// costly between calls: oneDNN's compiled primitives by shape, and scratch (kept_bytes). Without AVX-512,
+/// FmaMatmul does all of them. Calls from several threads run one after the other.
 class Matmul {
  public:
   Matmul();
@@ -23,6 +22,8 @@ class Matmul {
 
   /// "oneDNN 2.6.3 avx512_core_amx".
   static std::string description();
+  /// Ops::product_bytes.
+  static Index kept_bytes(const ProductSizes& sizes, Index threads);
   /// Whether this machine multiplies BF16 in hardware.
   static bool fast_bf16();
 

@@ -140,6 +140,26 @@ inline constexpr bool kNibbleTables = false;
 template <BlockFormat kFormat, class T>
 HWY_INLINE void look_up_block(const std::uint8_t* /*block*/, const BlockCodes& /*parts*/, T* /*to*/) {}
 
+#if HWY_TARGET == HWY_AVX2
+/// 64 elements of NF4 from 32 bytes, the high half of each first.
+template <class T>
+HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
+                            T* to) {
+  const __m256 low = hn::Mul(load(map.data()), splat(absmax)).raw;
+  const __m256 high = hn::Mul(load(map.data() + kLanes), splat(absmax)).raw;
+  const __m256i shifts = _mm256_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24);
+  for (Index i = 0; i < 8; ++i) {
+    std::int32_t word = 0;
+    std::memcpy(&word, codes + 4 * i, sizeof(word));
+    // A look-up takes the lowest three bits of an index, the choice between two the highest one.
+    const __m256i places = _mm256_srlv_epi32(_mm256_set1_epi32(word), shifts);
+    const __m256 upper = _mm256_castsi256_ps(_mm256_slli_epi32(places, 28));
+    const __m256 number = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, places),
+                                           _mm256_permutevar8x32_ps(high, places), upper);
+    store(FloatVec{number}, to + i * kLanes);
+  }
+}
+#else
 template <class T>
 HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
                             T* to) {
@@ -152,6 +172,7 @@ HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 1
   }
   for_each_vector(64, [&](Index i, Index count) HWY_ATTR { store(load(values + i, count), to + i, count); });
 }
+#endif
 #endif
 
 }  // namespace lorry::ops::cpu::HWY_NAMESPACE

@@ -121,6 +121,11 @@ void TileMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOption
   }
 }
 
+Index TileMatmul::kept_bytes(Index rows, Index side, Index threads) {
+  constexpr Index kOwnBytes = Index{2} << 20;  // weights, tiles and sums
+  return threads * kOwnBytes + std::min(rows, kMostRows) * side * size_of(DType::kBF16);
+}
+
 /// transposed: in pairs for the right side, else row by row for the left one.
 void TileMatmul::lay_out(ConstMatrixView a, bool transposed) {
   tile_rows_ = pieces(a.rows, kSide);

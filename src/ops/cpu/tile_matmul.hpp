@@ -24,6 +24,9 @@ class TileMatmul {
   /// false.
   void run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options);
 
+  /// Bytes kept between calls with up to `rows` rows of a, and `side` its columns or those of c, at most.
+  static Index kept_bytes(Index rows, Index side, Index threads);
+
  private:
   /// A thread's memory.
   struct Own {

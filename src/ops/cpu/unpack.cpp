@@ -294,6 +294,15 @@ void unpack_serial(WeightView from, MatrixView to) {
 
 void prefetch(WeightView from) {
   constexpr Index kLine = 64;
+  if (from.cols == 0) return;
+  if (!from.is_packed()) {
+    const Index bytes = from.cols * size_of(from.dense.dtype);
+    for (Index i = 0; i < from.rows; ++i) {
+      const std::byte* const row = from.dense.data + i * from.dense.stride * size_of(from.dense.dtype);
+      for (Index at = 0; at < bytes; at += kLine) __builtin_prefetch(row + at);
+    }
+    return;
+  }
   const PackedMatrix& matrix = *from.packed;
   const BlockFacts& facts = facts_of(matrix.format);
   const auto* const nf4 = std::get_if<Nf4Scales>(&matrix.scales);

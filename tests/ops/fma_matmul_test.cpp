@@ -1,0 +1,148 @@
+// Products by multiply-adds against float64, and what they promise: an element of c is the same bits whatever
+// stands beside it.
+#include "ops/cpu/fma_matmul.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include "ops/cpu/unpack.hpp"
+#include "ops/reference/elementwise.hpp"
+#include "ops/reference/matmul.hpp"
+#include "support/near.hpp"
+#include "support/random_matrix.hpp"
+#include "support/random_packed.hpp"
+
+namespace lorry::ops::cpu {
+namespace {
+
+using reference::Dense;
+using testing::near;
+using testing::random_matrix;
+using testing::RandomPacked;
+using testing::same_bits;
+using testing::StridedMatrix;
+using testing::tolerance_of;
+
+struct Way {
+  bool transpose_a, transpose_b;
+};
+
+class FmaProducts : public ::testing::TestWithParam<Way> {
+ protected:
+  [[nodiscard]] MatmulOptions options(bool accumulate = false) const {
+    return {GetParam().transpose_a, GetParam().transpose_b, accumulate};
+  }
+  /// What a [rows, inner] or b [inner, outputs] looks like in memory.
+  template <class M>
+  [[nodiscard]] static M laid(bool transposed, Index rows, Index cols, DType type, std::uint64_t seed) {
+    return transposed ? M(cols, rows, type, seed) : M(rows, cols, type, seed);
+  }
+  [[nodiscard]] static Dense<double> seen(ConstMatrixView view, bool transposed) {
+    Dense<double> all = reference::dense<double>(view);
+    return transposed ? reference::transpose(all) : all;
+  }
+  [[nodiscard]] WeightView columns(WeightView b, Index first, Index count) const {
+    return GetParam().transpose_b ? b.row_range(first, count) : b.col_range(first, count);
+  }
+};
+
+TEST_P(FmaProducts, MatchFloat64AtEveryEdge) {
+  for (const Index inner : {1, 33, 256, 300}) {
+    for (const Index outputs : {1, 17, 64, 300}) {
+      for (const Index rows : {1, 6, 17, 67}) {
+        auto a = laid<StridedMatrix>(GetParam().transpose_a, rows, inner, DType::kF32, 1);
+        auto b = laid<StridedMatrix>(GetParam().transpose_b, inner, outputs, DType::kF32, 2);
+        const Dense<double> product =
+            reference::matmul(seen(a, GetParam().transpose_a), seen(b, GetParam().transpose_b));
+        for (const DType type : {DType::kF32, DType::kBF16}) {
+          for (const bool accumulate : {false, true}) {
+            StridedMatrix c(rows, outputs, type, 3);
+            Dense<double> want = product;
+            if (accumulate) reference::add(reference::dense<double>(c), 1.0, want);
+            FmaMatmul().run(a, ConstMatrixView(b), c, options(accumulate), false);
+            EXPECT_TRUE(near(c, want, tolerance_of(type)))
+                << fmt::format("[{},{}] x {}", rows, inner, outputs);
+            EXPECT_TRUE(c.surroundings_intact());
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(FmaProducts, DoNotDependOnOtherRowsColumnsOrThreads) {
+  constexpr Index kRows = 600;  // two passes over b
+  constexpr Index kInner = 700;
+  constexpr Index kOutputs = 900;
+  const bool across = GetParam().transpose_a;
+  const Matrix a =
+      across ? random_matrix(kInner, kRows, DType::kF32, 1) : random_matrix(kRows, kInner, DType::kF32, 1);
+  const Matrix b = GetParam().transpose_b ? random_matrix(kOutputs, kInner, DType::kF32, 2)
+                                          : random_matrix(kInner, kOutputs, DType::kF32, 2);
+  Matrix all(kRows, kOutputs);
+  FmaMatmul products;
+  products.run(a, b, all, options(), false);
+  const int threads = omp_get_max_threads();
+  for (const int some : {1, 3}) {
+    omp_set_num_threads(some);
+    Matrix again(kRows, kOutputs);
+    products.run(a, b, again, options(), false);
+    EXPECT_TRUE(same_bits(all, again)) << some << " threads";
+  }
+  omp_set_num_threads(threads);
+  Matrix part(37, 41);
+  const ConstMatrixView rows = across ? a.view().col_range(301, 37) : a.view().row_range(301, 37);
+  products.run(rows, columns(b, 555, 41), part, options(), false);
+  EXPECT_TRUE(same_bits(part, all.view().row_range(301, 37).col_range(555, 41)));
+}
+
+TEST_P(FmaProducts, PackedWeightsAreTheirNumbers) {
+  for (const BlockFormat format : testing::kPackedFormats) {
+    const RandomPacked packed(format, 290, testing::fitting_cols(format, 600), 3);
+    const WeightView weights(packed);
+    for (const DType type : {DType::kF32, DType::kBF16}) {
+      Matrix numbers(weights.rows, weights.cols, type);
+      unpack(weights, numbers);
+      const Index inner = GetParam().transpose_b ? weights.cols : weights.rows;
+      const Index outputs = GetParam().transpose_b ? weights.rows : weights.cols;
+      const Matrix a = GetParam().transpose_a ? random_matrix(inner, 50, DType::kF32, 1)
+                                              : random_matrix(50, inner, DType::kF32, 1);
+      Matrix want(50, outputs), got(50, outputs);
+      FmaMatmul().run(a, numbers, want, options(), false);
+      FmaMatmul().run(a, weights, got, options(), type == DType::kBF16);
+      EXPECT_TRUE(same_bits(want, got)) << facts_of(format).name;
+    }
+  }
+}
+
+TEST_P(FmaProducts, TakeEveryTypeAndRoundWeightsIfAsked) {
+  for (const DType type_a : {DType::kF32, DType::kF16, DType::kBF16}) {
+    for (const DType type_b : {DType::kF32, DType::kF16, DType::kBF16}) {
+      auto a = laid<StridedMatrix>(GetParam().transpose_a, 40, 70, type_a, 1);
+      auto b = laid<StridedMatrix>(GetParam().transpose_b, 70, 50, type_b, 2);
+      const ConstMatrixView weights(b);
+      Matrix rounded(weights.rows, weights.cols, DType::kBF16);
+      for (Index i = 0; i < weights.rows; ++i) {
+        for (Index j = 0; j < weights.cols; ++j) testing::put(rounded, i, j, testing::get(weights, i, j));
+      }
+      const Dense<double> left = seen(a, GetParam().transpose_a);
+      Matrix plain(40, 50), of_rounded(40, 50);
+      FmaMatmul().run(a, weights, plain, options(), false);
+      FmaMatmul().run(a, weights, of_rounded, options(), true);
+      EXPECT_TRUE(near(plain, reference::matmul(left, seen(weights, GetParam().transpose_b))));
+      EXPECT_TRUE(near(of_rounded, reference::matmul(left, seen(rounded, GetParam().transpose_b))));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(AllWays, FmaProducts,
+                         ::testing::Values(Way{false, true}, Way{false, false}, Way{true, false},
+                                           Way{true, true}),
+                         [](const auto& way) {
+                           return fmt::format("{}{}", way.param.transpose_a ? "Across" : "Along",
+                                              way.param.transpose_b ? "Rows" : "Columns");
+                         });
+
+}  // namespace
+}  // namespace lorry::ops::cpu
