@@ -1,7 +1,9 @@
 // Weights read from their file while passes compute give the bits of weights that are all there.
 #include <gtest/gtest.h>
+#include <chrono>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 
 #include "core/error.hpp"
@@ -151,6 +153,26 @@ TEST(WeightStream, AFileThatIsShortenedIsAnError) {
     EXPECT_NE(std::string(error.what()).find("shortened"), std::string::npos) << error.what();
     EXPECT_NE(std::string(error.what()).find("found 4096 bytes; expected 65536"), std::string::npos)
         << error.what();
+  }
+}
+
+TEST(WeightStream, AFileThatIsWrittenToIsAnError) {
+  const io::ScratchFolder folder;
+  const std::filesystem::path path = folder / "weights";
+  io::put(path, std::string(1 << 16, 'w'));
+  const auto file = std::make_shared<const io::StreamedFile>(path);
+  WeightStream stream({file}, {part_of(*file, 0, 1 << 15), part_of(*file, 1 << 15, 1 << 15)}, 1 << 15);
+  stream.start_pass({0});
+  stream.visit(0);
+  const auto before = std::filesystem::last_write_time(path);
+  io::put(path, std::string(1 << 16, 'x'));
+  std::filesystem::last_write_time(path, before + std::chrono::seconds(1));  // clocks of files may be coarse
+  stream.start_pass({1});
+  try {
+    stream.visit(1);
+    FAIL() << "read other weights";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("changed while in use"), std::string::npos) << error.what();
   }
 }
 
