@@ -67,6 +67,17 @@ void remove_stale_temporaries(const fs::path& target) {
   }
 }
 
+FileDescriptor create_unlinked(const fs::path& target) {
+  remove_stale_temporaries(target);
+  for (int number = 0; number < kMaxTemporaries; ++number) {
+    const fs::path name = temporary_name(target, number);
+    FileDescriptor file(::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (file.open() && ::unlink(name.c_str()) == 0) return file;
+    if (file.open() || errno != EEXIST) break;
+  }
+  return {};
+}
+
 void sync_path(const fs::path& path, const fs::path& target) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   // EINVAL: a file system that has nothing to flush.

@@ -1,5 +1,5 @@
 // io/temporary_name.hpp: names of unfinished outputs, and removal of those whose process died. For
-// atomic_file and atomic_folder only.
+// atomic_file, atomic_folder and scratch_file only.
 #pragma once
 #include <filesystem>
 
@@ -23,6 +23,11 @@ void lock_temporary(const FileDescriptor& file);
 /// nobody holds its lock, so neither a process of another container nor one whose number was used again loses
 /// its work. Failures are ignored: the leftovers then stay for the next run.
 void remove_stale_temporaries(const std::filesystem::path& target);
+
+/// A new file for reading and writing under such a name, which is taken away at once: for file systems
+/// without files that never had one. Where the process dies in between, an empty file stays for the next call
+/// to remove. Not open, with errno, where it cannot be made.
+FileDescriptor create_unlinked(const std::filesystem::path& target);
 
 /// Flushes a file or a folder's list of names to the disk; throws Error naming `target`.
 void sync_path(const std::filesystem::path& path, const std::filesystem::path& target);

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
-#include "cli/small_disk.hpp"
 #include "io/io_support.hpp"
+#include "io/small_disk.hpp"
 
 namespace lorry::cli {
 namespace {
@@ -31,7 +31,7 @@ TEST(FullDisk, AtAnyWriteLeavesTheLastCheckpointAndResumes) {
   make_tiny_model(scratch / "parts", scratch / "model");
   io::put(scratch / "train.jsonl", counting_records(40));
   io::put(scratch / "valid.jsonl", counting_records(5));
-  const SmallDisk disk(scratch / "disk");
+  const io::SmallDisk disk(scratch / "disk");
   if (!disk.mounted()) GTEST_SKIP() << "cannot mount a tmpfs here: " << disk.reason();
   const auto command = [&](const fs::path& out) -> std::vector<std::string> {
     return {"train",

@@ -8,8 +8,8 @@
 #include <random>
 
 #include "cli/program.hpp"
-#include "cli/small_disk.hpp"
 #include "io/io_support.hpp"
+#include "io/small_disk.hpp"
 
 namespace lorry::cli {
 namespace {
@@ -215,7 +215,7 @@ TEST_F(StreamedFaults, KilledInTheMiddleOfAStepItResumesToTheSameBytes) {
 }
 
 TEST_F(StreamedFaults, AFullDiskLeavesTheLastCheckpointAndTheRunGoesOn) {
-  const SmallDisk disk(path("disk"));
+  const io::SmallDisk disk(path("disk"));
   if (!disk.mounted()) GTEST_SKIP() << "cannot mount a tmpfs here: " << disk.reason();
   const fs::path out = path("disk") + "/out";
   constexpr int kEnough = 16 << 10;

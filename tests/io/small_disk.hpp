@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <string>
 
-namespace lorry::cli {
+namespace lorry::io {
 
 /// A file system of its own, 64 KiB at first. Only root may mount one.
 class SmallDisk {
@@ -40,4 +40,4 @@ class SmallDisk {
   std::string reason_;
 };
 
-}  // namespace lorry::cli
+}  // namespace lorry::io
