@@ -231,38 +231,30 @@ void Decoder::let_go(WeightView read) const {
 }
 
 std::vector<Decoder::Pass> Decoder::passes_of(std::span<const data::Batch> batches,
-                                              std::span<const PassOptions> options,
-                                              Workspace& workspace) const {
+                                              std::span<const PassOptions> options) const {
   LORRY_CHECK(options.empty() || options.size() == batches.size());
-  // Only ever grown: an evaluation between two steps must not free what the next step needs again.
-  if (workspace.streams.size() < batches.size()) workspace.streams.resize(batches.size());
   std::vector<Pass> passes;
   for (std::size_t i = 0; i < batches.size(); ++i) {
     const PassOptions* const own = options.empty() ? nullptr : &options[i];
-    passes.push_back({batches[i], own, context(own), workspace.streams[i]});
+    passes.push_back({batches[i], own, context(own), static_cast<Index>(i)});
   }
   return passes;
 }
 
-Matrix& Decoder::stream_at(const Pass& pass, Index layer, Index keep_from) const {
-  Matrix& x = layer >= keep_from ? pass.stream.residuals[static_cast<std::size_t>(layer - keep_from)]
-                                 : pass.stream.spare[layer % 2];
-  x.reshape(pass.batch.rows(), config_.hidden_size, DType::kF32);
-  return x;
-}
-
 void Decoder::forward(std::span<Pass> passes, Index keep_from, bool keep_caches, Workspace& workspace) {
   const Index layers = config_.num_hidden_layers;
-  const Index kept = layers - keep_from + 1;
-  const auto grow = [](auto& list, Index size) {
-    if (static_cast<Index>(list.size()) < size) list.resize(static_cast<std::size_t>(size));
-  };
-  grow(workspace.caches, std::max(keep_caches ? kept - 1 : 1, Index{1}));
+  // Only ever grown: an evaluation between two steps must not free what the next step needs again.
+  const std::size_t caches =
+      keep_caches ? static_cast<std::size_t>(std::max(layers - keep_from, Index{1})) : 1;
+  if (workspace.caches.size() < caches) workspace.caches.resize(caches);
+  BlockInputs& inputs = workspace.inputs;
+  BlockInputs::Shape shape = {.cols = config_.hidden_size, .blocks = layers, .lowest = keep_from};
+  for (const Pass& pass : passes) shape.rows.push_back(pass.batch.rows());
+  inputs.start(std::move(shape));
   for (const Pass& pass : passes) {
     const data::Batch& batch = pass.batch;
     prepare_positions(*std::max_element(batch.positions.begin(), batch.positions.end()) + 1);
-    grow(pass.stream.residuals, kept);
-    Matrix& x = stream_at(pass, 0, keep_from);
+    const MatrixView x = inputs.make(0, pass.number);
     embed(batch.ids, batch.positions, x);
     if (pass.options != nullptr && pass.options->neftune_noise_alpha > 0) {
       add_embedding_noise(batch, *pass.options, x);
@@ -273,27 +265,29 @@ void Decoder::forward(std::span<Pass> passes, Index keep_from, bool keep_caches,
     const bool keep = keep_caches && layer >= keep_from;
     Block::Cache& cache = workspace.caches[static_cast<std::size_t>(keep ? layer - keep_from : 0)];
     for (const Pass& pass : passes) {
-      blocks_[static_cast<std::size_t>(layer)].forward(pass.context, stream_at(pass, layer, keep_from), rope_,
+      const MatrixView output = inputs.make(layer + 1, pass.number);
+      blocks_[static_cast<std::size_t>(layer)].forward(pass.context, inputs.get(layer, pass.number), rope_,
                                                        sequence_of(pass.batch), cache, workspace.block,
-                                                       stream_at(pass, layer + 1, keep_from));
+                                                       output);
     }
   }
   visit(layers);
 }
 
-void Decoder::finish(const Pass& pass, Index keep_from, Workspace& workspace) {
+void Decoder::finish(const Pass& pass, Workspace& workspace) {
   workspace.final_normed.reshape(pass.batch.rows(), config_.hidden_size, compute_);
-  final_norm_.forward(pass.context, stream_at(pass, config_.num_hidden_layers, keep_from),
+  final_norm_.forward(pass.context, workspace.inputs.get(config_.num_hidden_layers, pass.number),
                       workspace.final_normed);
 }
 
 void Decoder::backward(std::span<Pass> passes, Index lowest, bool recompute, Workspace& workspace) {
+  workspace.inputs.turn();
   for (Index layer = config_.num_hidden_layers - 1; layer >= lowest; --layer) {
     visit(layer);
     const Block& block = blocks_[static_cast<std::size_t>(layer)];
     Block::Cache& cache = workspace.caches[static_cast<std::size_t>(recompute ? 0 : layer - lowest)];
     for (const Pass& pass : passes) {
-      const Matrix& input = stream_at(pass, layer, lowest);
+      const ConstMatrixView input = workspace.inputs.get(layer, pass.number);
       const nn::Sequence sequence = sequence_of(pass.batch);
       if (recompute) {
         // d_final is free by now and takes the output, which is known already.
@@ -301,11 +295,13 @@ void Decoder::backward(std::span<Pass> passes, Index lowest, bool recompute, Wor
         block.forward(pass.context, input, rope_, sequence, cache, workspace.block, workspace.d_final);
       }
       block.backward(pass.context, input, rope_, sequence, cache, layer > lowest || embeddings_train(),
-                     workspace.block, pass.stream.d_x);
+                     workspace.block, workspace.d_x[static_cast<std::size_t>(pass.number)]);
     }
   }
   if (!embeddings_train()) return;
-  for (const Pass& pass : passes) embedding_backward(pass.batch, pass.stream.d_x);
+  for (const Pass& pass : passes) {
+    embedding_backward(pass.batch, workspace.d_x[static_cast<std::size_t>(pass.number)]);
+  }
 }
 
 double Decoder::loss(const data::Batch& batch, Workspace& workspace) {
@@ -314,12 +310,12 @@ double Decoder::loss(const data::Batch& batch, Workspace& workspace) {
 
 std::vector<double> Decoder::losses(std::span<const data::Batch> batches, Workspace& workspace) {
   const Index layers = config_.num_hidden_layers;
-  std::vector<Pass> passes = passes_of(batches, {}, workspace);
+  std::vector<Pass> passes = passes_of(batches, {});
   plan_visits(layers);
   forward(passes, layers, false, workspace);
   std::vector<double> losses;
   for (const Pass& pass : passes) {
-    finish(pass, layers, workspace);
+    finish(pass, workspace);
     losses.push_back(head_.loss(pass.context, workspace.final_normed, pass.batch.targets, workspace.head));
   }
   return losses;
@@ -333,27 +329,31 @@ double Decoder::loss_and_gradient(const data::Batch& batch, const PassOptions& o
 std::vector<double> Decoder::losses_and_gradients(std::span<const data::Batch> batches,
                                                   std::span<const PassOptions> options,
                                                   Workspace& workspace) {
-  std::vector<Pass> passes = passes_of(batches, options, workspace);
+  std::vector<Pass> passes = passes_of(batches, options);
   const Index lowest = lowest_trained();
   const Index layers = config_.num_hidden_layers;
   const bool recompute = streams() || batches.size() > 1 || options.front().grad_checkpoint;
   const bool below_head = lowest < layers || final_norm_.trains();
+  if (workspace.d_x.size() < batches.size()) workspace.d_x.resize(batches.size());
   plan_visits(lowest);
   forward(passes, lowest, !recompute, workspace);
   std::vector<double> losses;
   for (const Pass& pass : passes) {
-    finish(pass, lowest, workspace);
+    finish(pass, workspace);
     if (below_head) workspace.d_final.reshape(pass.batch.rows(), config_.hidden_size, DType::kF32);
     losses.push_back(head_.loss_and_gradient(pass.context, workspace.final_normed, pass.batch.targets,
                                              {pass.options->gradient_scale, pass.options->label_smoothing},
                                              workspace.head,
                                              below_head ? workspace.d_final.view() : MatrixView{}));
     if (!below_head) continue;
-    pass.stream.d_x.reshape(pass.batch.rows(), config_.hidden_size, DType::kF32);
-    final_norm_.backward(pass.context, stream_at(pass, layers, lowest), workspace.d_final, false,
-                         pass.stream.d_x);
+    Matrix& d_x = workspace.d_x[static_cast<std::size_t>(pass.number)];
+    d_x.reshape(pass.batch.rows(), config_.hidden_size, DType::kF32);
+    final_norm_.backward(pass.context, workspace.inputs.get(layers, pass.number), workspace.d_final, false,
+                         d_x);
   }
-  if (below_head) backward(passes, lowest, recompute, workspace);
+  const bool finite =
+      std::all_of(losses.begin(), losses.end(), [](double loss) { return std::isfinite(loss); });
+  if (below_head && finite) backward(passes, lowest, recompute, workspace);
   return losses;
 }
 
@@ -361,14 +361,8 @@ std::string Decoder::first_non_finite(const Workspace& workspace) const {
   const Index layers = config_.num_hidden_layers;
   const Index lowest = lowest_trained();
   const ModuleNames& names = config_.names;
-  // residuals[i] is the input of block lowest + i, and so the output of the one before it.
   for (Index layer = lowest; layer <= layers; ++layer) {
-    const bool finite =
-        std::all_of(workspace.streams.begin(), workspace.streams.end(), [&](const Workspace::Stream& stream) {
-          const auto at = static_cast<std::size_t>(layer - lowest);
-          return at >= stream.residuals.size() || all_finite(stream.residuals[at]);
-        });
-    if (finite) continue;
+    if (workspace.inputs.all_finite(layer)) continue;
     if (layer == 0) return names.root + names.embedding;
     const auto block = [this](Index number) {
       const std::string prefix = config_.block_name(number);
@@ -381,10 +375,10 @@ std::string Decoder::first_non_finite(const Workspace& workspace) const {
 
 void Decoder::logits(const data::Batch& batch, Workspace& workspace, MatrixView logits) {
   const Index layers = config_.num_hidden_layers;
-  std::vector<Pass> passes = passes_of(std::span(&batch, 1), {}, workspace);
+  std::vector<Pass> passes = passes_of(std::span(&batch, 1), {});
   plan_visits(layers);
   forward(passes, layers, false, workspace);
-  finish(passes.front(), layers, workspace);
+  finish(passes.front(), workspace);
   head_.linear().forward(passes.front().context, workspace.final_normed, false, workspace.head.update,
                          workspace.head.linear, logits);
 }

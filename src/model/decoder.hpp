@@ -9,6 +9,7 @@
 
 #include "data/batch.hpp"
 #include "model/block.hpp"
+#include "model/block_inputs.hpp"
 #include "model/config.hpp"
 #include "model/text_cache.hpp"
 #include "model/weight_stream.hpp"
@@ -35,17 +36,11 @@ class Decoder {
  public:
   /// Everything between the parameters and their gradients; grows at first use and is reused.
   struct Workspace {
-    /// What one batch takes from block to block.
-    struct Stream {
-      std::vector<Matrix>
-          residuals;    // [N,D] F32: inputs of the blocks that backward visits, then the last output
-      Matrix spare[2];  // [N,D] F32: below the lowest block that trains
-      Matrix d_x;       // [N,D] F32
-    };
-    std::vector<Stream> streams = std::vector<Stream>(1);  // of the batches that go through together
-    std::vector<Block::Cache> caches;                      // of the visited blocks; one when recomputing
-    Matrix final_normed;                                   // [N,D] compute type
-    Matrix d_final;                                        // [N,D] F32
+    BlockInputs inputs;                // [N,D] F32 of every block that backward visits, and the last output
+    std::vector<Matrix> d_x;           // [N,D] F32: one for each batch that goes through together
+    std::vector<Block::Cache> caches;  // of the visited blocks; one when recomputing
+    Matrix final_normed;               // [N,D] compute type
+    Matrix d_final;                    // [N,D] F32
     Block::Scratch block;
     nn::LossHead::Scratch head;
   };
@@ -98,7 +93,7 @@ class Decoder {
   /// that trains.
   double loss_and_gradient(const data::Batch& batch, const PassOptions& options, Workspace& workspace);
   /// Of several batches with the options of each, as in losses(); blocks compute again what they are not to
-  /// keep of all batches at once.
+  /// keep of all batches at once. Where a loss is not finite it ends there, without a gradient of the blocks.
   std::vector<double> losses_and_gradients(std::span<const data::Batch> batches,
                                            std::span<const PassOptions> options, Workspace& workspace);
   /// After loss_and_gradient came to no finite number: the first part whose output was not finite, such as
@@ -149,18 +144,15 @@ class Decoder {
     const data::Batch& batch;
     const PassOptions* options;
     nn::Context context;
-    Workspace::Stream& stream;
+    Index number;  // among the batches that go through together
   };
   [[nodiscard]] std::vector<Pass> passes_of(std::span<const data::Batch> batches,
-                                            std::span<const PassOptions> options, Workspace& workspace) const;
-  /// Through all blocks. Keeps what backward needs from block `keep_from` on; kept block inputs lie in the
-  /// passes' residuals.
+                                            std::span<const PassOptions> options) const;
+  /// Through all blocks. Keeps what backward needs from block `keep_from` on; block inputs lie in
+  /// workspace.inputs.
   void forward(std::span<Pass> passes, Index keep_from, bool keep_caches, Workspace& workspace);
-  /// The input of block `layer`, or the last output: kept where backward will want it, else one of two that
-  /// take turns.
-  Matrix& stream_at(const Pass& pass, Index layer, Index keep_from) const;
   /// Fills workspace.final_normed.
-  void finish(const Pass& pass, Index keep_from, Workspace& workspace);
+  void finish(const Pass& pass, Workspace& workspace);
   /// Down to block `lowest`, from d_x.
   void backward(std::span<Pass> passes, Index lowest, bool recompute, Workspace& workspace);
   /// Tells the stream which blocks come, and waits for one; the number of blocks is the head's. Nothing where

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/check.hpp"
+#include "model/block_inputs.hpp"
 #include "nn/head.hpp"
 
 namespace lorry::model {
@@ -83,8 +84,10 @@ WorkspaceBytes workspace_bytes(const ModelConfig& config, const PassShape& pass)
   const Index layers = config.num_hidden_layers;
   const Index d = config.hidden_size;
   const bool blocks_train = pass.lowest < layers;
-  const Index kept = layers - pass.lowest + 1 + std::min<Index>(pass.lowest, 2) + (blocks_train ? 1 : 0);
-  const Index streams = pass.batches * kF32Bytes * d * kept;  // with d_x
+  const Index evaluated = pass.evaluated > 0 ? BlockInputs::rooms(pass.evaluated, layers, layers, 0) : 0;
+  const Index inputs =
+      std::max(BlockInputs::rooms(pass.batches, layers, pass.lowest, pass.in_file), evaluated);
+  const Index streams = kF32Bytes * d * (inputs + (blocks_train ? pass.batches : 0));  // with d_x
   Index caches = 0;
   for (Index layer = pass.lowest; layer < layers; ++layer) {
     caches = pass.grad_checkpoint ? std::max(caches, row.cache(layer)) : caches + row.cache(layer);
@@ -95,6 +98,8 @@ WorkspaceBytes workspace_bytes(const ModelConfig& config, const PassShape& pass)
   const Index rope =
       config.names.position_embedding.empty() ? pass.positions * config.head_dim * kF32Bytes : 0;
   WorkspaceBytes bytes;
+  bytes.in_file = pass.rows * kF32Bytes * d * pass.batches *
+                  std::min(pass.in_file, BlockInputs::most_in_file(layers, pass.lowest));
   bytes.activations = pass.rows * (streams + caches + ends + row.scratch()) + rope;
   const Index chunk =
       std::min(nn::LossHead::chunk_rows(config.vocab_size), nn::LossHead::whole_steps(pass.targets));

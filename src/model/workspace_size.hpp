@@ -18,6 +18,8 @@ struct PassShape {
   Index batches = 1;     // that go through together, each of so many rows
   bool dropout = false;  // some update drops inputs
   Index lowest = 0;      // the lowest block that backward visits; num_hidden_layers: none
+  Index in_file = 0;     // inputs of these blocks, from the lowest on, that go to a scratch file
+  Index evaluated = 0;   // batches of as many rows that an evaluation between steps takes through together
   // Of every linear map in model order, the head last: the sum over its updates. Empty: no updates.
   std::vector<Index> ranks = {};
 };
@@ -25,7 +27,8 @@ struct PassShape {
 /// Bytes that are written to, and so resident.
 struct WorkspaceBytes {
   Index activations = 0;
-  Index logits = 0;  // the loss head's
+  Index logits = 0;   // the loss head's
+  Index in_file = 0;  // of the scratch file: written once in a pass and read once
 };
 
 WorkspaceBytes workspace_bytes(const ModelConfig& config, const PassShape& pass);

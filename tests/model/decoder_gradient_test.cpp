@@ -180,7 +180,7 @@ Adapter attach_adapter(Problem& p, std::string_view targets) {
   return adapter;
 }
 
-void expect_adapter_gradients(Problem& p, std::string_view targets, bool checkpoint, std::size_t kept_blocks,
+void expect_adapter_gradients(Problem& p, std::string_view targets, bool checkpoint, Index kept_blocks,
                               testing::Tolerance tolerance = kTolerance) {
   Adapter adapter = attach_adapter(p, targets);
   const std::vector<optim::Parameter> parameters = adapter.parameters();
@@ -190,7 +190,7 @@ void expect_adapter_gradients(Problem& p, std::string_view targets, bool checkpo
   p.expect_loss(p.decoder->loss(p.batch, workspace), scale);
   const PassOptions options = {.gradient_scale = kScale, .grad_checkpoint = checkpoint};
   p.expect_loss(p.decoder->loss_and_gradient(p.batch, options, workspace), scale);
-  EXPECT_EQ(workspace.streams.front().residuals.size(), kept_blocks + 1);
+  EXPECT_EQ(workspace.inputs.kept(), kept_blocks + 1);
   Values<double> own;
   for (const auto& entry : adapter.entries()) {
     for (const char* half : {".a", ".b"})

@@ -42,9 +42,13 @@ std::vector<data::Batch> batches_of(const std::string& name) {
           pack({golden.document(2)})};
 }
 
-/// Losses of the batches one after the other or together, then all gradients.
-std::vector<double> numbers_of(StreamedCase& run, const std::vector<data::Batch>& batches, bool together) {
+/// Losses of the batches one after the other or together, then all gradients; with so many block inputs in a
+/// scratch file.
+std::vector<double> numbers_of(StreamedCase& run, const std::vector<data::Batch>& batches, bool together,
+                               Index in_file = 0) {
+  const io::ScratchFolder folder;
   Decoder::Workspace workspace;
+  if (in_file > 0) workspace.inputs.use_file(io::ScratchFile(folder.path(), "block inputs"), in_file);
   const std::vector<optim::Parameter> parameters = run.adapter->parameters();  // makes the gradients
   std::vector<PassOptions> options;
   for (std::size_t i = 0; i < batches.size(); ++i) {
@@ -85,6 +89,9 @@ TEST_P(Streamed, PassesGiveTheBitsOfWeightsThatAreThere) {
     ASSERT_TRUE(streamed.decoder->streams());
     EXPECT_EQ(numbers_of(streamed, batches, true), want) << parts;
     EXPECT_GT(streamed.weights.stream()->totals().bytes, 0);
+    for (const Index in_file : {1, 2}) {
+      EXPECT_EQ(numbers_of(streamed, batches, true, in_file), want) << parts << " " << in_file;
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "io/io_support.hpp"
 #include "model/adapter.hpp"
 #include "model/full_parameters.hpp"
 #include "model/golden_case.hpp"
@@ -27,10 +28,8 @@ Index bytes_of(const Block::Cache& cache) {
 
 /// All of it but the loss head's scratch.
 Index activations_of(const Decoder::Workspace& workspace) {
-  const Decoder::Workspace::Stream& stream = workspace.streams.front();
-  Index bytes = stream.spare[0].bytes() + stream.spare[1].bytes() + workspace.final_normed.bytes() +
-                workspace.d_final.bytes() + stream.d_x.bytes();
-  for (const Matrix& residual : stream.residuals) bytes += residual.bytes();
+  Index bytes = workspace.inputs.bytes() + workspace.final_normed.bytes() + workspace.d_final.bytes();
+  for (const Matrix& d_x : workspace.d_x) bytes += d_x.bytes();
   for (const Block::Cache& cache : workspace.caches) bytes += bytes_of(cache);
   const Block::Scratch& block = workspace.block;
   return bytes + block.normed.bytes() + block.d_normed.bytes() + block.dy.bytes() +
@@ -45,8 +44,10 @@ Index logits_of(const nn::LossHead::Scratch& head, Index rows) {
          head.logits.rows() * rows;
 }
 
-/// Expects the same of a pass of `decoder`, whose maps have updates or gradients already.
-void expect_same(Decoder& decoder, bool grad_checkpoint, Index lowest) {
+/// Expects the same of a pass of `decoder`, whose maps have updates or gradients already; of several batches
+/// together, then of an evaluation, with block inputs in a scratch file.
+void expect_same(Decoder& decoder, bool grad_checkpoint, Index lowest, Index batches = 1, Index in_file = 0,
+                 Index evaluated = 0) {
   GoldenDocument document;
   for (std::int32_t i = 0; i < 40; ++i) {
     document.ids.push_back(i % 20);
@@ -58,17 +59,28 @@ void expect_same(Decoder& decoder, bool grad_checkpoint, Index lowest) {
                     .positions = 0,  // the table of angles is the decoder's own
                     .compute = decoder.compute(),
                     .grad_checkpoint = grad_checkpoint,
+                    .batches = batches,
                     .dropout = false,
                     .lowest = lowest,
+                    .in_file = in_file,
+                    .evaluated = evaluated,
                     .ranks = {}};
   for (const nn::Linear* linear : decoder.linears()) {
     Index ranks = 0;
     for (const auto& placed : linear->updates()) ranks += placed.update->rank;
     pass.ranks.push_back(ranks);
   }
+  const io::ScratchFolder folder;
   Decoder::Workspace workspace;
-  decoder.loss_and_gradient(batch, {.grad_checkpoint = grad_checkpoint}, workspace);
+  if (in_file > 0) workspace.inputs.use_file(io::ScratchFile(folder.path(), "block inputs"), in_file);
+  const std::vector<data::Batch> all(static_cast<std::size_t>(batches), batch);
+  const std::vector<PassOptions> options(all.size(), {.grad_checkpoint = grad_checkpoint});
+  decoder.losses_and_gradients(all, options, workspace);
   const WorkspaceBytes predicted = workspace_bytes(decoder.config(), pass);
+  EXPECT_EQ(predicted.in_file, workspace.inputs.totals().written);
+  if (evaluated > 0) {
+    decoder.losses(std::vector<data::Batch>(static_cast<std::size_t>(evaluated), batch), workspace);
+  }
   EXPECT_EQ(predicted.activations, activations_of(workspace));
   EXPECT_EQ(predicted.logits, logits_of(workspace.head, 64));
 }
@@ -111,6 +123,24 @@ TEST(WorkspaceSizeOfTheUpperBlocks, LeavesOutWhatIsBelow) {
   static_cast<void>(adapter.parameters());
   adapter.attach(decoder);
   expect_same(decoder, false, 1);
+  expect_same(decoder, true, 1, 3);
+  expect_same(decoder, true, 1, 3, 1);
+}
+
+TEST(WorkspaceSizeOfSeveralBatches, LeavesOutWhatIsInAScratchFile) {
+  GoldenCase golden("llama");
+  Decoder& decoder = golden.decoder();
+  PeftConfig config;
+  config.r = 2;
+  config.target_modules.pattern = kAllLinear;
+  Adapter adapter = Adapter::create(config, decoder, 1);
+  static_cast<void>(adapter.parameters());
+  adapter.attach(decoder);
+  for (const Index in_file : {0, 1, 2}) {
+    expect_same(decoder, true, 0, 4, in_file);
+    expect_same(decoder, true, 0, 4, in_file, 3);
+    expect_same(decoder, true, 0, 4, in_file, 8);
+  }
 }
 
 }  // namespace

@@ -149,8 +149,13 @@ TEST(Trainer, LossThatIsNotFiniteIsAnErrorAndChangesNothing) {
 }
 
 TEST(Trainer, ALossThatIsNotFiniteIsTracedToTheFirstLayerWithSuchAnOutput) {
-  for (const char* name : {"llama", "gpt2"}) {
+  const io::ScratchFolder folder;
+  // In memory; what it is looked for among, too, is in a scratch file.
+  for (const auto& [name, in_file] : {std::pair{"llama", 0}, {"gpt2", 0}, {"llama", 2}}) {
     GoldenTrainer run(name, constant_rate(1e-3F));
+    if (in_file > 0) {
+      run.trainer->workspace().inputs.use_file(io::ScratchFile(folder.path(), "block inputs"), in_file);
+    }
     const model::ModelConfig& config = run.golden.decoder().config();
     const std::string block = config.block_name(1);
     // Finite, but what it gives is not.
