@@ -76,8 +76,7 @@ void run(const OptionTable& table, EstimateFlags& flags) {
   if (available) json["available_memory"] = *available;
   std::string text = memory_text(memory, available);
   if (!flags.memory_only) {
-    const train::StepTime time =
-        train::predict_step_time(inputs.model, size, options, has_data ? &inputs.data : nullptr);
+    const train::StepTime time = train::predict_step_time(inputs, size, options);
     json.update(time_json(time, steps));
     text += "\n" + time_text(time, steps);
   }

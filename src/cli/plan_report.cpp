@@ -41,6 +41,10 @@ std::string memory_text(const train::MemoryParts& parts, const std::optional<Ind
   for (const auto& [name, bytes] : parts.list()) add(name, bytes);
   add("total", parts.total());
   std::string text = table.to_text();
+  if (parts.scratch_file > 0) {
+    text +=
+        fmt::format("on the disk: {} of block inputs, in a scratch file\n", format_bytes(parts.scratch_file));
+  }
   if (available) text += fmt::format("available now: {}\n", format_bytes(*available));
   return text;
 }
@@ -52,6 +56,7 @@ std::string time_text(const train::StepTime& time, Index steps) {
     text += fmt::format("weights read from the disk: {} a step, {:.2f} GB/s: {:.3g} s\n",
                         format_bytes(time.disk_bytes), time.disk_bytes_per_second * 1e-9,
                         static_cast<double>(time.disk_bytes) / time.disk_bytes_per_second);
+    text += scratch_text(time.streamed, 1, "step");
     text += floors_text(time.streamed, 1, "step");
   }
   if (steps > 0) {

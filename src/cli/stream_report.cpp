@@ -18,7 +18,18 @@ std::string streaming_text(const model::StreamedWork& work, Index count, std::st
   std::string text = fmt::format("streamed {} a {}, which waited {:.3g} of {:.3g} s for it\n",
                                  format_bytes(count > 0 ? work.read.bytes / count : 0), unit,
                                  per(work.read.waited, count), per(work.seconds, count));
-  return text + floors_text(work, count, unit);
+  return text + scratch_text(work, count, unit) + floors_text(work, count, unit);
+}
+
+std::string scratch_text(const model::StreamedWork& work, Index count, std::string_view unit) {
+  if (work.scratch.written == 0 || count == 0) return "";
+  std::string text =
+      fmt::format("block inputs in a scratch file: {} written and {} read a {}",
+                  format_bytes(work.scratch.written / count), format_bytes(work.scratch.read / count), unit);
+  if (work.scratch.waited > 0) {
+    text += fmt::format(", which waited {:.3g} s for them", per(work.scratch.waited, count));
+  }
+  return text + "\n";
 }
 
 std::string floors_text(const model::StreamedWork& work, Index count, std::string_view unit) {
@@ -41,6 +52,11 @@ io::OrderedJson streaming_json(const model::StreamedWork& work, Index count) {
                           {"seconds_waited", per(work.read.waited, count)},
                           {"disk_bytes_per_second", work.peaks.disk_bytes},
                           {"disk_floor_seconds", per(work.disk_floor(), count)}};
+  if (work.scratch.written > 0 && count > 0) {
+    json["scratch_bytes_written"] = work.scratch.written / count;
+    json["scratch_bytes_read"] = work.scratch.read / count;
+    json["scratch_seconds_waited"] = per(work.scratch.waited, count);
+  }
   if (work.flops > 0) {
     json["flops"] = per(work.flops, count);
     json["matmul_flops_per_second"] = work.peaks.flops;

@@ -8,9 +8,11 @@
 
 namespace lorry::cli {
 
-/// Two lines on what `count` steps or passes, as `unit` calls one, read and took.
+/// Two lines or three on what `count` steps or passes, as `unit` calls one, read, wrote and took.
 std::string streaming_text(const model::StreamedWork& work, Index count, std::string_view unit);
-/// The second of them.
+/// The one on block inputs in a scratch file; empty where there is none.
+std::string scratch_text(const model::StreamedWork& work, Index count, std::string_view unit);
+/// The last of them.
 std::string floors_text(const model::StreamedWork& work, Index count, std::string_view unit);
 /// The same figures, each of one step or pass.
 io::OrderedJson streaming_json(const model::StreamedWork& work, Index count);

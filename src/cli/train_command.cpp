@@ -113,7 +113,7 @@ void print_plan(const OptionTable& table, TrainFlags& flags) {
     print_note(fmt::format("note: {} of {} steps are done already{}", done, plan.steps,
                            finished ? ": the run is finished, and would do nothing" : ""));
   }
-  const train::StepTime time = train::predict_step_time(inputs.model, plan.size, options, &inputs.data);
+  const train::StepTime time = train::predict_step_time(inputs, plan.size, options);
   if (flags.json) return print_json(dry_run_json(options_json(table, repeating(flags)), plan, time));
   print_out(to_yaml(table, repeating(flags)) + "\n" + dry_run_text(options, plan, time));
 }

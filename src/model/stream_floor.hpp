@@ -1,5 +1,6 @@
 // model/stream_floor.hpp: the least time that passes over streamed weights can take on this machine.
 #pragma once
+#include "io/scratch_queue.hpp"
 #include "model/loaded_model.hpp"
 
 namespace lorry::model {
@@ -26,7 +27,8 @@ double forward_flops(const ModelConfig& config, Index rows, Index head_rows);
 /// Passes over streamed weights, and what they are held against.
 struct StreamedWork {
   WeightStream::Totals read = {};
-  double seconds = 0;  // that the passes took
+  io::ScratchQueue::Totals scratch = {};  // of block inputs; no floor counts it, since memory may take it all
+  double seconds = 0;                     // that the passes took
   double flops =
       0;  // of their products with the model's weights, computed again ones included; 0: not counted
   MachinePeaks peaks = {};

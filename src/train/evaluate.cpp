@@ -12,16 +12,12 @@
 
 namespace lorry::train {
 
-namespace {
-constexpr Index kTogether = 8;  // batches, where weights are streamed
-}
-
 Index evaluation_bytes(const model::ModelConfig& config, DType compute, Index max_seq_length) {
   const model::WorkspaceBytes bytes = model::workspace_bytes(config, {.rows = max_seq_length,
                                                                       .targets = max_seq_length,
                                                                       .positions = max_seq_length,
                                                                       .compute = compute,
-                                                                      .batches = kTogether,
+                                                                      .batches = kEvaluatedTogether,
                                                                       .lowest = config.num_hidden_layers});
   return bytes.activations + bytes.logits;
 }
@@ -34,7 +30,7 @@ Evaluation evaluate(model::Decoder& decoder, data::DocumentView documents, Index
   double sum = 0;
   Evaluation result;
   // Together, where weights come from the disk once for all of them.
-  const Index at_once = decoder.streams() ? kTogether : 1;
+  const Index at_once = decoder.streams() ? kEvaluatedTogether : 1;
   for (Index first = 0; first < plan.size(); first += at_once) {
     std::vector<data::Batch> batches;
     for (Index i = first; i < std::min(plan.size(), first + at_once); ++i) batches.push_back(plan.batch(i));

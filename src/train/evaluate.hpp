@@ -14,6 +14,9 @@ struct Evaluation {
   double seconds = 0;
 };
 
+/// Batches that evaluate() takes through a model together whose weights are streamed.
+inline constexpr Index kEvaluatedTogether = 8;
+
 /// What evaluate() takes beside a model whose weights are streamed.
 Index evaluation_bytes(const model::ModelConfig& config, DType compute, Index max_seq_length);
 

@@ -37,10 +37,10 @@ void monitor_now(const Loop& loop, const RunState& state, bool last) {
 }
 
 void take_step(const Loop& loop, RunState& state) {
-  if (loop.streamed != nullptr) loop.streamed->begin();
+  if (loop.streamed != nullptr) loop.streamed->begin(loop.trainer);
   const StepReport report =
       loop.trainer.step(next_micro_batches(loop.batcher, loop.options.grad_accumulation_steps));
-  if (loop.streamed != nullptr) loop.streamed->end(report);
+  if (loop.streamed != nullptr) loop.streamed->end(loop.trainer, report);
   state.step = report.step;
   state.micro_steps = loop.trainer.micro_steps_done();
   state.data = loop.batcher.state();

@@ -8,6 +8,7 @@
 #include "model/tensor_list.hpp"
 #include "model/workspace_size.hpp"
 #include "optim/optimizer.hpp"
+#include "train/evaluate.hpp"
 
 namespace lorry::train {
 
@@ -131,9 +132,12 @@ LargestBatch largest_batch(const TrainOptions& options, const model::ModelConfig
   return batch;
 }
 
-MemoryParts predict_memory(const model::LoadedModel& model, const RunSize& size, const TrainOptions& options,
-                           const data::Dataset* data, Index resident, std::optional<Index> streamed) {
+MemoryParts predict_memory(const RunInputs& inputs, const RunSize& size, const TrainOptions& options,
+                           Index resident, const std::optional<StreamedRun>& streamed) {
   constexpr Index kF32Bytes = 4;
+  const model::LoadedModel& model = inputs.model;
+  const data::Dataset* const data = inputs.data.statistics.tokens > 0 ? &inputs.data : nullptr;
+  const bool evaluates = inputs.eval_data || !options.eval_data.empty();
   const WeightSizes sizes = weight_sizes(model);
   const LargestBatch batch = largest_batch(options, model.config, data);
   const DType compute = model.decoder->compute();
@@ -146,9 +150,13 @@ MemoryParts predict_memory(const model::LoadedModel& model, const RunSize& size,
                                             .batches = streamed ? options.grad_accumulation_steps : 1,
                                             .dropout = size.dropout,
                                             .lowest = size.lowest,
+                                            .in_file = streamed ? streamed->block_inputs : 0,
+                                            .evaluated = streamed && evaluates ? kEvaluatedTogether : 0,
                                             .ranks = size.ranks});
-  MemoryParts parts{
-      .activations = workspace.activations, .logits = workspace.logits, .data = data_bytes(data)};
+  MemoryParts parts{.activations = workspace.activations,
+                    .logits = workspace.logits,
+                    .data = data_bytes(data),
+                    .scratch_file = workspace.in_file};
   parts.gradients = size.trainable * kF32Bytes;
   for (const Index elements : size.tensors) {
     parts.optimizer += optim::state_bytes(options.optimizer, elements);
@@ -158,7 +166,7 @@ MemoryParts predict_memory(const model::LoadedModel& model, const RunSize& size,
   parts.program = resident - parts.data + kernel_bytes(*model.ops, sizes, batch.rows) +
                   (options.xray_steps > 0 ? kXray : 0);
   if (options.method == Method::kLora) {
-    parts.weights = streamed ? *streamed + embedding_bytes(model, batch.rows) : sizes.used_bytes;
+    parts.weights = streamed ? streamed->weights + embedding_bytes(model, batch.rows) : sizes.used_bytes;
     parts.adapters = size.adapter_bytes();
   } else {
     const Index others = parts.optimizer + parts.activations + parts.logits;
@@ -171,6 +179,7 @@ io::OrderedJson to_json(const MemoryParts& parts) {
   io::OrderedJson json;
   for (const auto& [name, bytes] : parts.list()) json[std::string(name)] = bytes;
   json["total"] = parts.total();
+  if (parts.scratch_file > 0) json["scratch_file"] = parts.scratch_file;
   return json;
 }
 

@@ -46,12 +46,12 @@ double tokens_of_epoch(const data::Dataset& data) {
 }  // namespace
 
 MemoryParts predict_memory(RunInputs& inputs, const RunSize& size, const TrainOptions& options) {
-  const bool has_data = inputs.data.statistics.tokens > 0;
-  const std::optional<Index> held =
-      inputs.model.weights.stream() ? std::optional(inputs.model.weights.stream()->held()) : std::nullopt;
+  std::optional<StreamedRun> streamed;
+  if (const auto& stream = inputs.model.weights.stream()) {
+    streamed = {.weights = stream->held(), .block_inputs = inputs.scratch.block_inputs};
+  }
   inputs.model.weights.release_pages();  // that measuring has touched, and that are counted as weights
-  return predict_memory(inputs.model, size, options, has_data ? &inputs.data : nullptr, resident_bytes(),
-                        held);
+  return predict_memory(inputs, size, options, resident_bytes(), streamed);
 }
 
 std::optional<std::string> memory_warning(const MemoryParts& parts, Method method,

@@ -25,7 +25,7 @@ struct DryRun {
 /// afterwards as they were. Throws Error.
 DryRun plan_run(RunInputs& inputs, const TrainOptions& options);
 
-/// Of `inputs` as they are open now; without data where they hold none.
+/// The same as in train/memory.hpp, of this process now, as keep_to_budget left `inputs`.
 MemoryParts predict_memory(RunInputs& inputs, const RunSize& size, const TrainOptions& options);
 
 /// What to say where the memory does not suffice; empty where it does.

@@ -1,10 +1,12 @@
 #include "train/run.hpp"
 
 #include <cmath>
+#include <utility>
 
 #include "core/check.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
+#include "io/scratch_file.hpp"
 #include "train/check_run.hpp"
 #include "train/checkpoints.hpp"
 #include "train/diverged.hpp"
@@ -140,11 +142,21 @@ RunResult run_to_end(Loop& loop, RunState& state, RunRecord* record, const RunPa
   return result;
 }
 
+/// In the output folder, with all the room that it will need: a disk that is full should say so now. Empty
+/// where all block inputs are in memory.
+std::optional<io::ScratchFile> make_scratch(const RunInputs& inputs, const TrainOptions& options) {
+  if (inputs.scratch.block_inputs == 0) return std::nullopt;
+  io::ScratchFile file(options.out, "block inputs");
+  file.reserve(inputs.scratch.bytes);
+  return file;
+}
+
 /// A run whose output folder is held already. `record`: null for a run that keeps no checkpoints.
 RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObserver& observer,
                    RunRecord* record) {
   check_stopping(options, inputs);
   keep_to_budget(inputs, options);
+  std::optional<io::ScratchFile> scratch = make_scratch(inputs, options);
   std::optional<StreamedSteps> streamed;
   if (inputs.model.weights.stream()) streamed.emplace(inputs, options);
   if (observer.on_open) observer.on_open(inputs);
@@ -157,6 +169,7 @@ RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObse
                                              .shares = inputs.data.shares});
   const Index steps = count_steps(options, batcher);
   Trainer trainer(trainee.decoder(), trainee.trainable(), trainer_config(options, steps));
+  if (scratch) trainer.workspace().inputs.use_file(std::move(*scratch), inputs.scratch.block_inputs);
   const RunParts parts = {.trainee = trainee, .trainer = trainer, .batcher = batcher, .observer = observer};
   if (start) load_checkpoint(checkpoint_folder(options.out, state.step), state, parts);
   state.trainable_parameters = trainee.count_parameters();

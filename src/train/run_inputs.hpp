@@ -17,6 +17,12 @@ struct RunInputs {
   Index max_seq_length = 0;  // TrainOptions::sequence_length
   data::Dataset data = {};
   std::optional<data::Dataset> eval_data = std::nullopt;
+  /// What of a step goes to a scratch file; filled by keep_to_budget (train/memory_budget.hpp).
+  struct Scratch {
+    Index block_inputs = 0;  // of each batch, from the lowest that trains on; 0: there is no file
+    Index bytes = 0;         // that it comes to
+  };
+  Scratch scratch = {};
   std::vector<std::string> warnings = {};  // "max_seq_length 4096 is above the model's positions; using 2048"
 };
 

@@ -156,8 +156,9 @@ double step_flops(const model::ModelConfig& config, const TrainOptions& options,
          (flops_of_row(config, options, size, config.num_hidden_layers, share) - below);
 }
 
-StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size, const TrainOptions& asked,
-                           const data::Dataset* data) {
+StepTime predict_step_time(const RunInputs& inputs, const RunSize& size, const TrainOptions& asked) {
+  const model::LoadedModel& model = inputs.model;
+  const data::Dataset* const data = inputs.data.statistics.tokens > 0 ? &inputs.data : nullptr;
   const std::shared_ptr<model::WeightStream>& stream = model.weights.stream();
   TrainOptions options = asked;
   options.grad_checkpoint = options.grad_checkpoint || stream;
@@ -183,9 +184,13 @@ StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size,
   if (stream) {
     time.disk_bytes = stream->round_trip_bytes();
     time.disk_bytes_per_second = read_rate(*stream);
-    time.seconds = std::max(time.seconds, static_cast<double>(time.disk_bytes) / time.disk_bytes_per_second);
+    const Index scratch = inputs.scratch.block_inputs * options.grad_accumulation_steps * batch.rows *
+                          config.hidden_size * size_of(DType::kF32);  // written, and then read
+    const auto moved = static_cast<double>(time.disk_bytes + 2 * scratch);
+    time.seconds = std::max(time.seconds, moved / time.disk_bytes_per_second);
     time.streamed = {
         .read = {.bytes = time.disk_bytes, .waited = 0, .passes = 1},
+        .scratch = {.written = scratch, .read = scratch},
         .seconds = time.seconds,
         .flops = accumulated * step_flops(config, options, size, batch.rows,
                                           static_cast<Index>(batch.share * static_cast<double>(batch.rows))),

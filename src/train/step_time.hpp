@@ -28,9 +28,9 @@ double step_flops(const model::ModelConfig& config, const TrainOptions& options,
 
 /// Measures whole steps where that takes about a second, else steps of one and two blocks with fewer rows,
 /// from which the model's are worked out: blocks alike, rows alike but for attention. Of a model that is
-/// streamed a second's worth is read; a step takes what the slower of processor and disk does. `data` may be
-/// null.
-StepTime predict_step_time(const model::LoadedModel& model, const RunSize& size, const TrainOptions& asked,
-                           const data::Dataset* data);
+/// streamed a second's worth is read; a step takes what the slower of processor and disk does, which is taken
+/// to write and read block inputs as fast as it reads weights. `inputs` are as keep_to_budget left them, and
+/// may hold no data.
+StepTime predict_step_time(const RunInputs& inputs, const RunSize& size, const TrainOptions& asked);
 
 }  // namespace lorry::train

@@ -18,11 +18,13 @@ model::StreamedWork StreamedSteps::work() const {
   return work;
 }
 
-void StreamedSteps::begin() {
+void StreamedSteps::begin(const Trainer& trainer) {
+  scratch_before_ = trainer.workspace().inputs.totals();
   before_ = model_.weights.stream()->totals();
 }
 
-void StreamedSteps::end(const StepReport& report) {
+void StreamedSteps::end(const Trainer& trainer, const StepReport& report) {
+  work_.scratch += trainer.workspace().inputs.totals() - scratch_before_;
   work_.read += model_.weights.stream()->totals() - before_;
   work_.seconds += report.seconds;
   work_.flops += step_flops(model_.config, options_, size_, report.tokens, report.targets);

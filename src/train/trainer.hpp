@@ -57,6 +57,7 @@ class Trainer {
   /// Goes on as if that much had been done; the optimiser's tensors are the caller's to put back.
   void set_position(Index steps, Index micro_steps);
   [[nodiscard]] model::Decoder::Workspace& workspace() noexcept { return workspace_; }
+  [[nodiscard]] const model::Decoder::Workspace& workspace() const noexcept { return workspace_; }
 
  private:
   model::Decoder& decoder_;
