@@ -36,4 +36,11 @@ std::string format_bytes(Index bytes) {
   return fmt::format("{} B", bytes);
 }
 
+std::string format_bytes_up(Index bytes) {
+  const auto value = static_cast<double>(bytes);
+  if (value >= 0x1p30) return fmt::format("{:.2f} GiB", std::ceil(value * 0x1p-30 * 100) / 100);
+  if (value >= 0x1p20) return fmt::format("{:.1f} MiB", std::ceil(value * 0x1p-20 * 10) / 10);
+  return fmt::format("{:.1f} KiB", std::ceil(value * 0x1p-10 * 10) / 10);
+}
+
 }  // namespace lorry

@@ -26,5 +26,7 @@ std::string format_duration(double seconds);
 
 /// "1.50 GiB", "12.0 MiB", "640 B".
 std::string format_bytes(Index bytes);
+/// The same, never less than there are: for the least that will do.
+std::string format_bytes_up(Index bytes);
 
 }  // namespace lorry

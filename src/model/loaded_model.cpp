@@ -80,7 +80,7 @@ void keep_within(LoadedModel& model, Index budget, Index others) {
     throw OptionError(
         "[load] --memory-budget: found {}; expected at least {}: {} beside the weights, and two blocks of "
         "them",
-        format_bytes(budget), format_bytes(beside + least), format_bytes(beside));
+        format_bytes(budget), format_bytes_up(beside + least), format_bytes(beside));
   }
   stream_weights(model, budget - beside);
 }

@@ -35,7 +35,7 @@ std::optional<StreamedRun> split_memory(RunInputs& inputs, const RunSize& size, 
         "the disk, and two blocks of these {}: expected at least {}, or a smaller --batch-size, "
         "--grad-accumulation-steps, --max-seq-length or --rank",
         format_bytes(budget), format_bytes(others(in_file)), format_bytes(least),
-        format_bytes(others(in_file) + least));
+        format_bytes_up(others(in_file) + least));
   }
   const std::vector<Index> parts = inputs.model.weights.part_bytes(inputs.model.config);
   const Index all = std::accumulate(parts.begin(), parts.end(), Index{0});
