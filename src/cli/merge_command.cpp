@@ -37,6 +37,7 @@ struct MergeFlags {
   std::optional<model::BnbFormat> format = std::nullopt;
   bool no_double_quant = false;
   Index threads = 0;
+  std::optional<Index> memory_budget = std::nullopt;
   bool json = false;
 };
 
@@ -44,7 +45,8 @@ model::MergeOptions merge_options(const MergeFlags& flags) {
   if (flags.no_double_quant && flags.format != model::BnbFormat::kNf4) {
     throw OptionError("[merge] --no-double-quant: found without --format nf4; expected both");
   }
-  model::MergeOptions options{.dequantize = flags.dequantize, .threads = flags.threads};
+  model::MergeOptions options{
+      .dequantize = flags.dequantize, .threads = flags.threads, .memory_budget = flags.memory_budget};
   if (flags.format) options.quantize = {.format = *flags.format, .double_quant = !flags.no_double_quant};
   return options;
 }
@@ -99,6 +101,7 @@ Command make_merge_command() {
             "with --format nf4: keep the scales in float32");
   table.group("Computing");
   add_threads_option(table, flags->threads);
+  add_piecewise_memory_option(table, flags->memory_budget);
   add_json_option(table, flags->json, "paths and figures as one JSON object");
   command.run = [flags](OptionTable&) { run(*flags); };
   return command;

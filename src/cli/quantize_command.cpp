@@ -32,6 +32,7 @@ struct QuantizeFlags {
   model::BnbFormat format = model::BnbFormat::kNf4;
   bool no_double_quant = false;
   Index threads = 0;
+  std::optional<Index> memory_budget;
   bool json = false;
 };
 
@@ -47,9 +48,9 @@ void run(const QuantizeFlags& flags) {
   model::QuantizeReport report;
   {
     ByteProgress progress("quantising");
-    report =
-        model::quantize_model(flags.model, flags.out, flags.format, !flags.no_double_quant, flags.threads,
-                              [&](Index done, Index total) { progress.update(done, total); });
+    report = model::quantize_model(
+        flags.model, flags.out, flags.format, !flags.no_double_quant, flags.threads,
+        [&](Index done, Index total) { progress.update(done, total); }, flags.memory_budget);
   }
   if (flags.json) {
     print_json({{"out", flags.out.string()},
@@ -93,6 +94,7 @@ Command make_quantize_command() {
             "keep NF4's scales in float32: half a bit a weight instead of an eighth");
   table.group("Computing");
   add_threads_option(table, flags->threads);
+  add_piecewise_memory_option(table, flags->memory_budget);
   add_json_option(table, flags->json, "paths and figures as one JSON object");
   command.run = [flags](OptionTable&) { run(*flags); };
   return command;

@@ -54,6 +54,15 @@ void add_memory_option(OptionTable& table, std::optional<Index>& budget) {
       .default_text = "all that the model takes";
 }
 
+void add_piecewise_memory_option(OptionTable& table, std::optional<Index>& budget) {
+  table
+      .add("memory-budget", "SIZE", bind_bytes(budget),
+           "memory of the whole process, such as 512MiB, mapped pages counted: work is cut into smaller "
+           "pieces, "
+           "fewer at once; the same results")
+      .default_text = "no limit";
+}
+
 void add_threads_option(OptionTable& table, Index& threads) {
   constexpr Index kMostThreads = 1024;
   Binding binding = bind_integer(threads, 1, kMostThreads);

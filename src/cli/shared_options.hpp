@@ -24,6 +24,8 @@ void use_base_model(std::filesystem::path& model, const std::filesystem::path& a
 void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index& threads);
 /// Adds --memory-budget under the group at hand.
 void add_memory_option(OptionTable& table, std::optional<Index>& budget);
+/// The same of a command that goes through a model or an adapter piece by piece anyway.
+void add_piecewise_memory_option(OptionTable& table, std::optional<Index>& budget);
 /// Adds --threads: 1 to 1024; left out, `threads` stays 0, which everywhere means all.
 void add_threads_option(OptionTable& table, Index& threads);
 /// Adds --json under "Output".

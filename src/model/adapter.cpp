@@ -120,7 +120,7 @@ void Adapter::add_tokens(const TokenTarget& target, Matrix value) {
   tokens_.push_back(std::move(entry));
 }
 
-void Adapter::attach(Decoder& decoder) {
+void Adapter::attach(Decoder& decoder, const std::function<void(const nn::Linear&)>& read) {
   detach(decoder);  // another adapter's updates on other modules would stay otherwise
   for (auto& entry : entries_) {
     nn::Linear* linear = decoder.find_linear(entry->map());
@@ -145,12 +145,15 @@ void Adapter::attach(Decoder& decoder) {
   }
   decoder.set_token_rows(of_embedding, of_head);
   copies_.attach(decoder);
-  renew_norms(decoder);
+  renew_norms(decoder, read);
 }
 
-void Adapter::renew_norms(Decoder& decoder) const {
+void Adapter::renew_norms(Decoder& decoder, const std::function<void(const nn::Linear&)>& read) const {
   if (!config_.use_dora) return;
-  decoder.with_linears([&](const nn::Linear& linear) { linear.renew_norm(decoder.ops()); });
+  decoder.with_linears([&](const nn::Linear& linear) {
+    linear.renew_norm(decoder.ops());
+    if (read) read(linear);
+  });
 }
 
 void Adapter::detach(Decoder& decoder) {

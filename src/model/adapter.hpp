@@ -1,6 +1,7 @@
 // model/adapter.hpp: the low-rank updates of one model, and what trains beside them: made, attached, trained,
 // taken off.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -104,11 +105,12 @@ class Adapter {
   [[nodiscard]] std::set<std::string> adapted_maps() const;
 
   /// Puts the updates beside the decoder's maps, and the copies in place of its tensors; this must outlive
-  /// the attachment. Copies train if parameters() was called before.
-  void attach(Decoder& decoder);
+  /// the attachment. Copies train if parameters() was called before. `read`: as of renew_norms.
+  void attach(Decoder& decoder, const std::function<void(const nn::Linear&)>& read = {});
   /// With DoRA, for an attached adapter: the norms that go with A and B as they are now
-  /// (nn::Linear::renew_norm), after every change of them.
-  void renew_norms(Decoder& decoder) const;
+  /// (nn::Linear::renew_norm), after every change of them. `read`, if given, is told of each map whose
+  /// weights have been read.
+  void renew_norms(Decoder& decoder, const std::function<void(const nn::Linear&)>& read = {}) const;
   /// Takes every update and copy off the decoder.
   static void detach(Decoder& decoder);
 

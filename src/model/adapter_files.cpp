@@ -98,6 +98,7 @@ Matrix read_tensor(const io::SafetensorsFile& file, const std::string& key, cons
   Matrix result(shape.size() == 2 ? shape[0] : 1, shape.back());
   const std::span<float> values = {result.row<float>(0), static_cast<std::size_t>(result.size())};
   read_floats(tensor, 0, values);
+  file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
   if (!std::all_of(values.begin(), values.end(), [](float value) { return std::isfinite(value); })) {
     throw Error(
         "[load] {}: tensor \"{}\": found NaN or infinity; expected finite numbers: did training diverge?",

@@ -75,6 +75,20 @@ BnbWriter::BnbWriter(io::SafetensorsWriter& writer, std::string name, Index rows
   updates_.resize(absmax_.size());
 }
 
+PanelCost BnbWriter::cost(Index rows, Index cols, const BnbOptions& options) {
+  PanelCost cost{.rows = rows, .cols = cols};
+  cost.element_bytes = 1;  // a code; of NF4 half of it, and as much again of a block's loss
+  if (options.format == BnbFormat::kInt8) {
+    cost.row_bytes = static_cast<Index>(sizeof(QuantLoss));
+    cost.whole_bytes = rows * size_of(DType::kF32);
+    return cost;
+  }
+  const Index blocks = (rows * cols + kNf4Block - 1) / kNf4Block;
+  // Scales, three sums, and in the end the scales as they will be read and their codes.
+  cost.whole_bytes = blocks * (5 * size_of(DType::kF32) + 1);
+  return cost;
+}
+
 bool BnbWriter::add(std::span<const float> values, std::span<const float> updates) {
   LORRY_CHECK(updates.empty() || updates.size() == values.size());
   if (options_.format == BnbFormat::kInt8) return add_rows(values, updates);
@@ -111,7 +125,7 @@ bool BnbWriter::add_blocks(std::span<const float> values, std::span<const float>
   const Index blocks = (std::ssize(values) + kNf4Block - 1) / kNf4Block;
   LORRY_CHECK(done_ + blocks <= std::ssize(absmax_));
   codes_.resize((values.size() + 1) / 2);
-  std::vector<QuantLoss> losses(static_cast<std::size_t>(threads_));
+  std::vector<QuantLoss> losses(static_cast<std::size_t>(blocks));  // added up in their order
   std::vector<char> finite(static_cast<std::size_t>(threads_), 1);
   const auto quantize = [&](Index worker) {
     const Share share = share_of(blocks, threads_, worker);
@@ -126,7 +140,7 @@ bool BnbWriter::add_blocks(std::span<const float> values, std::span<const float>
       products_[at] = sums.product;
       squares_[at] = sums.code_squares;
       updates_[at] = sums.update_product;
-      losses[static_cast<std::size_t>(worker)].add(sums.fixed);
+      losses[static_cast<std::size_t>(block)] = sums.fixed;
     }
   };
   if (blocks > 1) {
@@ -145,11 +159,11 @@ bool BnbWriter::add_rows(std::span<const float> values, std::span<const float> u
   LORRY_CHECK_EQ(rows * cols_, std::ssize(values));
   LORRY_CHECK(done_ + rows <= rows_);
   rows_codes_.resize(values.size());
-  std::vector<QuantLoss> losses(static_cast<std::size_t>(threads_));
+  std::vector<QuantLoss> losses(static_cast<std::size_t>(rows));
   on_threads(threads_, [&](Index worker) {
     const Share share = share_of(rows, threads_, worker);
-    QuantLoss& loss = losses[static_cast<std::size_t>(worker)];
     for (Index row = share.first; row < share.first + share.n; ++row) {
+      QuantLoss& loss = losses[static_cast<std::size_t>(row)];
       const auto first = static_cast<std::size_t>(row * cols_);
       const auto part = values.subspan(first, static_cast<std::size_t>(cols_));
       std::int8_t* const codes = rows_codes_.data() + first;

@@ -7,6 +7,7 @@
 
 #include "io/safetensors_writer.hpp"
 #include "model/bnb_format.hpp"
+#include "model/panel_memory.hpp"
 #include "model/quant_loss.hpp"
 
 namespace lorry::model {
@@ -19,11 +20,14 @@ class BnbWriter {
   BnbWriter(io::SafetensorsWriter& writer, std::string name, Index rows, Index cols,
             const BnbOptions& options, Index threads);
 
+  /// What one holds of a matrix that comes to it by panels.
+  static PanelCost cost(Index rows, Index cols, const BnbOptions& options);
+
   /// The values that follow; of int8, whole rows. False where one is not finite, or too large for int8's
   /// float16: the file is of no use then. `updates`, of all pieces or of none: what of the values was merged
   /// into them, for the loss alone.
   [[nodiscard]] bool add(std::span<const float> values, std::span<const float> updates = {});
-  /// After the last value.
+  /// After the last value. The sums do not depend on threads and pieces.
   QuantLoss finish();
 
  private:

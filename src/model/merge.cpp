@@ -98,10 +98,11 @@ class MergeBase {
     decoder_.emplace(ops, config_, weights_, DType::kF32);
     updates_.emplace(load_adapter(adapter, *decoder_, PartsAs::kStacked));
     if (updates_->config().use_dora) {  // attached, it finds the norms
-      updates_->attach(*decoder_);
+      updates_->attach(*decoder_,
+                       [&](const nn::Linear& map) { weights_.release_pages(map.weights().readable()); });
       Adapter::detach(*decoder_);
-      weights_.release_pages();
     }
+    weights_.release_pages();
     targets_ = find_merge_targets(*decoder_, *updates_, model);
   }
 

@@ -22,6 +22,8 @@ struct MergeOptions {
   /// Of a model with plain weights: the linear maps of its blocks are quantised so (its `dtype` is not used).
   std::optional<BnbOptions> quantize = {};
   Index threads = 0;  // beside those of ops; 0: all
+  /// Bytes that the whole process may take; panels become smaller for it. Empty: some 16 MiB each.
+  std::optional<Index> memory_budget = {};
 };
 
 struct MergedTensor {
@@ -40,7 +42,8 @@ struct MergeReport {
 /// adapter's copies of tensors and rows of tables in their places, and everything else byte for byte as it
 /// is. The sum is formed in F32 by row panels and rounded once to the type of W, which in a quantised model
 /// is NF4 or int8, with scales of its own; so little more than a panel is in memory, and of NF4 the scales of
-/// one matrix.
+/// one matrix. With a budget panels are as small as it asks for, to the same bytes and sums; where the
+/// smallest do not fit, it throws OptionError with the least budget that does.
 ///
 /// Of a folder: the same shards and tensor names, and the other small files (config, index; tokenizer and
 /// chat template are the adapter's, where it has some) copied. `out` must not exist or be empty; it appears

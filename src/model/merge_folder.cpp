@@ -20,8 +20,6 @@ namespace lorry::model {
 
 namespace {
 
-constexpr Index kCopiedBytes = Index{16} << 20;  // at once
-
 Index spec_bytes(const io::TensorSpec& spec) {
   return std::accumulate(spec.shape.begin(), spec.shape.end(), size_of(spec.dtype), std::multiplies<>());
 }
@@ -46,6 +44,9 @@ class ShardMerger {
     for (const io::SafetensorsFile& file : folder_.files()) {
       for (const io::TensorSpec& spec : specs_of(file)) report_.bytes += spec_bytes(spec);
     }
+    std::vector<PanelCost> costs;
+    for (const auto& [name, plan] : plans_) costs.push_back(cost_of(plan));
+    panel_bytes_ = panel_bytes_within("merge", in_.options.memory_budget, kMergePanel, costs, threads_);
   }
 
   MergeReport write(const std::filesystem::path& to) {
@@ -98,6 +99,18 @@ class ShardMerger {
     changes_list_ = changes_list_ || made.bnb || made.specs.front().dtype != tensor.dtype ||
                     made.specs.front().shape != tensor.shape;
     plans_.emplace(tensor.name, std::move(made));
+  }
+
+  /// What its panels, their bytes as they will be written and the sums over rows take.
+  [[nodiscard]] PanelCost cost_of(const Plan& plan) const {
+    PanelCost cost = MergePanels(*plan.target, plan.base, plan.turned, in_.ops).cost();
+    if (plan.bnb) {
+      cost += BnbWriter::cost(cost.rows, cost.cols, *plan.bnb);
+    } else {
+      cost.element_bytes += size_of(plan.specs.front().dtype) + (plan.adapted ? size_of(DType::kF32) : 0);
+      cost.row_bytes += static_cast<Index>(sizeof(QuantLoss));
+    }
+    return cost;
   }
 
   static std::vector<Index> turned_shape(std::vector<Index> shape, bool turned) {
@@ -155,12 +168,12 @@ class ShardMerger {
 
   void copy(const io::TensorView& tensor, const io::SafetensorsFile& file, io::SafetensorsWriter& writer) {
     if (tensor.bytes.empty()) writer.write(tensor.name, tensor.bytes);
-    for (std::size_t first = 0; first < tensor.bytes.size(); first += kCopiedBytes) {
-      const auto part =
-          tensor.bytes.subspan(first, std::min<std::size_t>(kCopiedBytes, tensor.bytes.size() - first));
+    const auto at_once = static_cast<std::size_t>(panel_bytes_);
+    for (std::size_t first = 0; first < tensor.bytes.size(); first += at_once) {
+      const auto part = tensor.bytes.subspan(first, std::min(at_once, tensor.bytes.size() - first));
       writer.write(tensor.name, part);
       // Its pages count as ours until they are dropped, and a model may be larger than the memory.
-      file.mapping()->advise(io::MappedFile::Advice::kDontNeed, part);
+      file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
       advance(static_cast<Index>(part.size()));
     }
   }
@@ -176,7 +189,7 @@ class ShardMerger {
     std::optional<BnbWriter> quantized;
     if (plan.bnb) quantized.emplace(writer, tensor.name, panels.rows(), panels.cols(), *plan.bnb, threads_);
     QuantLoss loss;
-    const Index rows_at_once = panels.rows_at_once();
+    const Index rows_at_once = panel_rows(panels.rows(), panels.cols(), 1, panel_bytes_);
     for (Index first = 0; first < panels.rows(); first += rows_at_once) {
       const Index n = std::min(rows_at_once, panels.rows() - first);
       panels.form(first, n);
@@ -186,10 +199,11 @@ class ShardMerger {
       } else {
         write_rounded(panels, plan, file, writer, loss);
       }
-      if (!panels.read_part().empty()) in_.weights.release_pages(panels.read_part());
+      if (!plan.turned)
+        in_.weights.release_pages();  // all, since others are mapped around those that are read
       advance(n * row_bytes);
     }
-    file.mapping()->advise(io::MappedFile::Advice::kDontNeed, tensor.bytes);
+    in_.weights.release_pages();
     if (quantized) loss = quantized->finish();
     advance(bytes_at_end - done_);
     if (!plan.adapted) return;
@@ -235,6 +249,7 @@ class ShardMerger {
   std::unordered_map<std::string, Plan> plans_;  // by the name that the file gives the tensor
   std::set<std::string> replaced_;
   bool changes_list_ = false;  // of tensors and their sizes
+  Index panel_bytes_ = 0;      // in float32
   MergeReport report_;
   Index done_ = 0;  // bytes
   Matrix rounded_;  // [n, columns] as stored

@@ -18,7 +18,6 @@ namespace lorry::model {
 
 namespace {
 
-constexpr Index kCopiedAtOnce = Index{16} << 20;  // bytes
 constexpr const char* kTemplateKey = "tokenizer.chat_template";
 
 class GgufMerger {
@@ -31,6 +30,9 @@ class GgufMerger {
       plans_.emplace(gguf_name(in_.config, spec), Plan{spec, &found->second});
     }
     for (const auto& [name, tensor] : model_.tensors()) report_.bytes += std::ssize(tensor->bytes);
+    std::vector<PanelCost> costs;
+    for (const auto& [name, plan] : plans_) costs.push_back(cost_of(plan, *model_.find(name)));
+    panel_bytes_ = panel_bytes_within("merge", in_.options.memory_budget, kMergePanel, costs, threads_);
   }
 
   MergeReport write(const std::string& chat_template, const std::filesystem::path& to) {
@@ -70,6 +72,25 @@ class GgufMerger {
     PackedMatrix order;  // where the file has each row
   };
 
+  [[nodiscard]] MergePanels panels_of(const Plan& plan) const {
+    return {*plan.target, in_.weights.at(plan.spec.name), false, in_.ops};
+  }
+
+  /// Rows that panels have a multiple of; vectors have one row.
+  [[nodiscard]] Index unit_of(const Plan& plan) const {
+    return plan.spec.shape.size() == 1 ? 1 : std::max<Index>(gguf_interleaved_head(in_.config, plan.spec), 1);
+  }
+
+  /// Panels, their bytes as they will be written, these unpacked, sums over rows, and the file, which is
+  /// mapped here too.
+  [[nodiscard]] PanelCost cost_of(const Plan& plan, const io::GgufTensor& tensor) const {
+    PanelCost cost = panels_of(plan).cost();
+    cost.unit = unit_of(plan);
+    cost.element_bytes += size_of(DType::kF32);
+    cost.row_bytes += 2 * (std::ssize(tensor.bytes) / cost.rows) + static_cast<Index>(sizeof(QuantLoss));
+    return cost;
+  }
+
   /// Those of the first file, which are all but those that say how it is split.
   [[nodiscard]] io::GgufPairs pairs(const std::string& chat_template) const {
     io::GgufPairs pairs;
@@ -82,9 +103,9 @@ class GgufMerger {
 
   void copy(const io::GgufTensor& tensor, const io::GgufFile& file, io::GgufWriter& writer) {
     const auto size = static_cast<Index>(tensor.bytes.size());
-    for (Index first = 0; first < size; first += kCopiedAtOnce) {
+    for (Index first = 0; first < size; first += panel_bytes_) {
       const auto part = tensor.bytes.subspan(static_cast<std::size_t>(first),
-                                             static_cast<std::size_t>(std::min(kCopiedAtOnce, size - first)));
+                                             static_cast<std::size_t>(std::min(panel_bytes_, size - first)));
       writer.write(tensor.name, part);
       advance(part, file);
     }
@@ -95,7 +116,7 @@ class GgufMerger {
     const BlockFormat format = *block_format_from_name(tensor.type->name);
     const Index head = gguf_interleaved_head(in_.config, plan.spec);
     const bool vector = plan.spec.shape.size() == 1;
-    MergePanels panels(*plan.target, in_.weights.at(plan.spec.name), false, in_.ops);
+    MergePanels panels = panels_of(plan);
     Panel panel{.format = format,
                 .values = panels.values(),
                 .update = {},
@@ -103,7 +124,7 @@ class GgufMerger {
                 .row_bytes = std::ssize(tensor.bytes) / panels.rows(),
                 .order = {}};
     panel.order.interleaved_head = vector ? 0 : head;
-    const Index rows_at_once = panels.rows_at_once(std::max<Index>(panel.order.interleaved_head, 1));
+    const Index rows_at_once = panel_rows(panels.rows(), panels.cols(), unit_of(plan), panel_bytes_);
     QuantLoss loss;
     for (Index first = 0; first < panels.rows(); first += rows_at_once) {
       const Index n = std::min(rows_at_once, panels.rows() - first);
@@ -111,20 +132,19 @@ class GgufMerger {
       if (vector && head != 0) panels.interleave_columns(head);
       panel.update = panels.update();
       panel.base = tensor.bytes.data() + first * panel.row_bytes;
-      const QuantLoss part = encode(panel);
-      check_merged(std::isfinite(part.error_squares + part.squares), file.path(), tensor.name,
+      encode(panel, loss);
+      check_merged(std::isfinite(loss.error_squares + loss.squares), file.path(), tensor.name,
                    tensor.type->name);
-      loss.add(part);
       writer.write(tensor.name, encoded_);
-      if (!panels.read_part().empty()) in_.weights.release_pages(panels.read_part());
+      in_.weights.release_pages();
       advance(tensor.bytes.subspan(static_cast<std::size_t>(first * panel.row_bytes), encoded_.size()), file);
     }
     report_.adapted.push_back({tensor.name, std::string(tensor.type->name), loss});
     report_.loss.add(loss);
   }
 
-  /// Fills encoded_ with the panel's rows where the file has them, and says what that lost.
-  QuantLoss encode(const Panel& panel) {
+  /// Fills encoded_ with the panel's rows where the file has them, and adds what that lost.
+  void encode(const Panel& panel, QuantLoss& loss) {
     const Index rows = panel.values.rows();
     encoded_.resize(static_cast<std::size_t>(rows * panel.row_bytes));
     written_.reshape(rows, panel.values.cols(), DType::kF32);
@@ -132,9 +152,7 @@ class GgufMerger {
       const Index end = rows * (worker + 1) / threads_;
       for (Index i = rows * worker / threads_; i < end; ++i) encode_row(panel, i);
     });
-    QuantLoss loss;
     add_loss(panel.values, written_, panel.update, threads_, loss);
-    return loss;
   }
 
   void encode_row(const Panel& panel, Index i) {
@@ -169,7 +187,7 @@ class GgufMerger {
   /// `part` of the base has been dealt with. Its pages count as ours until they are dropped, and a model may
   /// be larger than the memory.
   void advance(std::span<const std::byte> part, const io::GgufFile& file) {
-    file.mapping()->advise(io::MappedFile::Advice::kDontNeed, part);
+    file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
     done_ += std::ssize(part);
     if (in_.progress) in_.progress(done_, report_.bytes);
   }
@@ -179,6 +197,7 @@ class GgufMerger {
   const Index threads_;
   std::unordered_map<std::string, Plan> plans_;  // by the file's names
   MergeReport report_;
+  Index panel_bytes_ = 0;           // in float32
   Index done_ = 0;                  // bytes
   std::vector<std::byte> encoded_;  // of a panel
   Matrix written_;                  // the same unpacked, in the panel's order

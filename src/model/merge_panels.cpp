@@ -1,17 +1,12 @@
 #include "model/merge_panels.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <vector>
 
 #include "model/on_threads.hpp"
 
 namespace lorry::model {
-
-namespace {
-
-constexpr Index kPanelBytes = Index{16} << 20;  // of W in F32, formed at once
-
-}  // namespace
 
 MergePanels::MergePanels(const MergeTarget& target, WeightView base, bool turned, ops::Ops& ops)
     : target_(target),
@@ -22,18 +17,22 @@ MergePanels::MergePanels(const MergeTarget& target, WeightView base, bool turned
       inputs_by_outputs_(target.inputs_by_outputs != turned),
       ops_(ops) {}
 
-Index MergePanels::rows_at_once(Index unit) const noexcept {
-  const Index fit = kPanelBytes / (cols() * size_of(DType::kF32));
-  return std::clamp<Index>(fit - fit % unit, unit, rows());
+PanelCost MergePanels::cost() const {
+  const bool changes = target_.update != nullptr || target_.tokens != nullptr || !target_.values.empty();
+  const Index rank = target_.update != nullptr ? target_.update->rank : 0;
+  const Index panels = 1 + (changes ? 1 : 0) + (turned_ ? 1 : 0);
+  PanelCost cost{.rows = rows(), .cols = cols()};
+  cost.element_bytes = panels * size_of(DType::kF32);
+  // Of a matrix that is turned every panel reads all rows, whose pages stay.
+  const Index read = source_.bytes() + (target_.values.empty() ? 0 : base_.bytes());
+  cost.row_bytes = rank * size_of(DType::kF32) + (turned_ ? 0 : read / rows() + 1);
+  cost.whole_bytes = turned_ ? read : 0;
+  return cost;
 }
 
 void MergePanels::read(WeightView from, Index first, Index count, Matrix& to) {
   to.reshape(count, cols(), DType::kF32);
-  if (!turned_) {
-    read_ = from.row_range(first, count);
-    return ops_.copy(read_, to);
-  }
-  read_ = {};  // the next panel needs the same pages
+  if (!turned_) return ops_.copy(from.row_range(first, count), to);
   turning_.reshape(from.rows, count, DType::kF32);
   ops_.copy(from.col_range(first, count), turning_);
   ops_.transpose(turning_, to);
@@ -54,6 +53,23 @@ void MergePanels::form(Index first, Index count) {
   }
   read(source_, first, count, values_);
   if (target_.update != nullptr) add_update(first, count);
+  if (target_.tokens != nullptr) put_tokens(first, count);
+}
+
+void MergePanels::put_tokens(Index first, Index count) {
+  LORRY_CHECK(!turned_);
+  has_update_ = true;
+  update_.reshape(count, cols(), DType::kF32);
+  update_.fill_zero();
+  const nn::TokenRows& tokens = *target_.tokens;
+  for (std::size_t i = 0; i < tokens.ids().size(); ++i) {
+    const Index row = tokens.ids()[i] - first;
+    if (row < 0 || row >= count) continue;
+    const float* const learnt = tokens.value.row<float>(static_cast<Index>(i));
+    float* const value = values_.row<float>(row);
+    std::transform(learnt, learnt + cols(), value, update_.row<float>(row), std::minus<>());
+    std::copy_n(learnt, cols(), value);
+  }
 }
 
 void MergePanels::interleave_columns(Index head) {

@@ -1,13 +1,16 @@
 // model/merge_panels.hpp: W + ΔW formed in float32, a panel of rows at a time, with ΔW beside it.
 #pragma once
 #include "model/merge_targets.hpp"
+#include "model/panel_memory.hpp"
 #include "model/quant_loss.hpp"
 #include "ops/ops.hpp"
 
 namespace lorry::model {
 
-/// The rows of one merged tensor as a file is to have them, [rows, cols]. Holds a panel of some 16 MiB in
-/// float32 and as much of ΔW.
+inline constexpr Index kMergePanel = Index{16} << 20;  // bytes in float32 that are formed at once
+
+/// The rows of one merged tensor as a file is to have them, [rows, cols]. Holds a panel in float32 and as
+/// much of ΔW: panel_cost().
 class MergePanels {
  public:
   /// `base` is the tensor as the model has it, with which a target of other values is compared. turned: the
@@ -16,8 +19,8 @@ class MergePanels {
 
   [[nodiscard]] Index rows() const noexcept { return turned_ ? source_.cols : source_.rows; }
   [[nodiscard]] Index cols() const noexcept { return turned_ ? source_.rows : source_.cols; }
-  /// How many rows to form at once: a multiple of `unit`, which divides rows().
-  [[nodiscard]] Index rows_at_once(Index unit = 1) const noexcept;
+  /// What the panels of this tensor, and what forming them reads, take; the writer adds its own.
+  [[nodiscard]] PanelCost cost() const;
 
   /// Forms rows [first, first + count).
   void form(Index first, Index count);
@@ -30,13 +33,13 @@ class MergePanels {
   [[nodiscard]] ConstMatrixView update() const noexcept {
     return has_update_ ? update_.view() : ConstMatrixView{};
   }
-  /// What of mapped files form() has read since the panel before: for Weights::release_pages.
-  [[nodiscard]] WeightView read_part() const noexcept { return read_; }
 
  private:
   /// Rows [first, first + count) of what the file has of `from`.
   void read(WeightView from, Index first, Index count, Matrix& to);
   void add_update(Index first, Index count);
+  /// Puts the rows of tokens in their places, and fills update_ with what that changes.
+  void put_tokens(Index first, Index count);
   void stretch(Index first);
 
   const MergeTarget& target_;
@@ -50,7 +53,6 @@ class MergePanels {
   bool has_update_ = false;
   Matrix turning_;  // [the matrix's own rows, count]
   Matrix h_;        // [count, R] F32: left^T, scaled
-  WeightView read_;
 };
 
 /// Adds what `written`, the values as the file says them, lost of a panel. All [n, cols] F32; `update` may be

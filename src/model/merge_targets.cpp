@@ -1,6 +1,5 @@
 #include "model/merge_targets.hpp"
 
-#include <algorithm>
 #include <string>
 
 #include "core/error.hpp"
@@ -81,24 +80,12 @@ class TargetFinder {
     }
   }
 
-  /// The model's table with the rows in their places.
-  [[nodiscard]] MergeTarget merged_tokens(const nn::TokenRows& rows, WeightView table) const {
-    MergeTarget target{.owned = Matrix(table.rows, table.cols)};
-    ops().copy(table, target.owned);
-    for (std::size_t i = 0; i < rows.ids().size(); ++i) {
-      const float* const from = rows.value.row<float>(static_cast<Index>(i));
-      std::copy_n(from, table.cols, target.owned.row<float>(rows.ids()[i]));
-    }
-    target.values = target.owned.view();
-    return target;
-  }
-
   void add_tokens() {
     for (const auto& entry : adapter_.tokens()) {
       if (!entry->head_follows) check_untied(entry->module);
       const bool is_head = entry->module == config().names.head;
-      targets_[entry->module + ".weight"] =
-          merged_tokens(entry->rows, is_head ? head() : decoder_.embedding_table());
+      targets_[entry->module + ".weight"] = {.weight = is_head ? head() : decoder_.embedding_table(),
+                                             .tokens = &entry->rows};
     }
   }
 

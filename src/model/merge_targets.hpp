@@ -10,11 +10,12 @@
 
 namespace lorry::model {
 
-/// One tensor that merging changes: W and the update to be added to it, or the values to stand in its place.
-/// With neither, W itself, to be written in another type.
+/// One tensor that merging changes: W and the update to be added to it or the rows to stand in it, or the
+/// values to stand in its place. With none, W itself, to be written in another type.
 struct MergeTarget {
   WeightView weight = {};  // [O,I], or [I,O] for Conv1D
   const nn::LowRankUpdate* update = nullptr;
+  const nn::TokenRows* tokens = nullptr;  // rows of W that others take the places of
   bool inputs_by_outputs = false;
   std::shared_ptr<nn::LowRankUpdate> kept = {};  // what update may point to
   ConstMatrixView values = {};                   // F32: instead

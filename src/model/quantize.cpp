@@ -16,13 +16,14 @@ namespace lorry::model {
 
 namespace {
 
-constexpr Index kPieceElements = Index{1} << 21;  // that a thread reads and quantises at once
+constexpr Index kPiece = Index{8} << 20;  // bytes in float32 that a thread reads and quantises at once
 
 /// What becomes of the tensors of a folder.
 class Quantizer {
  public:
   Quantizer(const ModelConfig& config, const io::TensorFolder& folder, BnbFormat format, bool double_quant,
-            Index threads, const std::function<void(Index, Index)>& progress)
+            Index threads, const std::optional<Index>& memory_budget,
+            const std::function<void(Index, Index)>& progress)
       : folder_(folder),
         options_{.format = format, .double_quant = double_quant},
         transposed_(config.conv1d),
@@ -32,6 +33,9 @@ class Quantizer {
     for (const TensorSpec& spec : list_tensors(config)) {
       if (is_quantizable(spec, config)) chosen_.emplace(find_tensor(folder, config, spec.name)->name, spec);
     }
+    std::vector<PanelCost> costs;
+    for (const auto& [name, spec] : chosen_) costs.push_back(cost_of(folder.at(name)));
+    piece_bytes_ = panel_bytes_within("quantize", memory_budget, kPiece * threads_, costs, threads_);
   }
 
   /// Writes one shard; gives the sizes of its tensors by name.
@@ -54,8 +58,7 @@ class Quantizer {
       if (chosen_.contains(tensor.name)) {
         write_quantized(tensor, file, writer);
       } else {
-        writer.write(tensor.name, tensor.bytes);
-        advance(tensor, file, static_cast<Index>(tensor.bytes.size()));
+        copy(tensor, file, writer);
       }
     }
     std::map<std::string, Index> sizes;
@@ -86,6 +89,27 @@ class Quantizer {
     return {tensor.shape[rows], tensor.shape[1 - rows]};
   }
 
+  /// A piece of its values, with what the writer makes of them; of a matrix that is turned every piece reads
+  /// all rows.
+  [[nodiscard]] PanelCost cost_of(const io::TensorView& tensor) const {
+    const auto [rows, cols] = sizes_of(tensor);
+    PanelCost cost = BnbWriter::cost(rows, cols, options_for(tensor));
+    cost.element_bytes += size_of(DType::kF32) + (transposed_ ? 0 : size_of(tensor.dtype));
+    cost.whole_bytes += transposed_ ? std::ssize(tensor.bytes) : 0;
+    return cost;
+  }
+
+  void copy(const io::TensorView& tensor, const io::SafetensorsFile& file, io::SafetensorsWriter& writer) {
+    if (tensor.bytes.empty()) writer.write(tensor.name, tensor.bytes);
+    const auto at_once = static_cast<std::size_t>(piece_bytes_);
+    for (std::size_t first = 0; first < tensor.bytes.size(); first += at_once) {
+      const auto part = tensor.bytes.subspan(first, std::min(at_once, tensor.bytes.size() - first));
+      writer.write(tensor.name, part);
+      advance(part, file, std::ssize(part));
+    }
+    file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
+  }
+
   /// Elements [first, first + to.size()) of that matrix.
   void read(const io::TensorView& tensor, Index first, std::span<float> to) const {
     if (!transposed_) return read_floats(tensor, first, to);
@@ -99,7 +123,7 @@ class Quantizer {
   void write_quantized(const io::TensorView& tensor, const io::SafetensorsFile& file,
                        io::SafetensorsWriter& writer) {
     const auto [rows, cols] = sizes_of(tensor);
-    const Index piece = std::max<Index>(1, kPieceElements / cols) * threads_ * cols;  // whole rows
+    const Index piece = panel_rows(rows, cols, 1, piece_bytes_) * cols;
     BnbWriter quantized(writer, tensor.name, rows, cols, options_for(tensor), threads_);
     for (Index first = 0; first < rows * cols; first += piece) {
       values_.resize(static_cast<std::size_t>(std::min(piece, rows * cols - first)));
@@ -116,8 +140,10 @@ class Quantizer {
                     file.path().string(), tensor.name,
                     options_.format == BnbFormat::kInt8 ? ", or too large for float16" : "");
       }
-      advance(tensor, file, count * size_of(tensor.dtype));
+      const std::span<const std::byte> read = transposed_ ? std::span<const std::byte>() : tensor.bytes;
+      advance(read, file, count * size_of(tensor.dtype));
     }
+    file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
     const QuantLoss loss = quantized.finish();
     report_.loss.add(loss);
     ++report_.matrices;
@@ -127,10 +153,10 @@ class Quantizer {
     }
   }
 
-  void advance(const io::TensorView& tensor, const io::SafetensorsFile& file, Index bytes) {
+  void advance(std::span<const std::byte> read, const io::SafetensorsFile& file, Index bytes) {
     done_ += bytes;
     // Pages that were read count as ours until they are dropped, and a model may be larger than the memory.
-    if (!transposed_) file.mapping()->advise(io::MappedFile::Advice::kDontNeed, tensor.bytes);
+    if (!read.empty()) file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
     if (progress_) progress_(done_, report_.bytes_before);
   }
 
@@ -140,6 +166,7 @@ class Quantizer {
   const Index threads_;
   const std::function<void(Index, Index)>& progress_;
   std::map<std::string, TensorSpec> chosen_;  // by the name that the file gives the tensor
+  Index piece_bytes_ = 0;                     // of values in float32
   std::vector<float> values_;
   QuantizeReport report_;
   Index done_ = 0;  // bytes
@@ -163,13 +190,15 @@ io::OrderedJson read_dense_config(const std::filesystem::path& model) {
 
 QuantizeReport quantize_model(const std::filesystem::path& model, const std::filesystem::path& out,
                               BnbFormat format, bool double_quant, Index threads,
-                              const std::function<void(Index, Index)>& progress) {
+                              const std::function<void(Index, Index)>& progress,
+                              const std::optional<Index>& memory_budget) {
   io::AtomicFolder result(out);
   io::OrderedJson json = read_dense_config(model);
   const ModelConfig config = load_model_config(model);
   const Weights weights = load_weights(model, config);  // checked
   const io::TensorFolder& folder = *weights.folder();
-  Quantizer quantizer(config, folder, format, double_quant, threads, progress);
+  weights.release_pages();
+  Quantizer quantizer(config, folder, format, double_quant, threads, memory_budget, progress);
   std::map<std::string, std::string> shard_of;
   for (const io::SafetensorsFile& file : folder.files()) {
     const std::filesystem::path name = file.path().filename();

@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "core/index.hpp"
@@ -22,11 +23,14 @@ struct QuantizeReport {
 /// and biases stay, as do the shards and the small files; config.json says what was done, in transformers'
 /// words. Bytes are those of bitsandbytes on the CPU, but for the mean of the scales (bnb_numbers.hpp) and
 /// blanks behind the JSON of a matrix. Works piece by piece on `threads` threads (0: all), in memory that
-/// does not depend on the model's size but by the scales of its largest matrix. `out` must not exist or be
-/// empty; it appears complete or not at all. `progress` is told (bytes read, bytes in all). Throws Error,
-/// also for a model that is quantised already and for weights that are not finite.
+/// does not depend on the model's size but by the scales of its largest matrix; within `memory_budget` bytes
+/// for the whole process the pieces are smaller, to the same bytes, and where the smallest do not fit it
+/// throws OptionError with the least budget that does. `out` must not exist or be empty; it appears complete
+/// or not at all. `progress` is told (bytes read, bytes in all). Throws Error, also for a model that is
+/// quantised already and for weights that are not finite.
 QuantizeReport quantize_model(const std::filesystem::path& model, const std::filesystem::path& out,
                               BnbFormat format, bool double_quant, Index threads,
-                              const std::function<void(Index, Index)>& progress);
+                              const std::function<void(Index, Index)>& progress,
+                              const std::optional<Index>& memory_budget = {});
 
 }  // namespace lorry::model
