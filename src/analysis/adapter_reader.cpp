@@ -82,6 +82,7 @@ class AdapterUpdates : public UpdateSource {
     for (const auto& [module, pair] : halves) add(module, pair);
     model::check_selection(config_, file_, where_);
     model::check_beside_values(file_);
+    file_.mapping()->advise(io::MappedFile::Advice::kDontNeed);
     if (infos_.empty()) {
       throw Error("[load] {}: found no lora_A and lora_B of a linear layer; expected at least one", path());
     }
@@ -97,13 +98,34 @@ class AdapterUpdates : public UpdateSource {
     const auto part = parts_.find(info.module);
     const std::string& module = part == parts_.end() ? info.module : part->second.map;
     Update update{.info = info};
-    update.a = read_grid(file_.at(model::peft_name(module, model::kLoraA)), path());
-    update.b = read_grid(file_.at(model::peft_name(module, model::kLoraB)), path());
+    update.a = read_grid(a_of(module), path());
+    update.b = read_grid(b_of(module), path());
+    file_.mapping()->advise(io::MappedFile::Advice::kDontNeed);
     if (part != parts_.end()) cut(part->second, update);
     return update;
   }
 
+  [[nodiscard]] Index reading_bytes(Index index) const override {
+    const UpdateInfo& info = infos_[static_cast<std::size_t>(index)];
+    const auto part = parts_.find(info.module);
+    const std::string& module = part == parts_.end() ? info.module : part->second.map;
+    const io::TensorView& a = a_of(module);
+    const io::TensorView& b = b_of(module);
+    const auto mapped = static_cast<Index>(a.bytes.size() + b.bytes.size());
+    Index numbers = a.elements() + b.elements();
+    // Of a part the whole map is read, then its ranks are taken of both, then its outputs.
+    if (part != parts_.end()) numbers += info.rank * (info.inputs + b.shape[0] + info.outputs);
+    return mapped + numbers * static_cast<Index>(sizeof(double));
+  }
+
  private:
+  [[nodiscard]] const io::TensorView& a_of(const std::string& map) const {
+    return file_.at(model::peft_name(map, model::kLoraA));
+  }
+  [[nodiscard]] const io::TensorView& b_of(const std::string& map) const {
+    return file_.at(model::peft_name(map, model::kLoraB));
+  }
+
   static std::filesystem::path weights_of(const std::filesystem::path& folder) {
     std::filesystem::path path = folder / model::kAdapterWeightsFile;
     if (!std::filesystem::exists(path)) {

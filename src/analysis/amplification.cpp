@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "analysis/linear_weights.hpp"
+#include "analysis/memory.hpp"
 #include "analysis/parallel.hpp"
 #include "analysis/spaces.hpp"
 #include "analysis/subspace.hpp"
@@ -15,16 +17,8 @@
 
 namespace lorry::analysis {
 
-namespace {
-
-/// What one thread reuses from module to module.
-struct Worker {
-  std::unique_ptr<ops::Ops> ops = ops::make_cpu_ops(1);
-  WeightMatrix weight{*ops};
-};
-
-const LinearWeight& find_weight(const LinearWeights& weights, const UpdateInfo& info,
-                                const UpdateSource& updates) {
+const LinearWeight& weight_of(const UpdateInfo& info, const UpdateSource& updates,
+                              const LinearWeights& weights) {
   const LinearWeight* weight = weights.find(info.module);
   if (weight == nullptr) {
     throw Error("[amplification] {}: module {} is not in {}; expected the model that the update belongs to",
@@ -38,6 +32,13 @@ const LinearWeight& find_weight(const LinearWeights& weights, const UpdateInfo& 
   }
   return *weight;
 }
+
+Index weight_directions(const AmplificationOptions& options, Index side) {
+  if (options.weight_directions > 0) return std::min(options.weight_directions, side);
+  return std::clamp<Index>(side / 8, 1, 64);
+}
+
+namespace {
 
 /// ‖U^T W V‖_F for each of several pairs of frames of equal width, in one pass over W: by V where W's rows
 /// are outputs, else by U, since products along stored rows are the faster ones.
@@ -84,17 +85,12 @@ void project(WeightMatrix& weight, const Dense& left, const Dense& right, const 
   result.projected_random_spread = random.spread;
 }
 
-Index weight_directions(const AmplificationOptions& options, Index side) {
-  if (options.weight_directions > 0) return std::min(options.weight_directions, side);
-  return std::clamp<Index>(side / 8, 1, 64);
-}
-
-ModuleAmplification measure(const Update& update, const LinearWeight& stored, Worker& worker,
+ModuleAmplification measure(Update update, const LinearWeight& stored, ops::Ops& ops,
                             const AmplificationOptions& options) {
   ModuleAmplification result{.info = update.info};
   DecompositionOptions decomposition = options.decomposition;
   decomposition.top = std::max(decomposition.top, options.directions);
-  const Spaces spaces = spaces_of(update, Parts::kDirections, decomposition);
+  const Spaces spaces = spaces_of(std::move(update), Parts::kDirections, decomposition);
   result.delta_norm = spaces.frobenius_norm;
   result.coverage = spaces.coverage();
   const Index rank = spaces.rank();
@@ -109,14 +105,14 @@ ModuleAmplification measure(const Update& update, const LinearWeight& stored, Wo
     result.note = fmt::format(
         "singular values {} and {} of ΔW are the same: its top {} are a matter of rounding", r, r + 1, r);
   }
-  WeightMatrix& weight = worker.weight;
+  WeightMatrix weight(ops);
   weight.load(stored.stored, stored.inputs_by_outputs);
   result.weight_norm = weight.norm();
   if (!std::isfinite(result.weight_norm)) {
     throw Error("[amplification] tensor {}: found NaN or infinity; expected finite weights",
                 io::in_quotes(stored.tensor));
   }
-  const Index w = weight_directions(options, std::min(update.info.outputs, update.info.inputs));
+  const Index w = weight_directions(options, std::min(result.info.outputs, result.info.inputs));
   const TopDirections top = top_directions(weight, std::max(w, r), {.seed = options.seed});
   result.weight_singular_values = to_list(top.sigma);
   result.weight_exact = top.exact;
@@ -148,25 +144,29 @@ AmplificationReport measure_amplification(const UpdateSource& updates, const std
   const std::vector<UpdateInfo>& infos = updates.modules();
   AmplificationReport report;
   for (const UpdateInfo& info : infos) {
-    report.weight_bytes += find_weight(weights, info, updates).stored.bytes();
+    report.weight_bytes += weight_of(info, updates, weights).stored.bytes();
   }
   report.modules.resize(infos.size());
-  std::vector<Worker> workers(
-      static_cast<std::size_t>(std::min(worker_count(options.threads), std::ssize(infos))));
-  for_each_parallel(
-      static_cast<Index>(infos.size()), options.threads, options.progress, [&](Index i, Index worker) {
-        const LinearWeight& weight = *weights.find(infos[static_cast<std::size_t>(i)].module);
-        report.modules[static_cast<std::size_t>(i)] =
-            measure(updates.read(i), weight, workers[static_cast<std::size_t>(worker)], options);
-        weights.forget(weight);
-      });
+  std::vector<std::unique_ptr<ops::Ops>> all_ops;
+  for (Index i = std::min(worker_count(options.threads), std::ssize(infos)); i > 0; --i) {
+    all_ops.push_back(ops::make_cpu_ops(1));
+  }
+  MemoryShares memory;
+  if (options.memory > 0) memory = {amplification_memory(updates, weights, options).modules, options.memory};
+  const auto work = [&](Index i, Index worker) {
+    const LinearWeight& weight = *weights.find(infos[static_cast<std::size_t>(i)].module);
+    report.modules[static_cast<std::size_t>(i)] =
+        measure(updates.read(i), weight, *all_ops[static_cast<std::size_t>(worker)], options);
+    weights.forget_all();
+  };
+  for_each_parallel(std::ssize(infos), options.threads, options.progress, work, memory);
   report.controls = ControlTable(options.random_seeds, options.seed);
   std::vector<ControlTable::Shape> shapes;
   for (const ModuleAmplification& module : report.modules) {
     shapes.emplace_back(module.info.outputs, module.phi_left.rows, module.phi_left.cols);
     shapes.emplace_back(module.info.inputs, module.phi_right.rows, module.phi_right.cols);
   }
-  report.controls.prepare(shapes, options.threads);
+  report.controls.prepare(shapes, options.threads, options.memory);
   return report;
 }
 

@@ -11,6 +11,9 @@
 
 namespace lorry::analysis {
 
+class LinearWeights;
+struct LinearWeight;
+
 /// What was multiplied with W, so that a floor for the time can be stated.
 struct ProductCount {
   Index passes = 0;   // times that all of W was multiplied
@@ -51,10 +54,18 @@ struct AmplificationOptions {
   Index weight_directions = 0;  // w; 0: min(64, min(O, I) / 8), at least 1
   Index random_seeds = 3;       // random directions depend on seed and module's name alone
   std::uint64_t seed = 1;
-  DecompositionOptions decomposition = {};          // top: at least `directions`
-  Index threads = 0;                                // 0: all
+  DecompositionOptions decomposition = {};  // top: at least `directions`
+  Index threads = 0;                        // 0: all
+  Index memory = 0;  // bytes for the modules that are measured at once (analysis/memory.hpp); 0: no limit
   std::function<void(Index, Index)> progress = {};  // (modules done, modules in all)
 };
+
+/// w of a matrix whose smaller side is `side`.
+Index weight_directions(const AmplificationOptions& options, Index side);
+
+/// W of an update. Throws Error where the model lacks it or has another shape.
+const LinearWeight& weight_of(const UpdateInfo& info, const UpdateSource& updates,
+                              const LinearWeights& weights);
 
 /// Measures every module of `updates` on the model that they belong to (for a difference: its base). W is
 /// mapped in its own type and read once per module. Throws Error for a module that the model lacks or has in

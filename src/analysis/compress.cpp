@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "analysis/memory.hpp"
 #include "analysis/parallel.hpp"
 #include "analysis/spaces.hpp"
 #include "analysis/spectrum.hpp"
@@ -56,7 +57,7 @@ void check_range(const CompressedModule& module) {
               io::in_quotes(module.info.module), largest);
 }
 
-/// Fills in the best approximation of rank `kept` and its error.
+/// Fills in the best approximation of rank `kept` and its error. `update`: empty where the spaces are exact.
 void keep(const Update& update, const Spaces& spaces, Index kept, CompressedModule& result) {
   const Vector& sigma = spaces.row.sigma;
   const Vector roots = sigma.head(kept).cwiseSqrt();
@@ -76,19 +77,15 @@ void keep(const Update& update, const Spaces& spaces, Index kept, CompressedModu
       io::in_quotes(module.info.module), module.coverage.directions, module.coverage.energy, energy_share);
 }
 
-CompressedModule compress_module(const Update& update, const CompressOptions& options) {
-  DecompositionOptions decomposition = options.decomposition;
-  decomposition.top = std::max(decomposition.top, options.rank);
-  const Spaces spaces = spaces_of(update, Parts::kDirections, decomposition);
+CompressedModule compress_module(const UpdateInfo& info, const Update& update, const Spaces& spaces,
+                                 const CompressOptions& options) {
   const Index available = spaces.rank();
-  CompressedModule result{.info = update.info,
-                          .delta_norm = spaces.frobenius_norm,
-                          .coverage = spaces.coverage(),
-                          .note = spaces.note};
+  CompressedModule result{
+      .info = info, .delta_norm = spaces.frobenius_norm, .coverage = spaces.coverage(), .note = spaces.note};
   if (available == 0) {
     result.rank = 1;
-    result.a = Grid(1, update.info.inputs);
-    result.b = Grid(update.info.outputs, 1);
+    result.a = Grid(1, info.inputs);
+    result.b = Grid(info.outputs, 1);
     return result;
   }
   if (options.energy_share == 0.0) {
@@ -120,15 +117,22 @@ void write_grid(io::SafetensorsWriter& writer, const std::string& name, const Gr
 std::vector<CompressedModule> compress(const UpdateSource& updates, const CompressOptions& options) {
   check(options);
   std::vector<CompressedModule> modules(updates.modules().size());
-  for_each_parallel(static_cast<Index>(modules.size()), options.threads, options.progress,
-                    [&](Index i, Index) {
-                      const Update update = updates.read(i);
-                      try {
-                        modules[static_cast<std::size_t>(i)] = compress_module(update, options);
-                      } catch (const Error& error) {
-                        throw Error("[compress] {}: {}", updates.description(), error.what());
-                      }
-                    });
+  MemoryShares memory;
+  if (options.memory > 0) memory = {compress_memory(updates, options).modules, options.memory};
+  DecompositionOptions decomposition = options.decomposition;
+  decomposition.top = std::max(decomposition.top, options.rank);
+  const auto work = [&](Index i, Index) {
+    const auto at = static_cast<std::size_t>(i);
+    const Spaces spaces = spaces_of(updates.read(i), Parts::kDirections, decomposition);
+    // Of a large difference what is left out is summed: it is read again rather than kept meanwhile.
+    const Update update = spaces.exact ? Update() : updates.read(i);
+    try {
+      modules[at] = compress_module(updates.modules()[at], update, spaces, options);
+    } catch (const Error& error) {
+      throw Error("[compress] {}: {}", updates.description(), error.what());
+    }
+  };
+  for_each_parallel(std::ssize(modules), options.threads, options.progress, work, memory);
   return modules;
 }
 

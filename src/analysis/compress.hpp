@@ -25,8 +25,9 @@ struct CompressedModule {
 struct CompressOptions {
   Index rank = 0;             // K: keep at most K directions of each module; or
   double energy_share = 0.0;  // E in (0, 1]: keep as many as hold this share of ‖ΔW‖_F^2. One of both is set
-  DecompositionOptions decomposition = {};          // top: at least `rank`
-  Index threads = 0;                                // 0: all
+  DecompositionOptions decomposition = {};  // top: at least `rank`
+  Index threads = 0;                        // 0: all
+  Index memory = 0;  // bytes for the modules that are compressed at once (analysis/memory.hpp); 0: no limit
   std::function<void(Index, Index)> progress = {};  // (modules done, modules in all)
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "analysis/memory.hpp"
 #include "analysis/parallel.hpp"
 #include "analysis/subspace.hpp"
 
@@ -39,7 +40,7 @@ GaussianControl gaussian_control(Index dimension, Index p, Index q, Index seeds,
   return control;
 }
 
-void ControlTable::prepare(const std::vector<Shape>& shapes, Index threads) {
+void ControlTable::prepare(const std::vector<Shape>& shapes, Index threads, Index memory) {
   std::vector<std::map<Shape, GaussianControl>::iterator> missing;
   for (const Shape& shape : shapes) {
     const auto [dimension, p, q] = shape;
@@ -47,11 +48,16 @@ void ControlTable::prepare(const std::vector<Shape>& shapes, Index threads) {
     const auto [place, added] = controls_.try_emplace(shape);
     if (added) missing.push_back(place);
   }
-  for_each_parallel(static_cast<Index>(missing.size()), threads, {}, [&](Index i, Index) {
+  MemoryShares shares{.room = memory};
+  if (memory > 0) {
+    for (const auto& place : missing) shares.bytes.push_back(control_memory(place->first, seeds_));
+  }
+  const auto compute = [&](Index i, Index) {
     const auto& place = missing[static_cast<std::size_t>(i)];
     const auto [dimension, p, q] = place->first;
     place->second = gaussian_control(dimension, p, q, seeds_, seed_);
-  });
+  };
+  for_each_parallel(std::ssize(missing), threads, {}, compute, shares);
 }
 
 const GaussianControl* ControlTable::find(Index dimension, Index p, Index q) const {

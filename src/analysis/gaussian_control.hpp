@@ -30,9 +30,10 @@ GaussianControl gaussian_control(Index dimension, Index p, Index q, Index seeds 
 class ControlTable {
  public:
   ControlTable(Index seeds, std::uint64_t seed) : seeds_(seeds), seed_(seed) {}
-  /// Computes those of `shapes` that are missing, in parallel (threads 0: all). A shape is (dimension, p, q).
+  /// Computes those of `shapes` that are missing, in parallel (threads 0: all), as many at once as `memory`
+  /// bytes hold (0: no limit). A shape is (dimension, p, q).
   using Shape = std::tuple<Index, Index, Index>;
-  void prepare(const std::vector<Shape>& shapes, Index threads = 0);
+  void prepare(const std::vector<Shape>& shapes, Index threads = 0, Index memory = 0);
   /// nullptr if it was not prepared (an empty grid needs none).
   [[nodiscard]] const GaussianControl* find(Index dimension, Index p, Index q) const;
 

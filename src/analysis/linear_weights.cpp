@@ -47,8 +47,12 @@ const LinearWeight* LinearWeights::find(const std::string& module) const {
   return nullptr;
 }
 
-void LinearWeights::forget(const LinearWeight& weight) const {
-  weights_of_model_.release_pages(weight.stored);
+void LinearWeights::forget_all() const {
+  weights_of_model_.release_pages();
+}
+
+void LinearWeights::forget(const LinearWeight& weight, Index first_row, Index rows) const {
+  weights_of_model_.release_pages(weight.stored.row_range(first_row, rows));
 }
 
 }  // namespace lorry::analysis

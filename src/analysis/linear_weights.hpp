@@ -33,8 +33,11 @@ class LinearWeights {
   /// A map, or a part of a fused one ("...c_attn.q"); nullptr if the model has no such.
   [[nodiscard]] const LinearWeight* find(const std::string& module) const;
 
-  /// Drops the pages of a map from this process's memory; the next touch reads them again.
-  void forget(const LinearWeight& weight) const;
+  /// Drops all pages from this process's memory; the next touch reads them again. Of one map alone others
+  /// would stay that the system maps around those that are touched.
+  void forget_all() const;
+  /// Some rows of one map as they are stored.
+  void forget(const LinearWeight& weight, Index first_row, Index rows) const;
 
  private:
   std::filesystem::path path_;

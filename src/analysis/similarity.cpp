@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "analysis/memory.hpp"
 #include "analysis/parallel.hpp"
 #include "analysis/spaces.hpp"
 #include "analysis/subspace.hpp"
@@ -12,12 +13,6 @@
 namespace lorry::analysis {
 
 namespace {
-
-/// A module of both sources by its position in each.
-struct Pair {
-  Index first = 0;
-  Index second = 0;
-};
 
 /// `overlaps` = Q_1^T Q_2 of the two bases that the directions lie in.
 SubspaceSimilarity compare_directions(const Directions& first, const Directions& second,
@@ -30,33 +25,41 @@ SubspaceSimilarity compare_directions(const Directions& first, const Directions&
   return result;
 }
 
-ModuleSimilarity compare_module(const Update& first, const Update& second,
-                                const DecompositionOptions& options) {
-  const Spaces x = spaces_of(first, Parts::kFactors, options);
-  const Spaces y = spaces_of(second, Parts::kFactors, options);
-  ModuleSimilarity result{.module = first.info.module, .first = x.coverage(), .second = y.coverage()};
+ModuleSimilarity compare_module(const UpdateInfo& info, const Spaces& x, const Spaces& y) {
+  ModuleSimilarity result{.module = info.module, .first = x.coverage(), .second = y.coverage()};
   const Dense inputs = x.inputs.overlaps(y.inputs);
   const Dense outputs = x.outputs.overlaps(y.outputs);
   if (x.factored && y.factored) {
-    result.a = compare_directions(x.a, y.a, inputs, first.info.inputs);
-    result.b = compare_directions(x.b, y.b, outputs, first.info.outputs);
+    result.a = compare_directions(x.a, y.a, inputs, info.inputs);
+    result.b = compare_directions(x.b, y.b, outputs, info.outputs);
   }
-  result.row = compare_directions(x.row, y.row, inputs, first.info.inputs);
-  result.column = compare_directions(x.column, y.column, outputs, first.info.outputs);
+  result.row = compare_directions(x.row, y.row, inputs, info.inputs);
+  result.column = compare_directions(x.column, y.column, outputs, info.outputs);
   if (!x.note.empty()) result.note = "in the first, " + x.note;
   if (!x.note.empty() && !y.note.empty()) result.note += "; ";
   if (!y.note.empty()) result.note += "in the second, " + y.note;
   return result;
 }
 
-/// Modules of both; fills `skipped` with the others and why.
-std::vector<Pair> match(const UpdateSource& first, const UpdateSource& second,
-                        std::vector<SkippedModule>& skipped) {
+void prepare_controls(SimilarityReport& report, const SimilarityOptions& options) {
+  std::vector<ControlTable::Shape> shapes;
+  for (const ModuleSimilarity& module : report.modules) {
+    for (const SubspaceSimilarity* space : {&module.a, &module.b, &module.row, &module.column}) {
+      shapes.emplace_back(space->dimension, space->phi.rows, space->phi.cols);
+    }
+  }
+  report.controls.prepare(shapes, options.threads, options.memory);
+}
+
+}  // namespace
+
+std::vector<ModulePair> common_modules(const UpdateSource& first, const UpdateSource& second,
+                                       std::vector<SkippedModule>& skipped) {
   std::map<std::string, Index> in_second;
   for (std::size_t i = 0; i < second.modules().size(); ++i) {
     in_second[second.modules()[i].module] = static_cast<Index>(i);
   }
-  std::vector<Pair> pairs;
+  std::vector<ModulePair> pairs;
   for (std::size_t i = 0; i < first.modules().size(); ++i) {
     const UpdateInfo& x = first.modules()[i];
     const auto found = in_second.find(x.module);
@@ -79,18 +82,6 @@ std::vector<Pair> match(const UpdateSource& first, const UpdateSource& second,
   return pairs;
 }
 
-void prepare_controls(SimilarityReport& report, Index threads) {
-  std::vector<ControlTable::Shape> shapes;
-  for (const ModuleSimilarity& module : report.modules) {
-    for (const SubspaceSimilarity* space : {&module.a, &module.b, &module.row, &module.column}) {
-      shapes.emplace_back(space->dimension, space->phi.rows, space->phi.cols);
-    }
-  }
-  report.controls.prepare(shapes, threads);
-}
-
-}  // namespace
-
 bool SubspaceSimilarity::determined(Index i, Index j) const {
   return std::find(ties_first.begin(), ties_first.end(), i) == ties_first.end() &&
          std::find(ties_second.begin(), ties_second.end(), j) == ties_second.end();
@@ -112,7 +103,7 @@ double SubspaceSimilarity::whole() const {
 SimilarityReport measure_similarity(const UpdateSource& first, const UpdateSource& second,
                                     const SimilarityOptions& options) {
   SimilarityReport report;
-  const std::vector<Pair> pairs = match(first, second, report.skipped);
+  const std::vector<ModulePair> pairs = common_modules(first, second, report.skipped);
   if (pairs.empty()) {
     throw Error(
         "[similarity] {}: no module in common with {} (module \"{}\": {}); adapters of different models? (or "
@@ -122,13 +113,17 @@ SimilarityReport measure_similarity(const UpdateSource& first, const UpdateSourc
         report.skipped.front().reason);
   }
   report.modules.resize(pairs.size());
-  for_each_parallel(static_cast<Index>(pairs.size()), options.threads, options.progress, [&](Index i, Index) {
+  MemoryShares memory;
+  if (options.memory > 0) memory = {similarity_memory(first, second, options).modules, options.memory};
+  const auto compare = [&](Index i, Index) {
     const auto at = static_cast<std::size_t>(i);
-    report.modules[at] =
-        compare_module(first.read(pairs[at].first), second.read(pairs[at].second), options.decomposition);
-  });
+    const Spaces x = spaces_of(first.read(pairs[at].first), Parts::kFactors, options.decomposition);
+    const Spaces y = spaces_of(second.read(pairs[at].second), Parts::kFactors, options.decomposition);
+    report.modules[at] = compare_module(first.modules()[static_cast<std::size_t>(pairs[at].first)], x, y);
+  };
+  for_each_parallel(std::ssize(pairs), options.threads, options.progress, compare, memory);
   report.controls = ControlTable(options.control_seeds, options.seed);
-  if (options.controls) prepare_controls(report, options.threads);
+  if (options.controls) prepare_controls(report, options);
   return report;
 }
 

@@ -45,6 +45,17 @@ struct SkippedModule {
   std::string reason = {};  // "only in the first", "outputs 64 against 32"
 };
 
+/// A module of both sources by its position in each.
+struct ModulePair {
+  Index first = 0;
+  Index second = 0;
+};
+
+/// Modules that both have in the same shape, in the order of the first; fills `skipped` with the others and
+/// why.
+std::vector<ModulePair> common_modules(const UpdateSource& first, const UpdateSource& second,
+                                       std::vector<SkippedModule>& skipped);
+
 struct SimilarityReport {
   std::vector<ModuleSimilarity> modules = {};  // in the order of the first source
   std::vector<SkippedModule> skipped = {};
@@ -62,6 +73,7 @@ struct SimilarityOptions {
   std::uint64_t seed = 1;
   DecompositionOptions decomposition = {};
   Index threads = 0;  // 0: all
+  Index memory = 0;   // bytes for the modules that are compared at once (analysis/memory.hpp); 0: no limit
   std::function<void(Index, Index)> progress =
       {};  // (modules done, modules in all), from one thread at a time
 };

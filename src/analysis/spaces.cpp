@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "analysis/small_svd.hpp"
@@ -80,17 +81,17 @@ Spaces spaces_of_small_difference(const Update& update, Parts parts) {
 }
 
 /// The top directions, from products in float32.
-Spaces spaces_of_large_difference(const Update& update, Index top) {
+Spaces spaces_of_large_difference(Grid difference, Index top) {
   constexpr double kNoise = 1e-6;  // of such products, relative to ‖ΔW‖_F: 16 times the rounding of one
-  const Grid& difference = update.difference;
+  Spaces spaces;
+  spaces.frobenius_norm = as_eigen(difference).norm();
   Matrix rounded(difference.rows, difference.cols);
   std::transform(difference.values.begin(), difference.values.end(), rounded.row<float>(0),
                  [](double x) { return static_cast<float>(x); });
+  difference = {};
   const std::unique_ptr<ops::Ops> ops = ops::make_cpu_ops(1);
   WeightMatrix weight(*ops);
   weight.load(rounded, false);
-  Spaces spaces;
-  spaces.frobenius_norm = as_eigen(difference).norm();
   if (spaces.frobenius_norm == 0.0) return spaces;
   // One more than is kept: it tells whether there are more, and whether the last one kept is tied with it.
   const TopDirections found = top_directions(weight, top + 1);
@@ -122,11 +123,11 @@ Coverage Spaces::coverage() const {
   return {.directions = rank(), .energy = std::min(1.0, held), .complete = false};
 }
 
-Spaces spaces_of(const Update& update, Parts parts, const DecompositionOptions& options) {
+Spaces spaces_of(Update update, Parts parts, const DecompositionOptions& options) {
   if (!update.info.dense) return spaces_of_factors(update, parts);
   const bool small = std::min(update.info.outputs, update.info.inputs) <= options.full_side;
-  Spaces spaces =
-      small ? spaces_of_small_difference(update, parts) : spaces_of_large_difference(update, options.top);
+  Spaces spaces = small ? spaces_of_small_difference(update, parts)
+                        : spaces_of_large_difference(std::move(update.difference), options.top);
   if (spaces.rank() == 0) spaces.note = "ΔW is zero (the weight is unchanged)";
   return spaces;
 }

@@ -45,6 +45,7 @@ struct Spaces {
   [[nodiscard]] Dense right(Index r) const { return inputs.times(row.rotation.leftCols(r)); }
 };
 
-Spaces spaces_of(const Update& update, Parts parts, const DecompositionOptions& options = {});
+/// Takes the update over: a large difference goes as soon as it is rounded.
+Spaces spaces_of(Update update, Parts parts, const DecompositionOptions& options = {});
 
 }  // namespace lorry::analysis

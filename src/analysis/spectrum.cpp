@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "analysis/memory.hpp"
 #include "analysis/parallel.hpp"
 #include "analysis/spaces.hpp"
 
@@ -48,8 +49,11 @@ SpectrumFigures spectrum_figures(const std::vector<double>& singular_values, dou
 
 std::vector<ModuleSpectrum> measure_spectra(const UpdateSource& updates, const SpectrumOptions& options) {
   std::vector<ModuleSpectrum> spectra(updates.modules().size());
+  MemoryShares memory;
+  if (options.memory > 0) memory = {spectrum_memory(updates, options).modules, options.memory};
   for_each_parallel(
-      static_cast<Index>(spectra.size()), options.threads, options.progress, [&](Index i, Index) {
+      static_cast<Index>(spectra.size()), options.threads, options.progress,
+      [&](Index i, Index) {
         const Spaces spaces = spaces_of(updates.read(i), Parts::kValues, options.decomposition);
         ModuleSpectrum& spectrum = spectra[static_cast<std::size_t>(i)];
         spectrum.info = updates.modules()[static_cast<std::size_t>(i)];
@@ -62,7 +66,8 @@ std::vector<ModuleSpectrum> measure_spectra(const UpdateSource& updates, const S
         }
         spectrum.coverage = spaces.coverage();
         spectrum.note = spaces.note;
-      });
+      },
+      memory);
   return spectra;
 }
 

@@ -38,7 +38,8 @@ struct ModuleSpectrum {
 struct SpectrumOptions {
   double energy_share = 0.9;
   DecompositionOptions decomposition = {};
-  Index threads = 0;                                // 0: all
+  Index threads = 0;  // 0: all
+  Index memory = 0;   // bytes for the modules that are measured at once (analysis/memory.hpp); 0: no limit
   std::function<void(Index, Index)> progress = {};  // (modules done, modules in all)
 };
 

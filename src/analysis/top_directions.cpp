@@ -86,10 +86,14 @@ void converge(BlockKrylov& krylov, Index k, Index side, double tolerance) {
 
 }  // namespace
 
+bool decomposed_whole(Index side, Index k, const TopOptions& options) {
+  return side <= options.full_side || 4 * k >= side;
+}
+
 TopDirections top_directions(WeightMatrix& weight, Index k, const TopOptions& options) {
   const Index side = std::min(weight.inputs(), weight.outputs());
   if (weight.norm() == 0.0) return any_directions(weight, k);
-  if (side <= options.full_side || 4 * k >= side) return exact_directions(weight, k);
+  if (decomposed_whole(side, k, options)) return exact_directions(weight, k);
   BlockKrylov krylov(weight, options.seed);
   converge(krylov, k, side, options.tolerance);
   return krylov.best(k);

@@ -23,6 +23,9 @@ struct TopOptions {
   std::uint64_t seed = 1;
 };
 
+/// Whether k directions of a W of this smaller side are taken from a full SVD.
+bool decomposed_whole(Index side, Index k, const TopOptions& options = {});
+
 /// k directions (fewer where W has fewer), by a full SVD where W is small or k is a large part of it, else by
 /// block Krylov iteration on W^T W (Golub, Luk & Overton 1981; Musco & Musco 2015).
 TopDirections top_directions(WeightMatrix& weight, Index k, const TopOptions& options = {});

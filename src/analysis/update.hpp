@@ -50,6 +50,8 @@ class UpdateSource {
   [[nodiscard]] virtual const std::vector<UpdateInfo>& modules() const = 0;
   /// The numbers of modules()[index] in float64. Throws Error naming file and tensor for NaN or infinity.
   [[nodiscard]] virtual Update read(Index index) const = 0;
+  /// The most memory that read(index) takes: its numbers, and pages of mapped files until it returns.
+  [[nodiscard]] virtual Index reading_bytes(Index index) const = 0;
 };
 
 /// Whether the folder holds a PEFT adapter rather than a model.

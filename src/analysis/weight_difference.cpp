@@ -58,7 +58,12 @@ class Difference : public UpdateSource {
     const Index cols = after.stored.cols;
     std::vector<float> new_row(static_cast<std::size_t>(cols));
     std::vector<float> old_row(static_cast<std::size_t>(cols));
-    for (Index i = 0; i < rows; ++i) {
+    for (Index i = 0, forgotten = 0; i < rows; ++i) {
+      if (i - forgotten == rows_at_once(cols)) {
+        tuned_.forget(after, forgotten, i - forgotten);
+        base_.forget(before, forgotten, i - forgotten);
+        forgotten = i;
+      }
       after.stored.read_row(i, new_row.data());
       before.stored.read_row(i, old_row.data());
       double* const to = update.difference.values.data() + (transposed ? i : i * cols);
@@ -73,12 +78,27 @@ class Difference : public UpdateSource {
       throw Error("[load] {}: module {}: found NaN or infinity; expected finite weights in both models",
                   description(), io::in_quotes(info.module));
     }
-    tuned_.forget(after);
-    base_.forget(before);
+    tuned_.forget_all();
+    base_.forget_all();
     return update;
   }
 
+  [[nodiscard]] Index reading_bytes(Index index) const override {
+    const UpdateInfo& info = infos_[static_cast<std::size_t>(index)];
+    const Index row = std::max(info.outputs, info.inputs) * static_cast<Index>(sizeof(float));
+    constexpr Index kModels = 2;
+    return info.outputs * info.inputs * static_cast<Index>(sizeof(double)) +
+           kModels * (std::max(kRead, row) + row);
+  }
+
  private:
+  static constexpr Index kRead = Index{4}
+                                 << 20;  // bytes in float32, whose pages count as ours until they are dropped
+
+  static Index rows_at_once(Index cols) {
+    return std::max<Index>(1, kRead / (cols * static_cast<Index>(sizeof(float))));
+  }
+
   LinearWeights tuned_;
   LinearWeights base_;
   std::vector<UpdateInfo> infos_;

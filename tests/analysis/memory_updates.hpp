@@ -32,6 +32,11 @@ class MemoryUpdates : public UpdateSource {
   [[nodiscard]] std::string description() const override { return "memory"; }
   [[nodiscard]] const std::vector<UpdateInfo>& modules() const override { return infos_; }
   [[nodiscard]] Update read(Index index) const override { return updates_[static_cast<std::size_t>(index)]; }
+  [[nodiscard]] Index reading_bytes(Index index) const override {
+    const Update& update = updates_[static_cast<std::size_t>(index)];
+    return std::ssize(update.a.values) * 8 + std::ssize(update.b.values) * 8 +
+           std::ssize(update.difference.values) * 8;
+  }
 
  private:
   std::vector<UpdateInfo> infos_;

@@ -77,6 +77,7 @@ class ManyModules : public analysis::UpdateSource {
   [[nodiscard]] std::string description() const override { return "many"; }
   [[nodiscard]] const std::vector<analysis::UpdateInfo>& modules() const override { return infos_; }
   [[nodiscard]] analysis::Update read(Index) const override { return {}; }
+  [[nodiscard]] Index reading_bytes(Index) const override { return 0; }
 
  private:
   std::vector<analysis::UpdateInfo> infos_;

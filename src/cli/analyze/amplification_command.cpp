@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 
+#include "analysis/linear_weights.hpp"
 #include "cli/analyze/amplification_results.hpp"
 #include "cli/analyze/analyze_command.hpp"
 #include "cli/analyze/coverage.hpp"
+#include "cli/analyze/memory.hpp"
 #include "cli/analyze/progress.hpp"
 #include "cli/output.hpp"
 #include "cli/shared_options.hpp"
@@ -36,6 +39,7 @@ struct AmplificationFlags {
   Index seeds = 3;
   std::uint64_t seed = 1;
   Index threads = 0;
+  std::optional<Index> memory_budget;
 };
 
 void print_tables(const std::vector<MeasuredAmplification>& all) {
@@ -52,8 +56,26 @@ void print_tables(const std::vector<MeasuredAmplification>& all) {
   print_out(text);
 }
 
+std::vector<analysis::MemoryNeed> needs_of(const std::vector<Subject>& subjects,
+                                           const AmplificationFlags& flags,
+                                           const analysis::AmplificationOptions& options) {
+  std::vector<analysis::MemoryNeed> needs;
+  if (!flags.memory_budget) return needs;
+  const analysis::LinearWeights weights(flags.subjects.model);
+  for (const Subject& subject : subjects) {
+    needs.push_back(analysis::amplification_memory(*subject.updates, weights, options));
+  }
+  return needs;
+}
+
 std::vector<MeasuredAmplification> measure_all(const std::vector<Subject>& subjects,
                                                const AmplificationFlags& flags) {
+  analysis::AmplificationOptions options{.directions = flags.rank.value_or(0),
+                                         .weight_directions = flags.weight_rank.value_or(0),
+                                         .random_seeds = flags.seeds,
+                                         .seed = flags.seed,
+                                         .threads = flags.threads};
+  options.memory = memory_for_modules(flags.memory_budget, needs_of(subjects, flags, options), flags.outputs);
   std::vector<MeasuredAmplification> all;
   for (const Subject& subject : subjects) {
     ModuleProgress progress(fmt::format("measuring {}", subject.name),
@@ -61,13 +83,8 @@ std::vector<MeasuredAmplification> measure_all(const std::vector<Subject>& subje
     const Stopwatch watch;
     MeasuredAmplification measured{
         .subject = &subject, .all_directions = !flags.rank, .random_seeds = flags.seeds};
-    measured.report = analysis::measure_amplification(*subject.updates, flags.subjects.model,
-                                                      {.directions = flags.rank.value_or(0),
-                                                       .weight_directions = flags.weight_rank.value_or(0),
-                                                       .random_seeds = flags.seeds,
-                                                       .seed = flags.seed,
-                                                       .threads = flags.threads,
-                                                       .progress = progress.callback()});
+    options.progress = progress.callback();
+    measured.report = analysis::measure_amplification(*subject.updates, flags.subjects.model, options);
     measured.seconds = watch.seconds();
     all.push_back(std::move(measured));
   }
@@ -141,6 +158,7 @@ Command make_amplification_command() {
   table.add("seed", "N", bind_seed(flags->seed), "fixes them");
   table.group("Computing");
   add_threads_option(table, flags->threads);
+  add_piecewise_memory_option(table, flags->memory_budget);
   add_output_options(table, flags->outputs);
   command.run = [flags](OptionTable& options) { run(*flags, options); };
   return command;

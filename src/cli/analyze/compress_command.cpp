@@ -11,6 +11,7 @@
 #include "cli/analyze/analyze_command.hpp"
 #include "cli/analyze/coverage.hpp"
 #include "cli/analyze/figure_tables.hpp"
+#include "cli/analyze/memory.hpp"
 #include "cli/analyze/outputs.hpp"
 #include "cli/analyze/progress.hpp"
 #include "cli/analyze/subjects.hpp"
@@ -45,6 +46,7 @@ struct CompressFlags {
   std::optional<double> energy;
   std::filesystem::path out;
   Index threads = 0;
+  std::optional<Index> memory_budget;
   bool json = false;
 };
 
@@ -203,14 +205,16 @@ void run(const CompressFlags& flags) {
       open_subjects(flags.subjects, ModelUse::kBaseOfTuned, model::PartsAs::kStacked);
   const Subject& subject = subjects.front();
   const Base base = base_of(subject, flags.subjects.model);
+  analysis::CompressOptions options{
+      .rank = flags.rank.value_or(0), .energy_share = flags.energy.value_or(0), .threads = flags.threads};
+  options.memory =
+      memory_for_modules(flags.memory_budget, {analysis::compress_memory(*subject.updates, options)}, {});
   std::vector<analysis::CompressedModule> modules;
   {
     ModuleProgress progress(fmt::format("compressing {}", subject.name),
                             std::ssize(subject.updates->modules()));
-    modules = analysis::compress(*subject.updates, {.rank = flags.rank.value_or(0),
-                                                    .energy_share = flags.energy.value_or(0),
-                                                    .threads = flags.threads,
-                                                    .progress = progress.callback()});
+    options.progress = progress.callback();
+    modules = analysis::compress(*subject.updates, options);
   }
   warn_of_cuts(subject.name, modules, [](const auto& module) { return module.coverage; });
   note_same_rank(flags, subject, modules);
@@ -241,6 +245,7 @@ Command make_compress_command() {
             "keep as many as hold this share of ‖ΔW‖², per module");
   table.group("Computing");
   add_threads_option(table, flags->threads);
+  add_piecewise_memory_option(table, flags->memory_budget);
   table.group("Output");
   table.add("out", "DIR", bind_path(flags->out), "the folder to write; must be new or empty").required = true;
   add_json_option(table, flags->json, "errors and ranks as one JSON object");

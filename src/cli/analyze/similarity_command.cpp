@@ -8,6 +8,7 @@
 
 #include "cli/analyze/analyze_command.hpp"
 #include "cli/analyze/coverage.hpp"
+#include "cli/analyze/memory.hpp"
 #include "cli/analyze/progress.hpp"
 #include "cli/analyze/similarity_page.hpp"
 #include "cli/output.hpp"
@@ -41,33 +42,36 @@ struct SimilarityFlags {
   Index seeds = 5;
   std::uint64_t seed = 1;
   Index threads = 0;
+  std::optional<Index> memory_budget;
 };
 
-/// How many modules both have.
-Index common_modules(const Subject& first, const Subject& second) {
-  const std::vector<analysis::UpdateInfo>& others = second.updates->modules();
-  return std::count_if(first.updates->modules().begin(), first.updates->modules().end(),
-                       [&](const auto& info) {
-                         return std::any_of(others.begin(), others.end(),
-                                            [&](const auto& other) { return other.module == info.module; });
-                       });
-}
-
-std::vector<ComparedPair> compare_all(const std::vector<Subject>& subjects, const SimilarityFlags& flags) {
+/// Every two of them.
+std::vector<ComparedPair> pairs_of(const std::vector<Subject>& subjects) {
   std::vector<ComparedPair> pairs;
   for (std::size_t i = 0; i < subjects.size(); ++i) {
     for (std::size_t j = i + 1; j < subjects.size(); ++j) {
-      ComparedPair pair{.first = &subjects[i], .second = &subjects[j]};
-      ModuleProgress progress(fmt::format("comparing {}", pair.name()),
-                              common_modules(subjects[i], subjects[j]));
-      pair.report = analysis::measure_similarity(*subjects[i].updates, *subjects[j].updates,
-                                                 {.controls = flags.seeds > 0,
-                                                  .control_seeds = flags.seeds,
-                                                  .seed = flags.seed,
-                                                  .threads = flags.threads,
-                                                  .progress = progress.callback()});
-      pairs.push_back(std::move(pair));
+      pairs.push_back({.first = &subjects[i], .second = &subjects[j]});
     }
+  }
+  return pairs;
+}
+
+std::vector<ComparedPair> compare_all(const std::vector<Subject>& subjects, const SimilarityFlags& flags) {
+  std::vector<ComparedPair> pairs = pairs_of(subjects);
+  analysis::SimilarityOptions options{.controls = flags.seeds > 0,
+                                      .control_seeds = flags.seeds,
+                                      .seed = flags.seed,
+                                      .threads = flags.threads};
+  std::vector<analysis::MemoryNeed> needs;
+  for (const ComparedPair& pair : pairs) {
+    needs.push_back(analysis::similarity_memory(*pair.first->updates, *pair.second->updates, options));
+  }
+  options.memory = memory_for_modules(flags.memory_budget, needs, flags.outputs);
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    ComparedPair& pair = pairs[i];
+    ModuleProgress progress(fmt::format("comparing {}", pair.name()), std::ssize(needs[i].modules));
+    options.progress = progress.callback();
+    pair.report = analysis::measure_similarity(*pair.first->updates, *pair.second->updates, options);
   }
   return pairs;
 }
@@ -145,6 +149,7 @@ Command make_similarity_command() {
   table.add("seed", "N", bind_seed(flags->seed), "fixes them");
   table.group("Computing");
   add_threads_option(table, flags->threads);
+  add_piecewise_memory_option(table, flags->memory_budget);
   add_output_options(table, flags->outputs);
   command.run = [flags](OptionTable& options) { run(*flags, options); };
   return command;

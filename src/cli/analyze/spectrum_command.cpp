@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <optional>
 
 #include "cli/analyze/analyze_command.hpp"
 #include "cli/analyze/coverage.hpp"
+#include "cli/analyze/memory.hpp"
 #include "cli/analyze/progress.hpp"
 #include "cli/analyze/spectrum_results.hpp"
 #include "cli/output.hpp"
@@ -32,6 +34,7 @@ struct SpectrumFlags {
   OutputFlags outputs;
   double energy = 0.9;
   Index threads = 0;
+  std::optional<Index> memory_budget;
 };
 
 void print_tables(const std::vector<MeasuredSpectra>& all) {
@@ -49,16 +52,20 @@ void print_tables(const std::vector<MeasuredSpectra>& all) {
 void run(const SpectrumFlags& flags, const OptionTable& table) {
   Outputs outputs(flags.outputs);
   const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kBaseOfTuned);
+  analysis::SpectrumOptions options{.energy_share = flags.energy, .threads = flags.threads};
+  std::vector<analysis::MemoryNeed> needs;
+  for (const Subject& subject : subjects) {
+    needs.push_back(analysis::spectrum_memory(*subject.updates, options));
+  }
+  options.memory = memory_for_modules(flags.memory_budget, needs, flags.outputs);
   std::vector<MeasuredSpectra> all;
   for (const Subject& subject : subjects) {
     ModuleProgress progress(fmt::format("decomposing {}", subject.name),
                             std::ssize(subject.updates->modules()));
-    all.push_back(
-        {.subject = &subject,
-         .energy_share = flags.energy,
-         .modules = analysis::measure_spectra(
-             *subject.updates,
-             {.energy_share = flags.energy, .threads = flags.threads, .progress = progress.callback()})});
+    options.progress = progress.callback();
+    all.push_back({.subject = &subject,
+                   .energy_share = flags.energy,
+                   .modules = analysis::measure_spectra(*subject.updates, options)});
   }
   for (const MeasuredSpectra& spectra : all) {
     warn_of_cuts(spectra.subject->name, spectra.modules, [](const auto& module) { return module.coverage; });
@@ -92,6 +99,7 @@ Command make_spectrum_command() {
             "share of ‖ΔW‖² that the sufficient rank is to hold");
   table.group("Computing");
   add_threads_option(table, flags->threads);
+  add_piecewise_memory_option(table, flags->memory_budget);
   add_output_options(table, flags->outputs);
   command.run = [flags](OptionTable& options) { run(*flags, options); };
   return command;

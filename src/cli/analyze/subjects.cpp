@@ -38,6 +38,9 @@ class SelectedUpdates : public analysis::UpdateSource {
   [[nodiscard]] analysis::Update read(Index index) const override {
     return all_->read(places_[static_cast<std::size_t>(index)]);
   }
+  [[nodiscard]] Index reading_bytes(Index index) const override {
+    return all_->reading_bytes(places_[static_cast<std::size_t>(index)]);
+  }
 
  private:
   static constexpr const char* kHead = "lm_head";  // what "all-linear" leaves out
