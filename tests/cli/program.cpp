@@ -5,9 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <csignal>
+#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -65,6 +67,22 @@ Outcome run_and_wait(const std::vector<std::string>& arguments, const std::funct
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), io::get(out), io::get(err)};
 }
 
+/// VmHWM of a child that has become the program; 0 before.
+std::ptrdiff_t high_water(pid_t child) {
+  std::ifstream status("/proc/" + std::to_string(child) + "/status");
+  bool is_program = false;
+  std::string key;
+  while (status >> key) {
+    std::string value;
+    status >> value;
+    if (key == "Name:") is_program = value == "lorry";
+    constexpr std::ptrdiff_t kKib = 1024;
+    if (key == "VmHWM:" && is_program) return std::stoll(value) * kKib;
+    status.ignore(1 << 16, '\n');
+  }
+  return 0;
+}
+
 /// The character that stands for a byte in byte-level vocabularies: itself where it is printable, else the
 /// next one from U+0100 on.
 std::string character_of(int byte, int& next) {
@@ -117,6 +135,20 @@ Json tiny_tokenizer() {
 
 Outcome run_lorry(const std::vector<std::string>& arguments) {
   return run_lorry(arguments, std::numeric_limits<double>::infinity());
+}
+
+Outcome run_lorry_watched(const std::vector<std::string>& arguments) {
+  std::ptrdiff_t peak = 0;
+  Outcome outcome = run_and_wait(arguments, [&](pid_t child) {
+    int status = 0;
+    while (::waitpid(child, &status, WNOHANG) != child) {
+      peak = std::max(peak, high_water(child));
+      ::usleep(200);
+    }
+    return status;
+  });
+  outcome.peak_rss_bytes = peak;
+  return outcome;
 }
 
 Outcome run_lorry(const std::vector<std::string>& arguments, double seconds) {

@@ -1,5 +1,6 @@
 // The program as its users run it: arguments in, exit code and both outputs back.
 #pragma once
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -11,10 +12,14 @@ struct Outcome {
   int code = -1;  // exit code; 128 + signal if it was killed
   std::string out;
   std::string err;
+  std::ptrdiff_t peak_rss_bytes = 0;  // run_lorry_watched only; mapped pages too
 };
 
 /// Runs build/lorry in the current directory. `--threads 1` is the caller's to add: tests run side by side.
 Outcome run_lorry(const std::vector<std::string>& arguments);
+/// The same, with its VmHWM as it was last seen, a fraction of a millisecond before the end. (What wait4
+/// tells counts what this process had when it forked.)
+Outcome run_lorry_watched(const std::vector<std::string>& arguments);
 /// The same, killed by SIGKILL where it takes longer than `seconds`.
 Outcome run_lorry(const std::vector<std::string>& arguments, double seconds);
 /// The same, with `signal` sent `times` times, each once `ready` says so; `ready` is asked again and again.
