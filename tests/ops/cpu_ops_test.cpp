@@ -35,7 +35,8 @@ std::vector<std::int64_t> usable_targets() {
 
 TEST(CpuOps, NamesItsImplementation) {
   const std::unique_ptr<Ops> ops = make_cpu_ops();
-  EXPECT_NE(ops->description().find("oneDNN 2."), std::string::npos) << ops->description();
+  const std::string products = __builtin_cpu_supports("avx512bw") ? "oneDNN 2." : "products of its own";
+  EXPECT_EQ(ops->description().find(products), 0U) << ops->description();
   EXPECT_NE(ops->description().find(", Highway "), std::string::npos) << ops->description();
 }
 

@@ -363,9 +363,10 @@ Index Matmul::kept_bytes(const ProductSizes& sizes, Index threads) {
 }
 
 std::string Matmul::description() {
+  const Isa& isa = current_isa();
+  if (!isa.wide) return "products of its own";
   const dnnl_version_t* const version = dnnl_version();
-  return fmt::format("oneDNN {}.{}.{} {}", version->major, version->minor, version->patch,
-                     current_isa().name);
+  return fmt::format("oneDNN {}.{}.{} {}", version->major, version->minor, version->patch, isa.name);
 }
 
 bool Matmul::fast_bf16() {

@@ -20,7 +20,7 @@ class Matmul {
   /// c = op(a) op(b) or c += op(a) op(b).
   void run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options);
 
-  /// "oneDNN 2.6.3 avx512_core_amx".
+  /// Whose products: "oneDNN 2.6.3 avx512_core_amx".
   static std::string description();
   /// Ops::product_bytes.
   static Index kept_bytes(const ProductSizes& sizes, Index threads);
