@@ -63,6 +63,7 @@ std::vector<ComparedPair> compare_all(const std::vector<Subject>& subjects, cons
                                       .seed = flags.seed,
                                       .threads = flags.threads};
   std::vector<analysis::MemoryNeed> needs;
+  needs.reserve(pairs.size());
   for (const ComparedPair& pair : pairs) {
     needs.push_back(analysis::similarity_memory(*pair.first->updates, *pair.second->updates, options));
   }

@@ -54,6 +54,7 @@ void run(const SpectrumFlags& flags, const OptionTable& table) {
   const std::vector<Subject> subjects = open_subjects(flags.subjects, ModelUse::kBaseOfTuned);
   analysis::SpectrumOptions options{.energy_share = flags.energy, .threads = flags.threads};
   std::vector<analysis::MemoryNeed> needs;
+  needs.reserve(subjects.size());
   for (const Subject& subject : subjects) {
     needs.push_back(analysis::spectrum_memory(*subject.updates, options));
   }
