@@ -46,15 +46,12 @@ struct Product {
   }
 };
 
-/// What columns [first, first + count) of c take of b for a stretch: of its rows, or where it is not
-/// transposed of its columns.
-WeightView weight_rows(const Product& product, Index first, Index count, Index stretch) {
+/// What columns [first, first + count) of c take of b for a stretch; nothing behind the last one.
+WeightView weights_of(const Product& product, Index first, Index count, Index stretch) {
   const Index k = std::min(stretch * kStretch, product.inner());
-  return product.b.row_range(first, count).col_range(k, product.depth(stretch));
-}
-WeightView weight_columns(const Product& product, Index first, Index count, Index stretch) {
-  const Index k = std::min(stretch * kStretch, product.inner());
-  return product.b.row_range(k, product.depth(stretch)).col_range(first, count);
+  const Index depth = product.depth(stretch);
+  return product.options.transpose_b ? product.b.row_range(first, count).col_range(k, depth)
+                                     : product.b.row_range(k, depth).col_range(first, count);
 }
 
 /// Asks for one of `shares` of what comes next, while something else is computed.
@@ -152,8 +149,8 @@ void multiply_weight_rows(const Product& product, Index first, Index count, FmaM
   const MatrixView weights = own.weights.view(count, kStretch + kPadding, DType::kF32);
   for (Index stretch = 0; stretch < pieces(product.inner(), kStretch); ++stretch) {
     const Index depth = product.depth(stretch);
-    fetch(product, weight_rows(product, first, count, stretch), own, weights.col_range(0, depth));
-    const WeightView coming = weight_rows(product, first, count, stretch + 1);
+    fetch(product, weights_of(product, first, count, stretch), own, weights.col_range(0, depth));
+    const WeightView coming = weights_of(product, first, count, stretch + 1);
     const float* strip = strips_at(product, stretch);
     for (Index m = 0; m < strips; ++m, strip += kStretch * kWidth) {
       prefetch_share(coming, m, strips);
@@ -187,9 +184,9 @@ void multiply_weight_columns(const Product& product, Index first, Index count, F
   if (width > count) std::fill_n(weights.row<float>(0), weights.size(), 0.0F);  // columns that are not there
   for (Index stretch = 0; stretch < pieces(product.inner(), kStretch); ++stretch) {
     const Index depth = product.depth(stretch);
-    fetch(product, weight_columns(product, first, count, stretch), own,
+    fetch(product, weights_of(product, first, count, stretch), own,
           weights.row_range(0, depth).col_range(0, count));
-    const WeightView coming = weight_columns(product, first, count, stretch + 1);
+    const WeightView coming = weights_of(product, first, count, stretch + 1);
     for (Index n = 0; n < width; n += kWidth) {
       prefetch_share(coming, n / kWidth, width / kWidth);
       const float* strip = strips_at(product, stretch);
