@@ -95,30 +95,35 @@ class AdapterUpdates : public UpdateSource {
 
   [[nodiscard]] Update read(Index index) const override {
     const UpdateInfo& info = infos_[static_cast<std::size_t>(index)];
-    const auto part = parts_.find(info.module);
-    const std::string& module = part == parts_.end() ? info.module : part->second.map;
+    const PartPlace* const part = part_of(info);
+    const std::string& map = part == nullptr ? info.module : part->map;
     Update update{.info = info};
-    update.a = read_grid(a_of(module), path());
-    update.b = read_grid(b_of(module), path());
+    update.a = read_grid(a_of(map), path());
+    update.b = read_grid(b_of(map), path());
     file_.mapping()->advise(io::MappedFile::Advice::kDontNeed);
-    if (part != parts_.end()) cut(part->second, update);
+    if (part != nullptr) cut(*part, update);
     return update;
   }
 
   [[nodiscard]] Index reading_bytes(Index index) const override {
     const UpdateInfo& info = infos_[static_cast<std::size_t>(index)];
-    const auto part = parts_.find(info.module);
-    const std::string& module = part == parts_.end() ? info.module : part->second.map;
-    const io::TensorView& a = a_of(module);
-    const io::TensorView& b = b_of(module);
+    const PartPlace* const part = part_of(info);
+    const std::string& map = part == nullptr ? info.module : part->map;
+    const io::TensorView& a = a_of(map);
+    const io::TensorView& b = b_of(map);
     const auto mapped = static_cast<Index>(a.bytes.size() + b.bytes.size());
     Index numbers = a.elements() + b.elements();
     // Of a part the whole map is read, then its ranks are taken of both, then its outputs.
-    if (part != parts_.end()) numbers += info.rank * (info.inputs + b.shape[0] + info.outputs);
+    if (part != nullptr) numbers += info.rank * (info.inputs + b.shape[0] + info.outputs);
     return mapped + numbers * static_cast<Index>(sizeof(double));
   }
 
  private:
+  /// Where it lies if it is a part of a fused map, whose tensors the file has; else nullptr.
+  [[nodiscard]] const PartPlace* part_of(const UpdateInfo& info) const {
+    const auto found = parts_.find(info.module);
+    return found == parts_.end() ? nullptr : &found->second;
+  }
   [[nodiscard]] const io::TensorView& a_of(const std::string& map) const {
     return file_.at(model::peft_name(map, model::kLoraA));
   }
