@@ -11,6 +11,7 @@
 #include "io/text_file.hpp"
 #include "model/bnb_weights.hpp"
 #include "model/bnb_writer.hpp"
+#include "model/copy_tensor.hpp"
 #include "model/merge_panels.hpp"
 #include "model/merge_writers.hpp"
 #include "model/model_folder.hpp"
@@ -160,22 +161,10 @@ class ShardMerger {
       if (const auto found = plans_.find(spec.name); found != plans_.end()) {
         write_merged(found->second, *tensor, file, writer);
       } else if (tensor != nullptr && !replaced_.contains(spec.name)) {
-        copy(*tensor, file, writer);
+        copy_tensor(*tensor, file, panel_bytes_, writer, [this](Index bytes) { advance(bytes); });
       }  // else a part of a quantised matrix, written with it
     }
     writer.finish();
-  }
-
-  void copy(const io::TensorView& tensor, const io::SafetensorsFile& file, io::SafetensorsWriter& writer) {
-    if (tensor.bytes.empty()) writer.write(tensor.name, tensor.bytes);
-    const auto at_once = static_cast<std::size_t>(panel_bytes_);
-    for (std::size_t first = 0; first < tensor.bytes.size(); first += at_once) {
-      const auto part = tensor.bytes.subspan(first, std::min(at_once, tensor.bytes.size() - first));
-      writer.write(tensor.name, part);
-      // Its pages count as ours until they are dropped, and a model may be larger than the memory.
-      file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
-      advance(static_cast<Index>(part.size()));
-    }
   }
 
   void write_merged(const Plan& plan, const io::TensorView& tensor, const io::SafetensorsFile& file,

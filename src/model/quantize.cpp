@@ -7,6 +7,7 @@
 #include "core/error.hpp"
 #include "io/atomic_folder.hpp"
 #include "io/json_fields.hpp"
+#include "model/copy_tensor.hpp"
 #include "model/model_folder.hpp"
 #include "model/on_threads.hpp"
 #include "model/tensor_values.hpp"
@@ -58,7 +59,7 @@ class Quantizer {
       if (chosen_.contains(tensor.name)) {
         write_quantized(tensor, file, writer);
       } else {
-        copy(tensor, file, writer);
+        copy_tensor(tensor, file, piece_bytes_, writer, [this](Index bytes) { advance(bytes); });
       }
     }
     std::map<std::string, Index> sizes;
@@ -99,17 +100,6 @@ class Quantizer {
     return cost;
   }
 
-  void copy(const io::TensorView& tensor, const io::SafetensorsFile& file, io::SafetensorsWriter& writer) {
-    if (tensor.bytes.empty()) writer.write(tensor.name, tensor.bytes);
-    const auto at_once = static_cast<std::size_t>(piece_bytes_);
-    for (std::size_t first = 0; first < tensor.bytes.size(); first += at_once) {
-      const auto part = tensor.bytes.subspan(first, std::min(at_once, tensor.bytes.size() - first));
-      writer.write(tensor.name, part);
-      advance(part, file, std::ssize(part));
-    }
-    file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
-  }
-
   /// Elements [first, first + to.size()) of that matrix.
   void read(const io::TensorView& tensor, Index first, std::span<float> to) const {
     if (!transposed_) return read_floats(tensor, first, to);
@@ -140,8 +130,9 @@ class Quantizer {
                     file.path().string(), tensor.name,
                     options_.format == BnbFormat::kInt8 ? ", or too large for float16" : "");
       }
-      const std::span<const std::byte> read = transposed_ ? std::span<const std::byte>() : tensor.bytes;
-      advance(read, file, count * size_of(tensor.dtype));
+      // Pages that were read count as ours until they are dropped, and a model may be larger than the memory.
+      if (!transposed_) file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
+      advance(count * size_of(tensor.dtype));
     }
     file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
     const QuantLoss loss = quantized.finish();
@@ -153,10 +144,8 @@ class Quantizer {
     }
   }
 
-  void advance(std::span<const std::byte> read, const io::SafetensorsFile& file, Index bytes) {
+  void advance(Index bytes) {
     done_ += bytes;
-    // Pages that were read count as ours until they are dropped, and a model may be larger than the memory.
-    if (!read.empty()) file.mapping()->advise(io::MappedFile::Advice::kDontNeed);
     if (progress_) progress_(done_, report_.bytes_before);
   }
 

@@ -47,20 +47,6 @@ std::map<std::string, std::string> files_of(const std::filesystem::path& path) {
   return files;
 }
 
-/// "61.3 MiB" of a refusal.
-std::string least_of(const Outcome& refused) {
-  const std::string words = "expected at least ";
-  const std::size_t begin = refused.err.find(words);
-  if (begin == std::string::npos) return "none found";
-  const std::size_t at = begin + words.size();
-  return refused.err.substr(at, refused.err.find(':', at) - at);
-}
-
-Index bytes_of(const std::string& text) {
-  const double unit = text.ends_with("GiB") ? 0x1p30 : 0x1p20;
-  return static_cast<Index>(std::stod(text) * unit);
-}
-
 /// Models whose matrices are 2 and 9 MiB in bfloat16, [1040,1040] and [4608,1040], and adapters on them.
 class PiecewiseMemory : public testing::Test {
  protected:

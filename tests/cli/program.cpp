@@ -198,4 +198,28 @@ std::string counting_records(int count) {
   return lines;
 }
 
+bool has_checkpoint(const std::filesystem::path& out) {
+  const auto is_one = [](const std::filesystem::directory_entry& entry) {
+    return entry.path().filename().string().starts_with("checkpoint-");
+  };
+  return std::filesystem::exists(out) && std::any_of(std::filesystem::directory_iterator(out), {}, is_one);
+}
+
+std::string least_of(const Outcome& refused) {
+  constexpr std::string_view kWords = "expected at least ";
+  const std::size_t words = refused.err.find(kWords);
+  const std::size_t unit = refused.err.find("iB", words);
+  if (words == std::string::npos || unit == std::string::npos) {
+    ADD_FAILURE() << "no least in: " << refused.err;
+    return "0 MiB";
+  }
+  const std::size_t at = words + kWords.size();
+  return refused.err.substr(at, unit + 2 - at);
+}
+
+Index bytes_of(const std::string& text) {
+  const double unit = text.ends_with("GiB") ? 0x1p30 : 0x1p20;
+  return static_cast<Index>(std::stod(text) * unit);
+}
+
 }  // namespace lorry::cli

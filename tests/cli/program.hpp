@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/index.hpp"
+
 namespace lorry::cli {
 
 struct Outcome {
@@ -35,5 +37,14 @@ void make_tiny_model(const std::filesystem::path& parts, const std::filesystem::
 
 /// Records of a simple rule, `count` of them: {"prompt": "say 3:", "completion": " three"}.
 std::string counting_records(int count);
+
+/// Whether a run's folder holds a checkpoint; false where there is no folder.
+bool has_checkpoint(const std::filesystem::path& out);
+
+/// The least that a refusal of a --memory-budget names, such as "63.4 MiB". Fails the test where there is
+/// none.
+std::string least_of(const Outcome& refused);
+/// The bytes of such a text.
+Index bytes_of(const std::string& text);
 
 }  // namespace lorry::cli

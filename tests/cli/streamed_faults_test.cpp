@@ -90,19 +90,13 @@ class StreamedFaults : public testing::Test {
   }
   /// The same within little more than the least that the program says it takes.
   static std::vector<std::string> streamed(const fs::path& out) {
-    static const double least = [] {
+    static const Index least = [] {
       std::vector<std::string> refused = command("refused");
       refused.insert(refused.end(), {"--memory-budget", "8MiB"});
-      const std::string err = run_lorry(refused).err;
-      constexpr std::string_view kWords = "expected at least ";
-      const std::size_t at = err.find(kWords);
-      EXPECT_NE(at, std::string::npos) << err;
-      const std::string number = err.substr(at + kWords.size());
-      EXPECT_NE(number.find(" MiB"), std::string::npos) << err;
-      return std::stod(number);
+      return bytes_of(least_of(run_lorry(refused)));
     }();
     std::vector<std::string> all = command(out);
-    all.insert(all.end(), {"--memory-budget", std::to_string(least + 4) + "MiB"});
+    all.insert(all.end(), {"--memory-budget", std::to_string(least + (Index{4} << 20))});
     return all;
   }
   /// Runs until three steps are done, the second with a checkpoint, then does something to it, and lets it go
@@ -117,12 +111,6 @@ class StreamedFaults : public testing::Test {
     return run_lorry(streamed(out), ready, 0);
   }
   static std::string result_of(const fs::path& out) { return io::get(out / "adapter_model.safetensors"); }
-  static bool has_checkpoint(const fs::path& out) {
-    const auto is_one = [](const fs::directory_entry& entry) {
-      return entry.path().filename().string().starts_with("checkpoint-");
-    };
-    return fs::exists(out) && std::any_of(fs::directory_iterator(out), {}, is_one);
-  }
   /// One line of error, that names the file.
   static void expect_line(const Outcome& outcome, const std::string& file, const std::string& words) {
     EXPECT_EQ(outcome.code, 1) << outcome.err;
