@@ -17,6 +17,9 @@ constexpr Index kMostBlocks = 6;           // of these
 constexpr double kWholeModelElements = 64e6;
 constexpr int kRounds = 4;  // of kRepetitionsOfRound each
 constexpr int kRepetitionsOfRound = 2;
+// No further round after so long: blocks of a model so large, or on a machine so slow, take as long as noise
+// does.
+constexpr double kEnoughSeconds = 15;
 // A block takes at least this part of the time that its share of the operations would.
 constexpr double kLeastOfShare = 0.6;
 constexpr Index kRowStep = 32;
@@ -97,7 +100,8 @@ StepParts extrapolate(const model::LoadedModel& model, const RunSize& size, cons
   double first = std::numeric_limits<double>::infinity();
   double second = first;
   // In turns: what disturbs the machine for a while should not meet one of them alone.
-  for (int round = 0; round < kRounds; ++round) {
+  const Stopwatch watch;
+  for (int round = 0; round < kRounds && (round == 0 || watch.seconds() < kEnoughSeconds); ++round) {
     first = std::min(first, one.seconds(part, kRepetitionsOfRound));
     second = std::min(second, many.seconds(part, kRepetitionsOfRound));
   }
