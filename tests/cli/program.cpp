@@ -218,6 +218,7 @@ std::string least_of(const Outcome& refused) {
 }
 
 Index bytes_of(const std::string& text) {
+  EXPECT_TRUE(text.ends_with(" MiB") || text.ends_with(" GiB")) << text;
   const double unit = text.ends_with("GiB") ? 0x1p30 : 0x1p20;
   return static_cast<Index>(std::stod(text) * unit);
 }

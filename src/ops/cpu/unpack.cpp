@@ -264,7 +264,7 @@ void unpack_rows(WeightView from, MatrixView to) {
   // waiting.
   constexpr Index kRowsAhead = 4;
   for (Index i = 0; i < from.rows; ++i) {
-    prefetch(from.row_range(std::min(i + kRowsAhead, from.rows - 1), 1));
+    if (i + kRowsAhead < from.rows) prefetch(from.row_range(i + kRowsAhead, 1));
     const Index row = from.packed->stored_row(from.first_row + i);
     if (to.dtype == DType::kBF16) {
       unpack_row_to(*from.packed, row, from.first_col, from.cols, to.row<BF16>(i));
