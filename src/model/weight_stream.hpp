@@ -13,6 +13,7 @@
 #include "io/mapped_file.hpp"
 #include "io/page_arena.hpp"
 #include "io/streamed_file.hpp"
+#include "model/part_residency.hpp"
 #include "tensor/weight_view.hpp"
 
 namespace lorry::model {
@@ -32,10 +33,8 @@ struct StreamPart {
   [[nodiscard]] Index bytes() const noexcept;
 };
 
-/// Keeps as many parts in memory as the budget allows, and reads the next ones while a pass computes: on
-/// threads of its own. Passes visit parts in an order that is known beforehand and comes again, so what is
-/// dropped is always the part whose next visit is farthest away: a step that goes up and down turns round on
-/// the parts that are still there.
+/// Keeps as many parts in memory as the budget allows (PartResidency), and reads the next ones while a pass
+/// computes: on threads of its own.
 class WeightStream {
  public:
   /// budget: bytes of parts at once; at least the largest part. Nothing is read yet. `mapped`: files whose
@@ -48,10 +47,8 @@ class WeightStream {
   ~WeightStream();
 
   [[nodiscard]] const std::vector<StreamPart>& parts() const noexcept { return parts_; }
-  /// Bytes of parts that are in memory once all were visited.
-  [[nodiscard]] Index held() const noexcept;
-  /// Bytes to be read for a pass through all parts and back, once those that stay are there.
-  [[nodiscard]] Index round_trip_bytes() const noexcept;
+  /// What passes through all parts and back will read and hold.
+  [[nodiscard]] RoundTrip round_trip() const;
 
   /// Parts by their numbers as they will be visited from now on, over and over.
   void start_pass(std::vector<Index> order);
@@ -74,18 +71,11 @@ class WeightStream {
   [[nodiscard]] Totals totals() const;
 
  private:
-  enum class State { kAbsent, kLoading, kReady };
-
-  [[nodiscard]] Index all_bytes() const noexcept;
+  [[nodiscard]] const StreamPart& part(Index number) const {
+    return parts_[static_cast<std::size_t>(number)];
+  }
   void read_ahead();
-  /// Of the part's next visit, counted from the one that is in progress; beyond the order if it has none.
-  [[nodiscard]] Index distance(Index part) const;
-  /// The nearest part that is absent and for which there is room, made by dropping parts that are needed
-  /// later, whose pages it gets; -1 if there is none now.
-  Index choose();
-  /// Drops ready parts that are needed after `distance` visits until `part` has room; whether it has.
-  bool make_room(Index part, Index distance);
-  void load(Index part) const;
+  void load(Index number) const;
 
   const std::vector<std::shared_ptr<const io::StreamedFile>> files_;
   const std::vector<std::shared_ptr<const io::MappedFile>> mapped_;
@@ -94,10 +84,7 @@ class WeightStream {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<State> states_;
-  std::vector<Index> order_;
-  Index position_ = -1;  // in order_, of the visit in progress; -1: before the first
-  Index held_ = 0;       // bytes of what is not absent
+  PartResidency residency_;
   Totals totals_;
   std::exception_ptr failure_;
   bool stopping_ = false;

@@ -48,7 +48,7 @@ double tokens_of_epoch(const data::Dataset& data) {
 MemoryParts predict_memory(RunInputs& inputs, const RunSize& size, const TrainOptions& options) {
   std::optional<StreamedRun> streamed;
   if (const auto& stream = inputs.model.weights.stream()) {
-    streamed = {.weights = stream->held(), .block_inputs = inputs.scratch.block_inputs};
+    streamed = {.weights = stream->round_trip().held, .block_inputs = inputs.scratch.block_inputs};
   }
   inputs.model.weights.release_pages();  // that measuring has touched, and that are counted as weights
   return predict_memory(inputs, size, options, resident_bytes(), streamed);

@@ -186,7 +186,7 @@ StepTime predict_step_time(const RunInputs& inputs, const RunSize& size, const T
   time.seconds = accumulated * parts.micro_step + parts.norms +
                  time.rates.update_seconds * static_cast<double>(size.trainable);
   if (stream) {
-    time.disk_bytes = stream->round_trip_bytes();
+    time.disk_bytes = stream->round_trip().read;
     time.disk_bytes_per_second = read_rate(*stream);
     const Index scratch = inputs.scratch.block_inputs * options.grad_accumulation_steps * batch.rows *
                           config.hidden_size * size_of(DType::kF32);  // written, and then read
