@@ -4,6 +4,7 @@
 #include <map>
 
 #include "core/error.hpp"
+#include "core/machine.hpp"
 #include "model/module_place.hpp"
 #include "model/weight_bytes.hpp"
 #include "model/weights.hpp"
@@ -39,19 +40,29 @@ bool within(std::span<const std::byte> part, std::span<const std::byte> whole) {
 
 namespace {
 
-constexpr Index kAlignment = 64;  // of a tensor in the memory of its part
+// Of a tensor in the memory of its part: as in its file, so that it can be read directly.
+constexpr Index kAlignment = io::StreamedFile::kAlignment;
 
+/// With what lies before it up to there.
 Index room_for(std::span<const std::byte> bytes) {
-  return (std::ssize(bytes) + kAlignment - 1) / kAlignment * kAlignment;
+  return (std::ssize(bytes) + 2 * kAlignment - 1) / kAlignment * kAlignment;
 }
 
 using MappedFiles = std::vector<std::shared_ptr<const io::MappedFile>>;
 using StreamedFiles = std::vector<std::shared_ptr<const io::StreamedFile>>;
 
-StreamedFiles open_again(const MappedFiles& mapped) {
+/// Whether the system can keep the files in memory beside `budget` bytes of this process.
+bool can_be_kept(const MappedFiles& files, Index budget) {
+  Index bytes = budget;
+  for (const auto& file : files) bytes += file->size();
+  const std::optional<Index> available = available_memory();
+  return !available || bytes <= *available;
+}
+
+StreamedFiles open_again(const MappedFiles& mapped, io::StreamedFile::Reading reading) {
   StreamedFiles streamed;
   for (const auto& file : mapped) {
-    streamed.push_back(std::make_shared<const io::StreamedFile>(file->path()));
+    streamed.push_back(std::make_shared<const io::StreamedFile>(file->path(), reading));
     if (streamed.back()->size() != file->size()) {
       throw Error("[load] {}: found {} bytes, {} when it was opened: expected a file that stays as it is",
                   file->path().string(), streamed.back()->size(), file->size());
@@ -70,10 +81,11 @@ class Mover {
   std::span<const std::byte> operator()(std::span<const std::byte> bytes) {
     for (std::size_t i = 0; i < mapped_.size(); ++i) {
       if (!within(bytes, mapped_[i]->bytes())) continue;
-      const std::span<std::byte> there = {part_.memory->data() + used_, bytes.size()};
+      const Index offset = bytes.data() - mapped_[i]->bytes().data();
+      const std::span<std::byte> there = {part_.memory->data() + used_ + offset % kAlignment, bytes.size()};
       used_ += room_for(bytes);
       LORRY_CHECK(used_ <= part_.memory->bytes());
-      part_.ranges.push_back({streamed_[i].get(), bytes.data() - mapped_[i]->bytes().data(), there});
+      part_.ranges.push_back({streamed_[i].get(), offset, there});
       return there;
     }
     return bytes;
@@ -138,9 +150,12 @@ void Weights::stop_streaming() {
   streamed_.clear();
 }
 
-void Weights::stream(const ModelConfig& config, Index budget) {
+void Weights::stream(const ModelConfig& config, Index budget,
+                     std::optional<io::StreamedFile::Reading> reading) {
+  using Reading = io::StreamedFile::Reading;
   stop_streaming();
-  const StreamedFiles files = open_again(files_);
+  const StreamedFiles files =
+      open_again(files_, reading.value_or(can_be_kept(files_, budget) ? Reading::kCached : Reading::kDirect));
   std::vector<StreamPart> parts;
   for (const auto& [number, names] : names_by_part(config)) {
     StreamPart part{.name =

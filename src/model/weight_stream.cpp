@@ -122,10 +122,14 @@ void WeightStream::read_ahead() {
 void WeightStream::load(Index number) const {
   std::vector<StreamPart::Range> pieces;
   for (const StreamPart::Range& range : part(number).ranges) {
-    for (std::size_t first = 0; first < range.bytes.size(); first += kPieceBytes) {
-      const std::size_t count = std::min<std::size_t>(kPieceBytes, range.bytes.size() - first);
+    // Cut at places of the file that direct reading can begin at.
+    for (Index first = 0; first < std::ssize(range.bytes);) {
+      const Index offset = range.offset + first;
+      const Index count = std::min(kPieceBytes - offset % kPieceBytes, std::ssize(range.bytes) - first);
       pieces.push_back(
-          {range.file, range.offset + static_cast<Index>(first), range.bytes.subspan(first, count)});
+          {range.file, offset,
+           range.bytes.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count))});
+      first += count;
     }
   }
   std::atomic<std::size_t> next = 0;

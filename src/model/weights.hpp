@@ -2,6 +2,7 @@
 #pragma once
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -42,9 +43,11 @@ class Weights {
   /// The tensor where products read it: what at() gives, or where a stream puts it.
   [[nodiscard]] WeightView for_products(const std::string& name) const;
   /// From now on products read the matrices of blocks and head from a stream that holds no more than `budget`
-  /// bytes of them; see model/weight_stream.hpp. Vectors and what was copied stay in memory. Throws Error
-  /// where the budget is less than the largest part, or a file is gone.
-  void stream(const ModelConfig& config, Index budget);
+  /// bytes of them; see model/weight_stream.hpp. Vectors and what was copied stay in memory. `reading`:
+  /// empty: direct where the system could not keep the files in memory beside them. Throws Error where the
+  /// budget is less than the largest part, or a file is gone.
+  void stream(const ModelConfig& config, Index budget,
+              std::optional<io::StreamedFile::Reading> reading = std::nullopt);
   void stop_streaming();
   /// Null where all weights are there.
   [[nodiscard]] const std::shared_ptr<WeightStream>& stream() const noexcept { return stream_; }

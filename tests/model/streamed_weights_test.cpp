@@ -18,11 +18,12 @@ namespace {
 /// A golden model on a decoder of its own whose blocks and head are streamed with room for `parts` of them;
 /// 0: all there.
 struct StreamedCase {
-  explicit StreamedCase(const std::string& name, Index parts)
+  explicit StreamedCase(const std::string& name, Index parts,
+                        std::optional<io::StreamedFile::Reading> reading = std::nullopt)
       : config(load_model_config(golden_folder() / "families" / name / "model")),
         weights(load_weights(golden_folder() / "families" / name / "model", config)),
         ops(ops::make_cpu_ops(1)) {
-    if (parts > 0) weights.stream(config, parts * weights.part_bytes(config).front());
+    if (parts > 0) weights.stream(config, parts * weights.part_bytes(config).front(), reading);
     decoder = std::make_unique<Decoder>(*ops, config, weights, DType::kF32);
     adapter =
         std::make_unique<Adapter>(load_adapter(golden_folder() / "families" / name / "adapter", *decoder));
@@ -84,8 +85,10 @@ TEST_P(Streamed, PassesGiveTheBitsOfWeightsThatAreThere) {
   StreamedCase there(GetParam(), 0);
   const std::vector<double> want = numbers_of(there, batches, false);
   EXPECT_EQ(numbers_of(there, batches, true), want);
-  for (const Index parts : {1, 2, 100}) {
-    StreamedCase streamed(GetParam(), parts);
+  using Reading = io::StreamedFile::Reading;
+  for (const auto& [parts, reading] : {std::pair(1, Reading::kCached), std::pair(2, Reading::kCached),
+                                       std::pair(2, Reading::kDirect), std::pair(100, Reading::kDirect)}) {
+    StreamedCase streamed(GetParam(), parts, reading);
     ASSERT_TRUE(streamed.decoder->streams());
     EXPECT_EQ(numbers_of(streamed, batches, true), want) << parts;
     EXPECT_GT(streamed.weights.stream()->totals().bytes, 0);

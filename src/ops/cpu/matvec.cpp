@@ -12,6 +12,7 @@
 #include <array>
 
 #include "ops/cpu/elementwise.hpp"
+#include "ops/cpu/packed_dot.hpp"
 #include "ops/cpu/parallel.hpp"
 #include "ops/cpu/simd-inl.hpp"
 #include "ops/cpu/unpack.hpp"
@@ -150,6 +151,7 @@ Index tile_rows(Index cols, DType dtype) {
 void multiply_part(ConstMatrixView x, WeightView w, bool transpose_w, bool round_w, MatrixView out,
                    MatrixView room) {
   if (!w.is_packed()) return HWY_DYNAMIC_DISPATCH(multiply)(x, w.dense, transpose_w, round_w, out);
+  if (transpose_w && packed_dot_serves(w)) return packed_dot(x, w, round_w, out);
   const DType dtype = round_w ? DType::kBF16 : DType::kF32;
   const Index rows = tile_rows(w.cols, dtype);
   for (Index first = 0; first < w.rows; first += rows) {

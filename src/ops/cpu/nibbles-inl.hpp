@@ -73,8 +73,9 @@ HWY_INLINE void look_up_32(const std::uint8_t* codes, FloatVec numbers, BF16* to
   }
   _mm512_storeu_si512(to, _mm512_permutexvar_epi16(places, table));
 }
-template <bool kPairs>
-HWY_INLINE void look_up_32(const std::uint8_t* codes, FloatVec numbers, float* to) {
+/// The same by use(vector, numbers of it), in F32.
+template <bool kPairs, class Use>
+HWY_INLINE void each_of_32(const std::uint8_t* codes, FloatVec numbers, Use&& use) {
   __m512i places[2];
   if constexpr (kPairs) {
     for (int half = 0; half < 2; ++half) {
@@ -86,8 +87,12 @@ HWY_INLINE void look_up_32(const std::uint8_t* codes, FloatVec numbers, float* t
     places[0] = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes)));
     places[1] = _mm512_srli_epi32(places[0], 4);
   }
-  for (int half = 0; half < 2; ++half)
-    _mm512_storeu_ps(to + 16 * half, _mm512_permutexvar_ps(places[half], numbers.raw));
+#pragma GCC unroll 2
+  for (int half = 0; half < 2; ++half) use(half, FloatVec{_mm512_permutexvar_ps(places[half], numbers.raw)});
+}
+template <bool kPairs>
+HWY_INLINE void look_up_32(const std::uint8_t* codes, FloatVec numbers, float* to) {
+  each_of_32<kPairs>(codes, numbers, [&](Index v, FloatVec x) HWY_ATTR { store(x, to + v * kLanes); });
 }
 
 /// 64 elements of Q4_K from 32 bytes: low halves with the first numbers, high ones with the second.
@@ -99,29 +104,59 @@ HWY_INLINE void look_up_64(const std::uint8_t* codes, FloatVec low, FloatVec hig
   _mm512_storeu_si512(to, _mm512_permutexvar_epi16(first, table));
   _mm512_storeu_si512(to + 32, _mm512_permutexvar_epi16(second, table));
 }
-HWY_INLINE void look_up_64(const std::uint8_t* codes, FloatVec low, FloatVec high, float* to) {
+/// The same by use(vector, numbers of it), in F32.
+template <class Use>
+HWY_INLINE void each_of_64(const std::uint8_t* codes, FloatVec low, FloatVec high, Use&& use) {
+#pragma GCC unroll 2
   for (int half = 0; half < 2; ++half) {
     const auto* const at = reinterpret_cast<const __m128i*>(codes + 16 * half);
     const __m512i words = _mm512_cvtepu8_epi32(_mm_loadu_si128(at));
-    _mm512_storeu_ps(to + 16 * half, _mm512_permutexvar_ps(words, low.raw));
-    _mm512_storeu_ps(to + 32 + 16 * half, _mm512_permutexvar_ps(_mm512_srli_epi32(words, 4), high.raw));
+    use(half, FloatVec{_mm512_permutexvar_ps(words, low.raw)});
+    use(2 + half, FloatVec{_mm512_permutexvar_ps(_mm512_srli_epi32(words, 4), high.raw)});
   }
 }
+HWY_INLINE void look_up_64(const std::uint8_t* codes, FloatVec low, FloatVec high, float* to) {
+  each_of_64(codes, low, high, [&](Index v, FloatVec x) HWY_ATTR { store(x, to + v * kLanes); });
+}
 
-/// A block of Q4_0, Q4_1, IQ4_NL or Q4_K whose scales and offsets are known.
+/// The sixteen numbers that codes of a group of Q4_0, Q4_1, IQ4_NL or Q4_K can mean.
+template <BlockFormat kFormat>
+HWY_INLINE FloatVec group_numbers(const BlockCodes& parts, Index group) {
+  alignas(64) static constexpr std::array<float, 16> kValues = nibble_values<kFormat>();
+  const FloatVec scaled = hn::Mul(splat(parts.scale[group]), hn::Load(kFloats, kValues.data()));
+  return groups_of(kFormat).offsets ? hn::Add(scaled, splat(parts.offset[group])) : scaled;
+}
+
+/// Where the codes of a block of 32 begin.
+constexpr Index codes_at(BlockFormat format) {
+  return format == BlockFormat::kQ4_1 ? 4 : 2;
+}
+
+/// A block of these formats whose scales and offsets are known.
 template <BlockFormat kFormat, class T>
 HWY_INLINE void look_up_block(const std::uint8_t* block, const BlockCodes& parts, T* to) {
-  alignas(64) static constexpr std::array<float, 16> kValues = nibble_values<kFormat>();
-  const FloatVec values = hn::Load(kFloats, kValues.data());
-  const auto numbers = [&](Index group) HWY_ATTR {
-    const FloatVec scaled = hn::Mul(splat(parts.scale[group]), values);
-    return groups_of(kFormat).offsets ? hn::Add(scaled, splat(parts.offset[group])) : scaled;
-  };
   if constexpr (kFormat == BlockFormat::kQ4_K) {
     for (Index j = 0; j < 4; ++j)
-      look_up_64(block + 16 + 32 * j, numbers(2 * j), numbers(2 * j + 1), to + 64 * j);
+      look_up_64(block + 16 + 32 * j, group_numbers<kFormat>(parts, 2 * j),
+                 group_numbers<kFormat>(parts, 2 * j + 1), to + 64 * j);
   } else {
-    look_up_32<false>(block + (kFormat == BlockFormat::kQ4_1 ? 4 : 2), numbers(0), to);
+    look_up_32<false>(block + codes_at(kFormat), group_numbers<kFormat>(parts, 0), to);
+  }
+}
+/// The same by use(vector, numbers of it), rounded to BF16 if kRound.
+template <BlockFormat kFormat, bool kRound, class Use>
+HWY_INLINE void each_of_block(const std::uint8_t* block, const BlockCodes& parts, Use&& use) {
+  const auto numbers = [&](Index group) HWY_ATTR {
+    const FloatVec exact = group_numbers<kFormat>(parts, group);
+    return kRound ? round_to_bf16(exact) : exact;
+  };
+  if constexpr (kFormat == BlockFormat::kQ4_K) {
+#pragma GCC unroll 4
+    for (Index j = 0; j < 4; ++j)
+      each_of_64(block + 16 + 32 * j, numbers(2 * j), numbers(2 * j + 1),
+                 [&](Index v, FloatVec x) HWY_ATTR { use(4 * j + v, x); });
+  } else {
+    each_of_32<false>(block + codes_at(kFormat), numbers(0), use);
   }
 }
 
@@ -134,35 +169,52 @@ HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 1
   look_up_32<true>(codes + 16, numbers, to + 32);
 }
 
+/// The same by use(vector, numbers of it), rounded to BF16 if kRound.
+template <bool kRound, class Use>
+HWY_INLINE void each_of_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
+                            Use&& use) {
+  FloatVec numbers = hn::Mul(hn::LoadU(kFloats, map.data()), splat(absmax));
+  if (kRound) numbers = round_to_bf16(numbers);
+  each_of_32<true>(codes, numbers, use);
+  each_of_32<true>(codes + 16, numbers, [&](Index v, FloatVec x) HWY_ATTR { use(2 + v, x); });
+}
+
 #else
 inline constexpr bool kNibbleTables = false;
 
 template <BlockFormat kFormat, class T>
 HWY_INLINE void look_up_block(const std::uint8_t* /*block*/, const BlockCodes& /*parts*/, T* /*to*/) {}
+template <BlockFormat kFormat, bool kRound, class Use>
+HWY_INLINE void each_of_block(const std::uint8_t* /*block*/, const BlockCodes& /*parts*/, Use&& /*use*/) {}
 
 #if HWY_TARGET == HWY_AVX2
-/// 64 elements of NF4 from 32 bytes, the high half of each first.
-template <class T>
-HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
-                            T* to) {
-  const __m256 low = hn::Mul(load(map.data()), splat(absmax)).raw;
-  const __m256 high = hn::Mul(load(map.data() + kLanes), splat(absmax)).raw;
+/// 64 elements of NF4 from 32 bytes, the high half of each first, by use(vector, numbers of it); rounded to
+/// BF16 if kRound.
+template <bool kRound, class Use>
+HWY_INLINE void each_of_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
+                            Use&& use) {
+  const auto numbers = [&](Index first) HWY_ATTR {
+    const FloatVec exact = hn::Mul(load(map.data() + first), splat(absmax));
+    return (kRound ? round_to_bf16(exact) : exact).raw;
+  };
+  const __m256 low = numbers(0);
+  const __m256 high = numbers(kLanes);
   const __m256i shifts = _mm256_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24);
+#pragma GCC unroll 8
   for (Index i = 0; i < 8; ++i) {
     std::int32_t word = 0;
     std::memcpy(&word, codes + 4 * i, sizeof(word));
     // A look-up takes the lowest three bits of an index, the choice between two the highest one.
     const __m256i places = _mm256_srlv_epi32(_mm256_set1_epi32(word), shifts);
     const __m256 upper = _mm256_castsi256_ps(_mm256_slli_epi32(places, 28));
-    const __m256 number = _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, places),
-                                           _mm256_permutevar8x32_ps(high, places), upper);
-    store(FloatVec{number}, to + i * kLanes);
+    use(i, FloatVec{_mm256_blendv_ps(_mm256_permutevar8x32_ps(low, places),
+                                     _mm256_permutevar8x32_ps(high, places), upper)});
   }
 }
 #else
-template <class T>
-HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
-                            T* to) {
+template <bool kRound, class Use>
+HWY_INLINE void each_of_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
+                            Use&& use) {
   alignas(64) std::array<float, 16> numbers;
   for (std::size_t i = 0; i < 16; ++i) numbers[i] = map[i] * absmax;
   alignas(64) float values[64];
@@ -170,9 +222,17 @@ HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 1
     values[2 * i] = numbers[static_cast<std::size_t>(codes[i] >> 4)];
     values[2 * i + 1] = numbers[static_cast<std::size_t>(codes[i] & 0xF)];
   }
-  for_each_vector(64, [&](Index i, Index count) HWY_ATTR { store(load(values + i, count), to + i, count); });
+  for (Index i = 0; i < 64; i += kLanes) {
+    const FloatVec x = load(values + i);
+    use(i / kLanes, kRound ? round_to_bf16(x) : x);
+  }
 }
 #endif
+template <class T>
+HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
+                            T* to) {
+  each_of_nf4<false>(codes, map, absmax, [&](Index v, FloatVec x) HWY_ATTR { store(x, to + v * kLanes); });
+}
 #endif
 
 }  // namespace lorry::ops::cpu::HWY_NAMESPACE

@@ -8,94 +8,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
+#include "ops/cpu/blocks-inl.hpp"
 #include "ops/cpu/elementwise.hpp"
 #include "ops/cpu/nibbles-inl.hpp"
 #include "ops/cpu/parallel.hpp"
 #include "ops/cpu/simd-inl.hpp"
-#include "tensor/block_codes.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace lorry::ops::cpu::HWY_NAMESPACE {
 namespace {
-
-/// The float16 at an address of any alignment. Every NaN as the one whose lower bits are zero, which
-/// Rounding::kGguf asks for.
-HWY_INLINE float half_at(const std::uint8_t* at) {
-  std::uint16_t word = 0;
-  std::memcpy(&word, at, sizeof(word));
-  if ((word & 0x7fffU) > 0x7c00U) word = 0x7e00U;
-#if HWY_TARGET == HWY_SCALAR
-  return to_float(F16{word});
-#else
-  const hn::CappedTag<float, 4> four;
-  const hn::Rebind<std::uint16_t, decltype(four)> bits;
-  const hn::Rebind<hwy::float16_t, decltype(four)> halves;
-  return hn::GetLane(hn::PromoteTo(four, hn::BitCast(halves, hn::Set(bits, word))));
-#endif
-}
-
-/// kLanes codes as numbers.
-HWY_INLINE FloatVec load_codes(const std::int8_t* from) {
-  const hn::Rebind<std::int8_t, FloatTag> bytes;
-  const hn::Rebind<std::int32_t, FloatTag> integers;
-  return hn::ConvertTo(kFloats, hn::PromoteTo(integers, hn::LoadU(bytes, from)));
-}
-
-/// to[i] = factor * from[i] for 16 of them.
-HWY_INLINE void scale_16(const std::int8_t* from, FloatVec factor, float* to) {
-  for (Index i = 0; i < 16; i += kLanes) hn::Store(hn::Mul(load_codes(from + i), factor), kFloats, to + i);
-}
-
-/// take_scales where they are many, by vectors.
-template <BlockFormat kFormat>
-HWY_INLINE void make_scales(const std::uint8_t* block, float d, float m, BlockCodes& to) {
-  if constexpr (kFormat == BlockFormat::kQ4_K || kFormat == BlockFormat::kQ5_K) {
-    // As block_codes::six_bit_scales has it, four scales or minima at a time.
-    std::array<std::uint32_t, 3> s;
-    std::memcpy(s.data(), block + 4, sizeof(s));
-    const std::array<std::uint32_t, 4> six_bits = {
-        s[0] & 0x3f3f3f3fU, (s[2] & 0x0f0f0f0fU) | (s[0] >> 2 & 0x30303030U), s[1] & 0x3f3f3f3fU,
-        (s[2] >> 4 & 0x0f0f0f0fU) | (s[1] >> 2 & 0x30303030U)};
-    alignas(16) std::int8_t bytes[16];
-    std::memcpy(bytes, six_bits.data(), sizeof(bytes));
-    scale_16(bytes, splat(d), to.scale);  // of the minima too, which nobody reads
-    scale_16(bytes, splat(-m), to.offset);
-    std::copy_n(to.offset + 8, 8, to.offset);
-  } else if constexpr (kFormat == BlockFormat::kQ6_K) {
-    alignas(16) std::int8_t bytes[16];
-    std::memcpy(bytes, block + 192, sizeof(bytes));
-    scale_16(bytes, splat(d), to.scale);
-  } else {
-    take_scales<kFormat>(block, d, m, to);
-  }
-}
-
-#if HWY_TARGET != HWY_SCALAR
-/// Of Q5_0 and Q5_1: 32 codes of five bits, the fifth ones in four bytes before the others, plus `amount`.
-HWY_INLINE void make_five_bits(const std::uint8_t* fifth, std::int8_t amount, std::int8_t* to) {
-  const hn::CappedTag<std::int8_t, 16> codes;  // of them 16 on every instruction set
-  const hn::RebindToUnsigned<decltype(codes)> bytes;
-  const auto pairs = hn::LoadU(bytes, fifth + 4);
-  const auto store_half = [&](auto low, const std::uint8_t* bits, std::int8_t* out) HWY_ATTR {
-    const auto high = hn::IfThenElseZero(hn::LoadMaskBits(codes, bits), hn::Set(codes, 16));
-    hn::Store(hn::Add(hn::Or(hn::BitCast(codes, low), high), hn::Set(codes, amount)), codes, out);
-  };
-  store_half(hn::And(pairs, hn::Set(bytes, 0xF)), fifth, to);
-  store_half(hn::ShiftRight<4>(pairs), fifth + 2, to + 16);
-}
-#endif
-
-/// take_codes, by vectors where compilers make none of it.
-template <BlockFormat kFormat>
-HWY_INLINE void make_codes(const std::uint8_t* block, std::int8_t* to) {
-#if HWY_TARGET != HWY_SCALAR
-  if constexpr (kFormat == BlockFormat::kQ5_0) return make_five_bits(block + 2, -16, to);
-  if constexpr (kFormat == BlockFormat::kQ5_1) return make_five_bits(block + 4, 0, to);
-#endif
-  take_codes<kFormat>(block, to);
-}
 
 /// Two vectors, one after the other.
 template <Rounding /*kRounding*/>
@@ -126,25 +48,10 @@ HWY_INLINE void make_numbers(const BlockCodes& parts, T* to) {
     store_pair<Rounding::kGguf>(numbers(i), numbers(i + kLanes), to + i);
 }
 
-constexpr Index elements_of(BlockFormat format) {
-  switch (format) {
-    case BlockFormat::kQ2_K:
-    case BlockFormat::kQ3_K:
-    case BlockFormat::kQ4_K:
-    case BlockFormat::kQ5_K:
-    case BlockFormat::kQ6_K:
-      return 256;
-    default:
-      return 32;
-  }
-}
-
 template <BlockFormat kFormat, class T>
 HWY_INLINE void unpack_block(const std::uint8_t* block, T* to) {
-  constexpr BlockGroups kGroups = groups_of(kFormat);
   BlockCodes parts;
-  const float m = kGroups.m < 0 ? 0.0F : half_at(block + kGroups.m);
-  make_scales<kFormat>(block, half_at(block + kGroups.d), m, parts);
+  read_scales<kFormat>(block, parts);
   if constexpr (kNibbleTables && has_nibbles(kFormat)) {
     look_up_block<kFormat>(block, parts, to);
   } else {
@@ -172,11 +79,6 @@ HWY_INLINE void for_blocks(Index first, Index count, T* to, Unpack&& unpack) {
     i += n;
     to += n;
   }
-}
-
-/// Where the bytes of a matrix begin.
-HWY_INLINE const std::uint8_t* bytes_of(const PackedMatrix& matrix) {
-  return reinterpret_cast<const std::uint8_t*>(matrix.codes.data());
 }
 
 template <BlockFormat kFormat, class T>
