@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -69,7 +72,9 @@ TEST_P(StreamedReading, FillsExactlyWhatIsAskedForWhereverItLies) {
       file.read(offset, room.part(first, count));
       for (Index i = 0; i < count; ++i)
         ASSERT_EQ(static_cast<char>(room.at(first + i)), byte_at(offset + i)) << i;
-      if (first > 0) EXPECT_EQ(room.at(first - 1), Room::kMark) << offset << " " << count << " " << shift;
+      if (first > 0) {
+        EXPECT_EQ(room.at(first - 1), Room::kMark) << offset << " " << count << " " << shift;
+      }
       EXPECT_EQ(room.at(first + count), Room::kMark) << offset << " " << count << " " << shift;
     }
   }
