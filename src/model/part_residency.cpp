@@ -74,6 +74,7 @@ std::vector<Index> PartResidency::needed_after(Index distance_to) const {
   }
   std::sort(later.begin(), later.end());
   std::vector<Index> parts;
+  parts.reserve(later.size());
   for (const auto& [away, part] : later) parts.push_back(part);
   return parts;
 }

@@ -18,6 +18,7 @@ constexpr Index kPieceBytes = Index{4} << 20;  // of one request
 
 std::vector<Index> sizes_of(const std::vector<StreamPart>& parts) {
   std::vector<Index> bytes;
+  bytes.reserve(parts.size());
   for (const StreamPart& part : parts) bytes.push_back(part.bytes());
   return bytes;
 }
