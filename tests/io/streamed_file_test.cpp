@@ -80,7 +80,7 @@ TEST_P(StreamedReading, FillsExactlyWhatIsAskedForWhereverItLies) {
   }
 }
 
-TEST_P(StreamedReading, AFileThatIsShortenedOrWrittenToIsAnErrorThatNamesIt) {
+TEST_P(StreamedReading, AFileThatIsShortenedIsAnErrorThatNamesIt) {
   const ScratchFolder folder;
   put(folder / "file", numbered(kSize));
   const StreamedFile file(folder / "file", GetParam());

@@ -68,7 +68,7 @@ TEST(RoundTrip, EqualPartsAreReadTwiceButForThoseThatStay) {
 }
 
 TEST(RoundTrip, PartsAreNotCut) {
-  // Two blocks, or one and the head: a third block has no room, and 21 to 24 bytes are never used.
+  // Two blocks, or one and the head: a third block has no room, and three bytes are never used.
   const RoundTrip trip = round_trip({8, 8, 8, 8, 12}, 23);
   EXPECT_EQ(trip.held, 20);
   EXPECT_LE(trip.read, 2 * 44);

@@ -178,8 +178,9 @@ void matvec(ConstMatrixView x, WeightView w, bool transpose_w, bool accumulate, 
   Matrix x32(x.rows, x.cols);
   copy(x, x32);
   const Index tile_cols = transpose_w ? w.cols : std::min(kColPiece, w.cols);
-  Matrix tiles(omp_get_max_threads(),
-               w.is_packed() ? std::max(kTileBytes, tile_cols * size_of(DType::kF32)) : 0, DType::kU8);
+  const bool tiled = w.is_packed() && !(transpose_w && packed_dot_serves(w));
+  Matrix tiles(omp_get_max_threads(), tiled ? std::max(kTileBytes, tile_cols * size_of(DType::kF32)) : 0,
+               DType::kU8);
   parallel_for(pieces(outputs, piece_size), [&](Index piece) {
     alignas(64) std::array<float, kMatvecRows * kColPiece> sums;
     const Index first = piece * piece_size;
