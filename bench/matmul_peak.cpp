@@ -14,7 +14,26 @@ namespace {
 using dnnl::memory;
 
 memory::data_type type_of(DType dtype) {
-  return dtype == DType::kBF16 ? memory::data_type::bf16 : memory::data_type::f32;
+  switch (dtype) {
+    case DType::kBF16:
+      return memory::data_type::bf16;
+    case DType::kU8:
+      return memory::data_type::u8;
+    case DType::kI8:
+      return memory::data_type::s8;
+    case DType::kI32:
+      return memory::data_type::s32;
+    default:
+      return memory::data_type::f32;
+  }
+}
+
+/// Of b and c beside an a of that type. Bytes are multiplied unsigned by signed, as VNNI does it.
+DType weight_type(DType dtype) {
+  return dtype == DType::kU8 ? DType::kI8 : dtype;
+}
+DType result_type(DType dtype) {
+  return dtype == DType::kU8 ? DType::kI32 : dtype;
 }
 
 /// oneDNN's product of one shape, ready to run.
@@ -22,9 +41,9 @@ class Runner {
  public:
   Runner(const Product& product, DType dtype)
       : a_({product.m, product.k}, type_of(dtype), memory::format_tag::ab),
-        b_({product.k, product.n}, type_of(dtype),
+        b_({product.k, product.n}, type_of(weight_type(dtype)),
            product.transposed ? memory::format_tag::ba : memory::format_tag::ab),
-        c_({product.m, product.n}, type_of(dtype), memory::format_tag::ab),
+        c_({product.m, product.n}, type_of(result_type(dtype)), memory::format_tag::ab),
         matmul_(dnnl::matmul::primitive_desc(dnnl::matmul::desc(a_, b_, c_), engine_)) {}
 
   void run(const std::byte* a, const std::byte* b, std::byte* c) {
@@ -60,8 +79,8 @@ bool has_product(DType dtype) {
 double measure_product(const Product& product, DType dtype, double seconds) {
   Runner runner(product, dtype);
   const Matrix a(product.m, product.k, dtype);
-  const Matrix b(product.k, product.n, dtype);
-  Matrix c(product.m, product.n, dtype);
+  const Matrix b(product.k, product.n, weight_type(dtype));
+  Matrix c(product.m, product.n, result_type(dtype));
   const auto run = [&] { runner.run(a.view().data, b.view().data, c.view().data); };
   run();
   const Stopwatch watch;

@@ -38,6 +38,9 @@ void add_observation_options(OptionTable& table, ObservationFlags& flags, train:
             "the same every N steps too; 0: before and after only");
   table.add("sample-tokens", "N", bind_integer(flags.sample_tokens, 1, kMostTokens),
             "tokens of a sample, unless the model ends it before");
+  table.add("profile", "", bind_switch(options.profile),
+            "times the parts of the steps (matmul, attention, adapters, ...): a table at the end, also in "
+            "log.jsonl and report.html");
   table.group("X-ray");
   table.add("xray-steps", "N", bind_integer(options.xray_steps, 0),
             "every N steps, and at the end: which directions each update uses, whether they have settled, "

@@ -6,6 +6,7 @@
 
 #include "cli/lora_options.hpp"
 #include "cli/output.hpp"
+#include "cli/profile_report.hpp"
 #include "cli/shared_options.hpp"
 #include "cli/shell_word.hpp"
 #include "cli/stream_report.hpp"
@@ -129,6 +130,7 @@ std::string train_summary(const train::TrainOptions& options, const train::RunRe
                       result.steps, format_duration(result.seconds), result.tokens_per_second,
                       format_bytes(result.peak_rss_bytes));
   if (result.streamed) text += streaming_text(result.streamed->work, result.streamed->steps, "step");
+  if (result.profile) text += profile_text(*result.profile);
   if (result.first_evaluation && result.last_evaluation) {
     text += fmt::format("held-out loss before {:.4f}, after {:.4f} nats per token\n",
                         result.first_evaluation->loss, result.last_evaluation->loss);
@@ -171,6 +173,7 @@ io::OrderedJson train_json(const train::TrainOptions& options, const train::RunR
                           {"peak_rss_bytes", result.peak_rss_bytes},
                           {"trainable_parameters", result.trainable_parameters}};
   if (result.streamed) json["streaming"] = streaming_json(result.streamed->work, result.streamed->steps);
+  if (result.profile) json["profile"] = train::to_json(*result.profile);
   if (result.first_evaluation) json["eval_loss_before"] = result.first_evaluation->loss;
   if (result.last_evaluation) json["eval_loss"] = result.last_evaluation->loss;
   if (result.best) {

@@ -14,6 +14,16 @@
 
 namespace lorry::model {
 
+namespace {
+
+/// After its weights or operators have changed; the one before must be gone.
+void make_decoder(LoadedModel& model, DType compute) {
+  model.decoder = std::make_unique<Decoder>(*model.ops, model.config, model.weights, compute);
+  if (model.adapter) model.adapter->attach(*model.decoder);
+}
+
+}  // namespace
+
 LoadedModel open_base(const std::filesystem::path& folder, const VocabularyChange& vocabulary,
                       std::optional<DType> dtype, Index threads) {
   LoadedModel model;
@@ -41,7 +51,7 @@ LoadedModel open_base(const std::filesystem::path& folder, const VocabularyChang
   }
   model.ops = ops::make_cpu_ops(threads);
   const DType compute = dtype.value_or(model.ops->fast_bf16() ? DType::kBF16 : DType::kF32);
-  model.decoder = std::make_unique<Decoder>(*model.ops, model.config, model.weights, compute);
+  make_decoder(model, compute);
   return model;
 }
 
@@ -64,8 +74,16 @@ void stream_weights(LoadedModel& model, std::optional<Index> budget) {
     model.weights.stop_streaming();
   }
   model.weights.release_pages();
-  model.decoder = std::make_unique<Decoder>(*model.ops, model.config, model.weights, compute);
-  if (model.adapter) model.adapter->attach(*model.decoder);
+  make_decoder(model, compute);
+}
+
+std::shared_ptr<const ops::OpTimes> time_operators(LoadedModel& model) {
+  const DType compute = model.decoder->compute();
+  model.decoder.reset();
+  auto times = std::make_shared<ops::OpTimes>();
+  model.ops = ops::make_timed_ops(std::move(model.ops), times);
+  make_decoder(model, compute);
+  return times;
 }
 
 void keep_within(LoadedModel& model, Index budget, Index others) {

@@ -10,6 +10,7 @@
 #include "model/decoder.hpp"
 #include "model/model_text.hpp"
 #include "model/vocabulary.hpp"
+#include "ops/op_times.hpp"
 
 namespace lorry::model {
 
@@ -49,6 +50,10 @@ void stream_weights(LoadedModel& model, std::optional<Index> budget);
 /// stream_weights where the model does not fit into `budget` bytes of this process beside what it has now and
 /// `others` to come. Throws Error where not even two blocks do, with the least budget that does.
 void keep_within(LoadedModel& model, Index budget, Index others);
+
+/// From now on the time that its operators take is added to the result. The decoder is another one afterwards;
+/// an adapter is attached to it again.
+std::shared_ptr<const ops::OpTimes> time_operators(LoadedModel& model);
 
 /// What of it deals with text. Throws Error if config.json names a token outside the vocabulary.
 ModelText text_of(const LoadedModel& model);

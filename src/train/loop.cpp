@@ -38,8 +38,13 @@ void monitor_now(const Loop& loop, const RunState& state, bool last) {
 
 void take_step(const Loop& loop, RunState& state) {
   if (loop.streamed != nullptr) loop.streamed->begin(loop.trainer);
-  const StepReport report =
-      loop.trainer.step(next_micro_batches(loop.batcher, loop.options.grad_accumulation_steps));
+  if (loop.profiler != nullptr) loop.profiler->begin();
+  const Stopwatch watch;
+  const std::vector<data::Batch> batches =
+      next_micro_batches(loop.batcher, loop.options.grad_accumulation_steps);
+  const double data_seconds = watch.seconds();
+  const StepReport report = loop.trainer.step(batches);
+  if (loop.profiler != nullptr) loop.profiler->end(data_seconds, report);
   if (loop.streamed != nullptr) loop.streamed->end(loop.trainer, report);
   state.step = report.step;
   state.micro_steps = loop.trainer.micro_steps_done();

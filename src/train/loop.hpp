@@ -21,6 +21,7 @@ struct Loop {
   RunWatch& watch;
   Index steps = 0;                    // of the whole run
   StreamedSteps* streamed = nullptr;  // null: all weights are in memory
+  Profiler* profiler = nullptr;       // null: steps are not taken apart
   std::function<void()> save = {};    // writes a checkpoint of the state; empty: the run keeps none
 };
 

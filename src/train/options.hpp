@@ -63,6 +63,7 @@ struct TrainOptions {
   std::optional<Index> memory_budget;  // bytes of the whole process; see train/memory_budget.hpp
   std::uint64_t seed = 0;
   Index threads = 0;     // 0: all
+  bool profile = false;  // time the parts of the steps (train/profile.hpp)
   Index xray_steps = 0;  // measure what the adapter learns every so many steps (train/xray.hpp); 0: never
 
   Index save_steps = 0;                 // a checkpoint every so many steps; 0: only where the run is stopped

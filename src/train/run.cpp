@@ -132,6 +132,8 @@ RunResult run_to_end(Loop& loop, RunState& state, RunRecord* record, const RunPa
     if (record != nullptr && state.step > 0) result.checkpoint = checkpoint_folder(options.out, state.step);
     return result;
   }
+  if (loop.profiler != nullptr) result.profile = loop.profiler->result();
+  if (result.profile) loop.log.write({{"step", state.step}, {"profile", to_json(*result.profile)}});
   result.warnings = loop.watch.warnings(result.first_evaluation, result.last_evaluation);
   if (record != nullptr) {
     record->state = state;
@@ -155,6 +157,8 @@ std::optional<io::ScratchFile> make_scratch(const RunInputs& inputs, const Train
 RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObserver& observer,
                    RunRecord* record) {
   check_stopping(options, inputs);
+  std::optional<Profiler> profiler;
+  if (options.profile) profiler.emplace(inputs.model);
   keep_to_budget(inputs, options);
   std::optional<io::ScratchFile> scratch = make_scratch(inputs, options);
   std::optional<StreamedSteps> streamed;
@@ -194,7 +198,8 @@ RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObse
                .log = log,
                .watch = watch,
                .steps = steps,
-               .streamed = streamed ? &*streamed : nullptr};
+               .streamed = streamed ? &*streamed : nullptr,
+               .profiler = profiler ? &*profiler : nullptr};
   try {
     return run_to_end(loop, state, record, parts);
   } catch (const Diverged& diverged) {
@@ -219,7 +224,7 @@ RunResult run_training(const TrainOptions& options, const RunObserver& observer)
 }
 
 RunResult run_on(RunInputs& inputs, const TrainOptions& options, const RunObserver& observer) {
-  LORRY_CHECK(!options.resume && options.save_steps == 0 && !options.keeps_best());
+  LORRY_CHECK(!options.resume && options.save_steps == 0 && !options.keeps_best() && !options.profile);
   check_options(options);
   const OutputFolder held(options);
   return run_held(inputs, options, observer, nullptr);

@@ -10,6 +10,7 @@
 #include "train/evaluate.hpp"
 #include "train/log_file.hpp"
 #include "train/options.hpp"
+#include "train/profile.hpp"
 #include "train/run_inputs.hpp"
 #include "train/run_state.hpp"
 #include "train/trainer.hpp"
@@ -89,6 +90,7 @@ struct RunResult {
     model::StreamedWork work = {};
   };
   std::optional<Streamed> streamed = std::nullopt;
+  std::optional<Profile> profile = std::nullopt;  // of the steps of this start, with options.profile
   std::vector<std::string> warnings = {};  // of a run that came to its end, but hardly to what was wanted
 };
 
@@ -104,7 +106,7 @@ Index check_earlier_start(const RunInputs& inputs, const TrainOptions& options, 
 
 /// The same as run_training on inputs that are open already: of `options`, those that open_inputs reads have
 /// no effect here. The inputs are afterwards as they were, also after an Error, and the result is bit for bit
-/// that of run_training. Such a run keeps no checkpoints and no record of its state.
+/// that of run_training. Such a run keeps no checkpoints, no record of its state and no profile.
 RunResult run_on(RunInputs& inputs, const TrainOptions& options, const RunObserver& observer);
 
 }  // namespace lorry::train

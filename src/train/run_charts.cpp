@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "report/bar_chart.hpp"
 #include "report/line_chart.hpp"
 #include "train/log_scalars.hpp"
 
@@ -129,6 +130,24 @@ void add_xray(const Curves& curves, RunCharts& charts) {
   }
 }
 
+/// The last one: where a run was stopped and went on, of the steps since.
+void add_profile(const std::vector<io::OrderedJson>& log, RunCharts& charts) {
+  report::BarChart chart;
+  chart.title = "Parts of a step";
+  chart.y.label = "seconds";
+  for (const io::OrderedJson& line : log) {
+    const auto profile = line.find("profile");
+    if (profile == line.end() || !profile->is_object() || !profile->contains("parts")) continue;
+    chart.groups.clear();
+    chart.series = {{}};
+    for (const io::OrderedJson& part : profile->at("parts")) {
+      chart.groups.push_back(part.value("name", ""));
+      chart.series.front().values.push_back(part.value("seconds", 0.0));
+    }
+  }
+  if (!chart.groups.empty()) charts.profile = report::to_svg(chart);
+}
+
 }  // namespace
 
 RunCharts run_charts(const std::vector<io::OrderedJson>& log) {
@@ -146,6 +165,7 @@ RunCharts run_charts(const std::vector<io::OrderedJson>& log) {
   add_alone("train/grad_norm", "Gradient norm before clipping", "");
   add_alone("train/tokens_per_second", "Throughput", "tokens per second");
   add_xray(curves, charts);
+  add_profile(log, charts);
   return charts;
 }
 

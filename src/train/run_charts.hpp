@@ -10,6 +10,7 @@ namespace lorry::train {
 struct RunCharts {
   std::vector<std::string> training;  // loss, learning rate, gradient norm, throughput; SVG
   std::vector<std::string> xray;      // one per figure, a line per kind of layer; empty where it did not run
+  std::string profile;                // the parts of a step; empty without --profile
   std::string note;                   // on `training`: how it was averaged; empty: it was not
 };
 

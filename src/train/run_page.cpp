@@ -88,6 +88,9 @@ std::string run_page(const RunPageText& text, const std::vector<io::OrderedJson>
   for (const std::string& warning : text.warnings) result.paragraph(warning);
   const RunCharts charts = run_charts(log);
   if (!charts.training.empty()) page.section("Curves").charts(charts.training, charts.note);
+  if (!charts.profile.empty()) {
+    page.section("Profile").charts({charts.profile}, "Means over the steps; log.jsonl has shares and rates.");
+  }
   if (!charts.xray.empty()) {
     page.section("X-ray").charts(
         charts.xray,

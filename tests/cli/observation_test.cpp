@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/interrupted_test.hpp"
@@ -109,6 +110,43 @@ TEST_F(ObservationCommand, NoneMeansNoEventFilesAndAnotherFolderTakesThem) {
       << second.err;
   EXPECT_TRUE(io::get(path("none") + "/adapter_model.safetensors") ==
               io::get(path("out") + "/adapter_model.safetensors"));
+}
+
+/// Shares of a profile by part.
+std::map<std::string, double> shares_of(const Json& profile) {
+  std::map<std::string, double> shares;
+  for (const Json& part : profile.at("parts")) shares[part.at("name")] = part.at("share");
+  return shares;
+}
+
+TEST_F(ObservationCommand, AProfileAccountsForTheWholeStepAndChangesNothing) {
+  ASSERT_EQ(run_lorry(arguments("plain")).code, 0);
+  const Outcome outcome = run_lorry(arguments("out", {"--profile"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("(mean of 5 steps)"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("\nmatmul "), std::string::npos) << outcome.out;
+  EXPECT_TRUE(io::get(path("plain") + "/adapter_model.safetensors") ==
+              io::get(path("out") + "/adapter_model.safetensors"));
+  EXPECT_EQ(io::get(path("plain") + "/report.html").find("Parts of a step"), std::string::npos);
+  EXPECT_NE(io::get(path("out") + "/report.html").find(">Parts of a step<"), std::string::npos);
+
+  const Json profile = log("out").back().at("profile");
+  EXPECT_EQ(profile.at("steps"), 5);
+  EXPECT_GT(profile.at("matmul_flops_per_second").get<double>(), 0);
+  const std::map<std::string, double> shares = shares_of(profile);
+  double sum = 0;
+  for (const auto& [name, share] : shares) sum += share;
+  EXPECT_NEAR(sum, 1.0, 1e-6);
+  for (const char* name : {"matmul", "adapters", "attention", "norms", "activations", "element-wise", "loss",
+                           "optimiser", "data", "other"}) {
+    ASSERT_TRUE(shares.contains(name)) << name;
+    EXPECT_GT(shares.at(name), 0) << name;
+  }
+  EXPECT_FALSE(shares.contains("waiting for the disk"));
+
+  const Outcome one = run_lorry(arguments("one", {"--profile", "--json"}, "1"));
+  ASSERT_EQ(one.code, 0) << one.err;
+  EXPECT_EQ(Json::parse(one.out).at("profile").at("steps"), 1);
 }
 
 TEST_F(ObservationCommand, TheConfigRepeatsTheSamples) {
