@@ -18,13 +18,10 @@
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/median.hpp"
-#include "core/rng.hpp"
 #include "matmul_peak.hpp"
-#include "model/adapter.hpp"
 #include "model/tensor_list.hpp"
+#include "random_steps.hpp"
 #include "support/random_packed.hpp"
-#include "train/options.hpp"
-#include "train/trainer.hpp"
 
 namespace lorry {
 namespace {
@@ -40,31 +37,6 @@ struct Options {
   Index threads = 0;
   bool grad_checkpoint = false;
 };
-
-data::Batch random_batch(const Options& options, Index vocab_size) {
-  data::Batch batch;
-  Rng rng(1);
-  for (Index b = 0; b < options.batch; ++b) {
-    batch.offsets.push_back(b * options.tokens);
-    for (Index t = 0; t < options.tokens; ++t) {
-      batch.ids.push_back(static_cast<std::int32_t>(rng.next_below(vocab_size)));
-      batch.targets.push_back(t + 1 < options.tokens ? static_cast<std::int32_t>(rng.next_below(vocab_size))
-                                                     : -1);
-      batch.positions.push_back(static_cast<std::int32_t>(t));
-    }
-  }
-  batch.offsets.push_back(batch.rows());
-  batch.token_count = batch.rows();
-  batch.target_count = batch.rows() - options.batch;
-  return batch;
-}
-
-/// Weights that a token is multiplied with: all linear maps, the head included.
-Index product_weights(model::Decoder& decoder) {
-  Index count = 0;
-  for (const nn::Linear* linear : decoder.linears()) count += linear->inputs() * linear->outputs();
-  return count;
-}
 
 /// The weights of all linear maps, where they have the compute type; else empty, since oneDNN alone cannot
 /// multiply them.
@@ -103,38 +75,10 @@ PackedModel pack(BlockFormat format, const model::ModelConfig& config, const mod
   return packed;
 }
 
-/// What trains on some weights.
-struct Trainee {
-  model::Decoder decoder;
-  model::Adapter adapter;
-  train::Trainer trainer;
-
-  Trainee(ops::Ops& ops, const model::ModelConfig& config, const model::Weights& weights, DType dtype,
-          const Options& options)
-      : decoder(ops, config, weights, dtype),
-        adapter(make_adapter(options.rank, decoder)),
-        trainer(decoder,
-                {.parameters = adapter.parameters(),
-                 .zero_gradients = [this] { adapter.zero_gradients(); },
-                 .after_update = {}},
-                {.optimizer = {},
-                 .schedule = {optim::ScheduleKind::kConstant, 1e-4, options.steps + 1, 0},
-                 .total_steps = options.steps + 1,
-                 .grad_checkpoint = options.grad_checkpoint}) {}
-
-  static model::Adapter make_adapter(Index rank, model::Decoder& decoder) {
-    model::PeftConfig lora = train::default_lora();
-    lora.r = rank;
-    model::Adapter made = model::Adapter::create(lora, decoder, 1);
-    made.attach(decoder);
-    return made;
-  }
-};
-
-void compare_with_peak(Trainee& trainee, const std::vector<data::Batch>& batches, const Options& options) {
-  const DType dtype = trainee.decoder.compute();
+void compare_with_peak(bench::RandomSteps& trainee, const std::vector<data::Batch>& batches, const Options& options) {
+  const DType dtype = trainee.decoder().compute();
   const double flops =
-      4.0 * static_cast<double>(product_weights(trainee.decoder)) * static_cast<double>(batches[0].rows());
+      4.0 * static_cast<double>(trainee.product_weights()) * static_cast<double>(batches[0].rows());
   std::vector<double> rates;
   std::vector<double> products;
   std::vector<double> peaks;
@@ -143,11 +87,11 @@ void compare_with_peak(Trainee& trainee, const std::vector<data::Batch>& batches
   if (!comparable)
     fmt::print("oneDNN has no {} product on this CPU; compared with its f32 product\n", options.dtype);
   std::vector<ConstMatrixView> matrices;
-  if (comparable) matrices = compute_weights(trainee.decoder);
+  if (comparable) matrices = compute_weights(trainee.decoder());
   for (Index i = 0; i < options.steps; ++i) {
     peaks.push_back(bench::measure_peak(peer, 0.15));
     if (!matrices.empty()) products.push_back(bench::measure_step_products(matrices, batches[0].rows()));
-    const double seconds = trainee.trainer.step(batches).seconds;
+    const double seconds = trainee.step(batches);
     rates.push_back(flops / seconds);
     fmt::print("step {}: {:.3f} s, {:.0f} tokens/s, {:.0f} GFLOP/s\n", i + 1, seconds,
                static_cast<double>(batches[0].rows()) / seconds, rates.back() * 1e-9);
@@ -162,15 +106,15 @@ void compare_with_peak(Trainee& trainee, const std::vector<data::Batch>& batches
 }
 
 /// Steps in turn, so that what else the machine does falls on both.
-void compare_formats(Trainee& dense, Trainee& packed, const std::vector<data::Batch>& batches,
+void compare_formats(bench::RandomSteps& dense, bench::RandomSteps& packed, const std::vector<data::Batch>& batches,
                      const Options& options) {
-  packed.trainer.step(batches);
+  packed.step(batches);
   std::vector<double> of_dense;
   std::vector<double> of_packed;
   const auto tokens = static_cast<double>(batches[0].rows());
   for (Index i = 0; i < options.steps; ++i) {
-    of_dense.push_back(dense.trainer.step(batches).seconds);
-    of_packed.push_back(packed.trainer.step(batches).seconds);
+    of_dense.push_back(dense.step(batches));
+    of_packed.push_back(packed.step(batches));
     fmt::print("step {}: {:.3f} s as they are, {:.3f} s in {}\n", i + 1, of_dense.back(), of_packed.back(),
                options.format);
   }
@@ -195,16 +139,18 @@ void run(const Options& options) {
   const model::ModelConfig config = model::load_model_config(options.model);
   const model::Weights weights = model::load_weights(options.model, config);
   const auto ops = ops::make_cpu_ops(options.threads);
-  Trainee trainee(*ops, config, weights, dtype, options);
-  const std::vector<data::Batch> batches = {random_batch(options, config.vocab_size)};
+  const bench::StepSettings settings = {options.rank, dtype, options.grad_checkpoint};
+  bench::RandomSteps trainee(*ops, config, weights, settings);
+  const std::vector<data::Batch> batches = {
+      bench::random_batch(options.batch, options.tokens, config.vocab_size)};
   fmt::print("{}; {} x {} tokens, rank {}, {}\n", ops->description(), options.batch, options.tokens,
              options.rank, options.dtype);
-  trainee.trainer.step(batches);  // warms up: compiles the products, touches the pages
+  trainee.step(batches);  // warms up: compiles the products, touches the pages
   if (!options.format.empty()) {
     const PackedModel packed = pack(format_of(options.format), config, weights);
     fmt::print("weights {} as they are, {} in {}\n", format_bytes(weights.matrix_bytes()),
                format_bytes(packed.weights.matrix_bytes()), options.format);
-    Trainee other(*ops, config, packed.weights, dtype, options);
+    bench::RandomSteps other(*ops, config, packed.weights, settings);
     return compare_formats(trainee, other, batches, options);
   }
   compare_with_peak(trainee, batches, options);
