@@ -9,6 +9,7 @@
 #endif
 
 #include <array>
+#include <bit>
 
 #include "ops/cpu/simd-inl.hpp"
 #include "tensor/block_codes.hpp"
@@ -160,10 +161,12 @@ HWY_INLINE void each_of_block(const std::uint8_t* block, const BlockCodes& parts
   }
 }
 
+/// What each code of NF4 stands for, as the look-ups below want it: made once for many blocks.
+using Nf4Table = std::array<float, 16>;
+
 /// 64 elements of NF4 from 32 bytes.
 template <class T>
-HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
-                            T* to) {
+HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const Nf4Table& map, float absmax, T* to) {
   const FloatVec numbers = hn::Mul(hn::LoadU(kFloats, map.data()), splat(absmax));
   look_up_32<true>(codes, numbers, to);
   look_up_32<true>(codes + 16, numbers, to + 32);
@@ -171,8 +174,7 @@ HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 1
 
 /// The same by use(vector, numbers of it), rounded to BF16 if kRound.
 template <bool kRound, class Use>
-HWY_INLINE void each_of_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
-                            Use&& use) {
+HWY_INLINE void each_of_nf4(const std::uint8_t* codes, const Nf4Table& map, float absmax, Use&& use) {
   FloatVec numbers = hn::Mul(hn::LoadU(kFloats, map.data()), splat(absmax));
   if (kRound) numbers = round_to_bf16(numbers);
   each_of_32<true>(codes, numbers, use);
@@ -188,33 +190,62 @@ template <BlockFormat kFormat, bool kRound, class Use>
 HWY_INLINE void each_of_block(const std::uint8_t* /*block*/, const BlockCodes& /*parts*/, Use&& /*use*/) {}
 
 #if HWY_TARGET == HWY_AVX2
+/// What each code of NF4 stands for, as the look-ups below want it: made once for many blocks. A table for each of
+/// the four bytes of a float32: tables of bytes are looked up 32 codes at a time, where those of float32 take two
+/// look-ups and a choice for every eight.
+struct Nf4Table {
+  __m256i planes[4];  // each twice, for the two halves of a vector
+
+  explicit Nf4Table(const std::array<float, 16>& map) {
+    alignas(16) std::array<std::array<std::uint8_t, 16>, 4> bytes;
+    for (std::size_t i = 0; i < 16; ++i) {
+      const auto word = std::bit_cast<std::array<std::uint8_t, 4>>(map[i]);
+      for (std::size_t plane = 0; plane < 4; ++plane) bytes[plane][i] = word[plane];
+    }
+    for (std::size_t plane = 0; plane < 4; ++plane) {
+      planes[plane] =
+          _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(bytes[plane].data())));
+    }
+  }
+
+  /// The numbers of 32 codes by use(vector, numbers of it). codes: in each half, four of every eight.
+  template <class Use>
+  HWY_INLINE void look_up(__m256i codes, Use&& use) const {
+    __m256i bytes[4];
+    for (int plane = 0; plane < 4; ++plane) bytes[plane] = _mm256_shuffle_epi8(planes[plane], codes);
+    const __m256i low[2] = {_mm256_unpacklo_epi8(bytes[0], bytes[1]), _mm256_unpackhi_epi8(bytes[0], bytes[1])};
+    const __m256i high[2] = {_mm256_unpacklo_epi8(bytes[2], bytes[3]), _mm256_unpackhi_epi8(bytes[2], bytes[3])};
+    for (int half = 0; half < 2; ++half) {
+      use(2 * half, FloatVec{_mm256_castsi256_ps(_mm256_unpacklo_epi16(low[half], high[half]))});
+      use(2 * half + 1, FloatVec{_mm256_castsi256_ps(_mm256_unpackhi_epi16(low[half], high[half]))});
+    }
+  }
+};
+
 /// 64 elements of NF4 from 32 bytes, the high half of each first, by use(vector, numbers of it); rounded to
 /// BF16 if kRound.
 template <bool kRound, class Use>
-HWY_INLINE void each_of_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
-                            Use&& use) {
-  const auto numbers = [&](Index first) HWY_ATTR {
-    const FloatVec exact = hn::Mul(load(map.data() + first), splat(absmax));
-    return (kRound ? round_to_bf16(exact) : exact).raw;
-  };
-  const __m256 low = numbers(0);
-  const __m256 high = numbers(kLanes);
-  const __m256i shifts = _mm256_setr_epi32(4, 0, 12, 8, 20, 16, 28, 24);
-#pragma GCC unroll 8
-  for (Index i = 0; i < 8; ++i) {
-    std::int32_t word = 0;
-    std::memcpy(&word, codes + 4 * i, sizeof(word));
-    // A look-up takes the lowest three bits of an index, the choice between two the highest one.
-    const __m256i places = _mm256_srlv_epi32(_mm256_set1_epi32(word), shifts);
-    const __m256 upper = _mm256_castsi256_ps(_mm256_slli_epi32(places, 28));
-    use(i, FloatVec{_mm256_blendv_ps(_mm256_permutevar8x32_ps(low, places),
-                                     _mm256_permutevar8x32_ps(high, places), upper)});
+HWY_INLINE void each_of_nf4(const std::uint8_t* codes, const Nf4Table& table, float absmax, Use&& use) {
+  const __m256i low_bits = _mm256_set1_epi8(15);
+  // Vector v of eight is bytes 4 v to 4 v + 3: their elements 0 to 3 in the lower half, 4 to 7 in the upper one.
+  // So bytes {0, 1, 4, 5, 8, 9, 12, 13} of sixteen go to the lower half, the others to the upper one.
+  const __m128i order = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+#pragma GCC unroll 2
+  for (Index i = 0; i < 2; ++i) {
+    const __m128i bytes = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes + 16 * i)), order);
+    const __m256i words = _mm256_cvtepu8_epi16(bytes);
+    // The high half of a byte to the lower byte of its word.
+    const __m256i pairs = _mm256_or_si256(_mm256_slli_epi16(words, 8), _mm256_srli_epi16(words, 4));
+    table.look_up(_mm256_and_si256(pairs, low_bits), [&](Index v, FloatVec exact) HWY_ATTR {
+      const FloatVec number = hn::Mul(exact, splat(absmax));
+      use(4 * i + v, kRound ? round_to_bf16(number) : number);
+    });
   }
 }
 #else
+using Nf4Table = std::array<float, 16>;
 template <bool kRound, class Use>
-HWY_INLINE void each_of_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
-                            Use&& use) {
+HWY_INLINE void each_of_nf4(const std::uint8_t* codes, const Nf4Table& map, float absmax, Use&& use) {
   alignas(64) std::array<float, 16> numbers;
   for (std::size_t i = 0; i < 16; ++i) numbers[i] = map[i] * absmax;
   alignas(64) float values[64];
@@ -229,9 +260,8 @@ HWY_INLINE void each_of_nf4(const std::uint8_t* codes, const std::array<float, 1
 }
 #endif
 template <class T>
-HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const std::array<float, 16>& map, float absmax,
-                            T* to) {
-  each_of_nf4<false>(codes, map, absmax, [&](Index v, FloatVec x) HWY_ATTR { store(x, to + v * kLanes); });
+HWY_INLINE void look_up_nf4(const std::uint8_t* codes, const Nf4Table& table, float absmax, T* to) {
+  each_of_nf4<false>(codes, table, absmax, [&](Index v, FloatVec x) HWY_ATTR { store(x, to + v * kLanes); });
 }
 #endif
 

@@ -65,13 +65,14 @@ template <bool kRound>
 struct Nf4Row {
   static constexpr Index kElements = 64;
   const std::uint8_t* codes;
+  const Nf4Table& table;
   const Nf4Scales& scales;
   Index first;  // its first block's number in the matrix
 
   template <class Use>
   HWY_INLINE void each(Index block, Use&& use) const {
     constexpr Index kBytes = 32;
-    each_of_nf4<kRound>(codes + block * kBytes, scales.map, scales.absmax_of(first + block),
+    each_of_nf4<kRound>(codes + block * kBytes, table, scales.absmax_of(first + block),
                         [&](Index v, FloatVec number) HWY_ATTR { use(v % kChains, v, number); });
   }
 };
@@ -158,9 +159,10 @@ void dot_packed(ConstMatrixView x, const WeightView& w, MatrixView out) {
   const std::uint8_t* const bytes = bytes_of(matrix);
   if (matrix.format == BlockFormat::kNf4) {
     const auto& scales = std::get<Nf4Scales>(matrix.scales);
+    const Nf4Table table(scales.map);
     const Index blocks = matrix.cols / Nf4Row<kRound>::kElements;
     return dot_rows(x, w, out, [&](Index row) HWY_ATTR {
-      return Nf4Row<kRound>{bytes + row * matrix.cols / 2, scales, row * blocks};
+      return Nf4Row<kRound>{bytes + row * matrix.cols / 2, table, scales, row * blocks};
     });
   }
   if (matrix.format == BlockFormat::kInt8) {

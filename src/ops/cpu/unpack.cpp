@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "ops/cpu/blocks-inl.hpp"
 #include "ops/cpu/elementwise.hpp"
@@ -93,7 +94,7 @@ void unpack_blocks(const PackedMatrix& matrix, Index row, Index first, Index cou
 
 /// Blocks run over the flat order, and the last one may lack codes.
 template <class T>
-void unpack_nf4(const PackedMatrix& matrix, Index row, Index first, Index count, T* to) {
+void unpack_nf4(const PackedMatrix& matrix, const Nf4Table& table, Index row, Index first, Index count, T* to) {
   constexpr Index kBytes = 32;
   const auto& scales = std::get<Nf4Scales>(matrix.scales);
   const std::uint8_t* const codes = bytes_of(matrix);
@@ -105,7 +106,7 @@ void unpack_nf4(const PackedMatrix& matrix, Index row, Index first, Index count,
       std::copy_n(from, std::min(kBytes, size - block * kBytes), last.begin());
       from = last.data();
     }
-    look_up_nf4(from, scales.map, scales.absmax_of(block), out);
+    look_up_nf4(from, table, scales.absmax_of(block), out);
   });
 }
 
@@ -141,11 +142,13 @@ void unpack_plain(const PackedMatrix& matrix, Index row, Index first, Index coun
   });
 }
 
+/// nf4: of a matrix in NF4.
 template <class T>
-void unpack_row_to(const PackedMatrix& matrix, Index row, Index first, Index count, T* to) {
+void unpack_row_to(const PackedMatrix& matrix, const std::optional<Nf4Table>& nf4, Index row, Index first,
+                   Index count, T* to) {
   switch (matrix.format) {
     case BlockFormat::kNf4:
-      return unpack_nf4(matrix, row, first, count, to);
+      return unpack_nf4(matrix, *nf4, row, first, count, to);
     case BlockFormat::kInt8:
       return unpack_int8(matrix, row, first, count, to);
     case BlockFormat::kF32:
@@ -165,13 +168,15 @@ void unpack_rows(WeightView from, MatrixView to) {
   // Rows of a panel lie pages apart, which no processor foresees: without this most of the time went into
   // waiting.
   constexpr Index kRowsAhead = 4;
+  std::optional<Nf4Table> nf4;
+  if (const auto* const scales = std::get_if<Nf4Scales>(&from.packed->scales)) nf4.emplace(scales->map);
   for (Index i = 0; i < from.rows; ++i) {
     if (i + kRowsAhead < from.rows) prefetch(from.row_range(i + kRowsAhead, 1));
     const Index row = from.packed->stored_row(from.first_row + i);
     if (to.dtype == DType::kBF16) {
-      unpack_row_to(*from.packed, row, from.first_col, from.cols, to.row<BF16>(i));
+      unpack_row_to(*from.packed, nf4, row, from.first_col, from.cols, to.row<BF16>(i));
     } else {
-      unpack_row_to(*from.packed, row, from.first_col, from.cols, to.row<float>(i));
+      unpack_row_to(*from.packed, nf4, row, from.first_col, from.cols, to.row<float>(i));
     }
   }
 }
