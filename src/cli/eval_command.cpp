@@ -39,6 +39,7 @@ struct EvalFlags {
   data::Split split = data::Split::kEvaluation;
   std::optional<Index> max_seq_length;
   std::optional<DType> dtype;
+  nn::Int8Products int8 = nn::Int8Products::kNone;
   std::optional<Index> memory_budget;
   Index threads = 0;
   bool json = false;
@@ -66,7 +67,9 @@ train::Evaluation measure(const EvalFlags& flags, model::LoadedModel& model, con
 
 void run(EvalFlags& flags) {
   use_base_model(flags.model, flags.adapter);
+  model::check_int8(flags.int8, flags.memory_budget);
   model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
+  model::use_int8(model, flags.int8, flags.threads);
   const Index positions = model.config.max_position_embeddings;
   const Index max_seq_length = std::min(flags.max_seq_length.value_or(train::kDefaultSequence), positions);
   if (flags.max_seq_length && *flags.max_seq_length > positions) {
@@ -111,7 +114,8 @@ void run(EvalFlags& flags) {
                           {"seconds", result.seconds},
                           {"tokens_per_second", static_cast<double>(data.statistics.tokens) / result.seconds},
                           {"peak_rss_bytes", peak_rss_bytes()},
-                          {"dtype", dtype_word(model.decoder->compute())}};
+                          {"dtype", dtype_word(model.decoder->compute())},
+                          {"compute", nn::word_of(flags.int8)}};
   if (streamed) json["streaming"] = streaming_json(*streamed, streamed->read.passes);
   print_json(json);
 }
@@ -135,7 +139,7 @@ Command make_eval_command() {
            "longer records are cut into windows; never above the model's positions")
       .default_text = kSequenceDefault;
   add_reading_options(table, flags->reading);
-  add_compute_options(table, flags->dtype, flags->threads);
+  add_compute_options(table, {flags->dtype, flags->int8, flags->threads});
   add_memory_option(table, flags->memory_budget);
   add_json_option(table, flags->json, "the result as one JSON object");
   command.run = [flags](OptionTable& options) {

@@ -11,7 +11,8 @@ namespace lorry::cli {
 
 std::string profile_text(const train::Profile& profile) {
   constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();  // report::Cell shows it as a dash
-  report::Table table({{"part"}, {"s/step", true}, {"% of step", true}, {"GFLOP/s", true}, {"% of peak", true}});
+  report::Table table(
+      {{"part"}, {"s/step", true}, {"% of step", true}, {"GFLOP/s", true}, {"% of peak", true}});
   const auto fixed = [](double value, int decimals) {
     return report::Cell(report::format_fixed(value, decimals), value);
   };

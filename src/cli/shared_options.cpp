@@ -28,22 +28,29 @@ void use_base_model(std::filesystem::path& model, const std::filesystem::path& a
   print_note(fmt::format("note: --model left out; using {}, which the adapter names", model.string()));
 }
 
-void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index& threads) {
+void add_compute_options(OptionTable& table, ComputeFlags flags) {
   table.group("Computing");
   // The later words are those of other trainers.
-  Binding binding = bind_choice<std::optional<DType>>(dtype, {{"f32", DType::kF32},
-                                                              {"bf16", DType::kBF16},
-                                                              {"fp32", DType::kF32},
-                                                              {"float32", DType::kF32},
-                                                              {"bfloat16", DType::kBF16},
-                                                              {"auto", std::nullopt}});
+  Binding binding = bind_choice<std::optional<DType>>(flags.dtype, {{"f32", DType::kF32},
+                                                                    {"bf16", DType::kBF16},
+                                                                    {"fp32", DType::kF32},
+                                                                    {"float32", DType::kF32},
+                                                                    {"bfloat16", DType::kBF16},
+                                                                    {"auto", std::nullopt}});
   binding.expected = "one of f32, bf16";
   binding.words.resize(2);
   table
       .add("dtype", "TYPE", std::move(binding),
            "f32 or bf16: type of the matrix products (sums and adapters are float32 in both)")
       .default_text = "bf16 where the CPU multiplies it fast, else f32";
-  add_threads_option(table, threads);
+  std::vector<std::pair<std::string_view, nn::Int8Products>> computes;
+  for (const nn::Int8Products products : nn::kInt8Products)
+    computes.emplace_back(nn::word_of(products), products);
+  table.add("compute", "NAME", bind_choice<nn::Int8Products>(flags.int8, computes),
+            "float; int8: products of the blocks' frozen weights in integers, on a copy of these in 8 bits: "
+            "less exact, "
+            "and faster where the CPU has no products of bf16; or int8-forward: gradients in float");
+  add_threads_option(table, flags.threads);
 }
 
 void add_memory_option(OptionTable& table, std::optional<Index>& budget) {

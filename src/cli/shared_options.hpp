@@ -7,6 +7,7 @@
 
 #include "cli/option_table.hpp"
 #include "model/target_modules.hpp"
+#include "nn/context.hpp"
 #include "tensor/dtype.hpp"
 
 namespace lorry::cli {
@@ -20,8 +21,14 @@ void add_model_options(OptionTable& table, std::filesystem::path& model, std::fi
 /// Where --model was left out, sets it to the model that the adapter names, and says so. Throws Error where
 /// there is none.
 void use_base_model(std::filesystem::path& model, const std::filesystem::path& adapter);
-/// Adds --dtype and --threads under "Computing".
-void add_compute_options(OptionTable& table, std::optional<DType>& dtype, Index& threads);
+/// How a model is computed with.
+struct ComputeFlags {
+  std::optional<DType>& dtype;
+  nn::Int8Products& int8;
+  Index& threads;
+};
+/// Adds --dtype, --compute and --threads under "Computing".
+void add_compute_options(OptionTable& table, ComputeFlags flags);
 /// Adds --memory-budget under the group at hand.
 void add_memory_option(OptionTable& table, std::optional<Index>& budget);
 /// The same of a command that goes through a model or an adapter piece by piece anyway.

@@ -18,7 +18,7 @@ constexpr Index kMostRows = 10'000;
 /// Groups of the table whose options a cell may have of its own.
 constexpr std::array<std::string_view, 5> kCellGroups = {"Method", kLoraGroup, kOptimizerGroup,
                                                          "Batches and duration", "Computing"};
-constexpr std::array<std::string_view, 3> kOfAllCells = {"dtype", "threads", "max-seq-length"};
+constexpr std::array<std::string_view, 4> kOfAllCells = {"dtype", "compute", "threads", "max-seq-length"};
 
 /// One value of one option.
 struct Setting {

@@ -64,7 +64,9 @@ void TrainReport::start(const train::RunPlan& plan) {
             {"data", fmt::format("{}; {}", statistics_line(plan.data), plan.data_format)}};
   if (plan.eval_data) setup_.emplace_back("held out", statistics_line(*plan.eval_data));
   for (const auto& [name, value] : setup_) line(name, value);
-  computing_ = fmt::format("{}, {}", dtype_word(plan.dtype), plan.cpu);
+  const std::string int8 =
+      plan.int8 == nn::Int8Products::kNone ? std::string() : fmt::format(", {}", nn::word_of(plan.int8));
+  computing_ = fmt::format("{}{}, {}", dtype_word(plan.dtype), int8, plan.cpu);
   line("computing", computing_);
   setup_.emplace_back("schedule", schedule_line(options_, plan));
   line("schedule", setup_.back().second);

@@ -148,7 +148,7 @@ void Decoder::embedding_backward(const data::Batch& batch, ConstMatrixView d_x) 
 }
 
 nn::Context Decoder::context(const PassOptions* options) const {
-  nn::Context context{.ops = ops_, .compute = compute_};
+  nn::Context context{.ops = ops_, .compute = compute_, .int8 = int8_};
   if (options != nullptr) {
     context.training = true;
     context.dropout_seed = options->dropout_seed;

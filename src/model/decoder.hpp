@@ -66,6 +66,8 @@ class Decoder {
 
   [[nodiscard]] const ModelConfig& config() const noexcept { return config_; }
   [[nodiscard]] DType compute() const noexcept { return compute_; }
+  /// Which products run in integers where weights are int8; none at first.
+  void set_int8(nn::Int8Products products) noexcept { int8_ = products; }
   [[nodiscard]] ops::Ops& ops() const noexcept { return ops_; }
   /// Every linear map in model order, the head last.
   [[nodiscard]] std::vector<nn::Linear*> linears();
@@ -165,6 +167,7 @@ class Decoder {
   ops::Ops& ops_;
   ModelConfig config_;
   DType compute_;
+  nn::Int8Products int8_ = nn::Int8Products::kNone;
   Index linear_count_ = 0;
   WeightView own_embedding_, own_positions_;  // as the weights have them
   WeightView embedding_;                      // [V,D]: by which it embeds

@@ -19,6 +19,7 @@ namespace {
 /// After its weights or operators have changed; the one before must be gone.
 void make_decoder(LoadedModel& model, DType compute) {
   model.decoder = std::make_unique<Decoder>(*model.ops, model.config, model.weights, compute);
+  model.decoder->set_int8(model.int8);
   if (model.adapter) model.adapter->attach(*model.decoder);
 }
 
@@ -74,6 +75,25 @@ void stream_weights(LoadedModel& model, std::optional<Index> budget) {
     model.weights.stop_streaming();
   }
   model.weights.release_pages();
+  make_decoder(model, compute);
+}
+
+void check_int8(nn::Int8Products products, const std::optional<Index>& memory_budget) {
+  if (products == nn::Int8Products::kNone || !memory_budget) return;
+  throw OptionError(
+      "[load] --compute: found {} with --memory-budget; expected one of them: copies in int8 are held in "
+      "memory",
+      nn::word_of(products));
+}
+
+void use_int8(LoadedModel& model, nn::Int8Products products, Index threads) {
+  if (products == model.int8) return;
+  const DType compute = model.decoder->compute();
+  model.decoder.reset();
+  model.int8 = nn::Int8Products::kNone;
+  model.weights.drop_int8();
+  if (products != nn::Int8Products::kNone) model.weights.hold_int8(model.config, threads);
+  model.int8 = products;
   make_decoder(model, compute);
 }
 

@@ -19,6 +19,7 @@ struct LoadedModel {
   std::filesystem::path folder;
   std::filesystem::path adapter_folder;  // whose vocabulary and chat template count; empty without one
   std::unique_ptr<ops::Ops> ops;
+  nn::Int8Products int8 = nn::Int8Products::kNone;  // see use_int8
   ModelConfig config;
   Weights weights;
   std::unique_ptr<Decoder> decoder;
@@ -51,8 +52,16 @@ void stream_weights(LoadedModel& model, std::optional<Index> budget);
 /// `others` to come. Throws Error where not even two blocks do, with the least budget that does.
 void keep_within(LoadedModel& model, Index budget, Index others);
 
-/// From now on the time that its operators take is added to the result. The decoder is another one afterwards;
-/// an adapter is attached to it again.
+/// From now on these products of the blocks' linear maps run in integers, on int8 copies of weights that are
+/// held in memory (Weights::hold_int8); kNone: none do, and there are no copies. Not where weights are
+/// streamed. The decoder may be another one afterwards; an adapter is attached to it again. threads 0: all.
+/// Throws Error.
+void use_int8(LoadedModel& model, nn::Int8Products products, Index threads);
+/// Throws OptionError where products in integers are asked for beside a memory budget.
+void check_int8(nn::Int8Products products, const std::optional<Index>& memory_budget);
+
+/// From now on the time that its operators take is added to the result. The decoder is another one
+/// afterwards; an adapter is attached to it again.
 std::shared_ptr<const ops::OpTimes> time_operators(LoadedModel& model);
 
 /// What of it deals with text. Throws Error if config.json names a token outside the vocabulary.

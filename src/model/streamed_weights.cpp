@@ -125,6 +125,7 @@ std::map<Index, std::vector<std::string>> names_by_part(const ModelConfig& confi
 }  // namespace
 
 WeightView Weights::for_products(const std::string& name) const {
+  if (const auto copy = int8_.find(name); copy != int8_.end()) return WeightView(&copy->second->matrix);
   const auto found = streamed_.find(name);
   return found == streamed_.end() ? at(name) : found->second;
 }
@@ -153,6 +154,7 @@ void Weights::stop_streaming() {
 void Weights::stream(const ModelConfig& config, Index budget,
                      std::optional<io::StreamedFile::Reading> reading) {
   using Reading = io::StreamedFile::Reading;
+  LORRY_CHECK(int8_.empty());
   stop_streaming();
   const StreamedFiles files =
       open_again(files_, reading.value_or(can_be_kept(files_, budget) ? Reading::kCached : Reading::kDirect));

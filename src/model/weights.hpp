@@ -40,7 +40,7 @@ class Weights {
   void release_pages() const;
   /// Of one tensor, or of a part of it: the whole pages that only it lies on.
   void release_pages(WeightView part) const;
-  /// The tensor where products read it: what at() gives, or where a stream puts it.
+  /// The tensor where products read it: what at() gives, where a stream puts it, or an int8 copy.
   [[nodiscard]] WeightView for_products(const std::string& name) const;
   /// From now on products read the matrices of blocks and head from a stream that holds no more than `budget`
   /// bytes of them; see model/weight_stream.hpp. Vectors and what was copied stay in memory. `reading`:
@@ -56,10 +56,25 @@ class Weights {
   /// The least budget with which stream() reads ahead: one part computes while the next is read.
   [[nodiscard]] Index least_streamed(const ModelConfig& config) const;
 
+  /// From now on products read the blocks' linear maps as int8 with a scale for every row, made here and held
+  /// in memory; those that are so in their file stay there. Not with a stream. threads 0: all. Throws Error
+  /// where a number is not finite, with nothing changed.
+  void hold_int8(const ModelConfig& config, Index threads);
+  void drop_int8() { int8_.clear(); }
+  /// Whether hold_int8 makes a copy of the tensor.
+  [[nodiscard]] bool becomes_int8(const TensorSpec& spec) const;
+
   /// The folder that views point into; null where the weights come from none.
   [[nodiscard]] const io::TensorFolder* folder() const noexcept { return folder_.get(); }
 
  private:
+  /// A matrix with the memory that it borrows.
+  struct Int8Copy {
+    Matrix codes;   // [rows, cols] U8
+    Matrix absmax;  // [1, rows] F32
+    PackedMatrix matrix;
+  };
+
   std::unordered_map<std::string, WeightView> views_;
   std::vector<std::unique_ptr<const PackedMatrix>> packed_;  // that views point to
   std::vector<Matrix> owned_;
@@ -67,6 +82,7 @@ class Weights {
   std::vector<std::shared_ptr<const io::MappedFile>> files_;  // that views point into
   std::unordered_map<std::string, WeightView> streamed_;
   std::shared_ptr<WeightStream> stream_;
+  std::unordered_map<std::string, std::unique_ptr<const Int8Copy>> int8_;
 };
 
 /// Opens the safetensors of the model folder `path` and checks every tensor of the config against it:

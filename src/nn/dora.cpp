@@ -71,7 +71,7 @@ void Linear::project_dora(const Context& context, ConstMatrixView input, ConstMa
                           Scratch& scratch) const {
   const LowRankUpdate& update = *updates_.front().update;
   scratch.z.reshape(input.rows, outputs(), DType::kF32);
-  context.ops.matmul(input, weights_.matrix, scratch.z, {.transpose_b = !weights_.inputs_by_outputs});
+  multiply(context, input, false, scratch.z);
   context.ops.low_rank_expand_add(h, update.b_transposed, scratch.z);
 }
 
@@ -86,10 +86,9 @@ void Linear::forward_dora(const Context& context, ConstMatrixView x, bool accumu
   scratch.factor.reshape(1, outputs(), DType::kF32);
   divide(update.magnitude, update.norm, 1.0F, scratch.factor);
   if (update.drops(context)) {
-    const ops::MatmulOptions options = {.transpose_b = !weights_.inputs_by_outputs, .accumulate = accumulate};
-    ops.matmul(x, weights_.matrix, y, options);
+    multiply(context, x, accumulate, y);
     scratch.z.reshape(x.rows, outputs(), DType::kF32);
-    ops.matmul(input, weights_.matrix, scratch.z, {.transpose_b = options.transpose_b});
+    multiply(context, input, false, scratch.z);
     ops.add(scratch.z, -1.0F, y);
     ops.low_rank_expand_add(cache.h, update.b_transposed, scratch.z);
   } else {
@@ -109,7 +108,6 @@ void Linear::backward_dora(const Context& context, ConstMatrixView x, ConstMatri
   ops::Ops& ops = context.ops;
   LowRankUpdate& update = *updates_.front().update;
   const bool drops = update.drops(context);
-  const ops::MatmulOptions to_inputs = {.transpose_b = weights_.inputs_by_outputs, .accumulate = accumulate};
   const ConstMatrixView input = update_input(context, update, x, scratch);
   scratch.factor.reshape(1, outputs(), DType::kF32);
   divide(update.magnitude, update.norm, 1.0F, scratch.factor);
@@ -128,7 +126,7 @@ void Linear::backward_dora(const Context& context, ConstMatrixView x, ConstMatri
     ops.low_rank_outer_add(scratch.dh, input, update.a_gradient);
   }
   if (dx.empty()) return;
-  ops.matmul(drops ? dy : scratch.factored_dy.view(), weights_.matrix, dx, to_inputs);
+  multiply_back(context, drops ? dy : scratch.factored_dy.view(), accumulate, dx);
   if (!drops) {
     ops.low_rank_expand_add(scratch.dh, update.a, dx);
     return;
@@ -137,7 +135,7 @@ void Linear::backward_dora(const Context& context, ConstMatrixView x, ConstMatri
   ops.copy(scratch.factored_dy, scratch.rest_dy);
   ops.add(dy, -1.0F, scratch.rest_dy);
   scratch.dx.reshape(dx.rows, dx.cols, DType::kF32);
-  ops.matmul(scratch.rest_dy, weights_.matrix, scratch.dx, {.transpose_b = to_inputs.transpose_b});
+  multiply_back(context, scratch.rest_dy, false, scratch.dx);
   ops.low_rank_expand_add(scratch.dh, update.a, scratch.dx);
   ops.dropout(scratch.dx, dropout_key(context, update), scratch.dx);
   ops.add(scratch.dx, 1.0F, dx);

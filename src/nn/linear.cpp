@@ -91,12 +91,26 @@ ConstMatrixView Linear::update_input(const Context& context, const LowRankUpdate
   return scratch.dropped;
 }
 
+void Linear::multiply(const Context& context, ConstMatrixView x, bool accumulate, MatrixView y) const {
+  context.ops.matmul(x, weights_.matrix, y,
+                     {.transpose_b = !weights_.inputs_by_outputs,
+                      .accumulate = accumulate,
+                      .integers = context.int8 != Int8Products::kNone});
+}
+
+void Linear::multiply_back(const Context& context, ConstMatrixView dy, bool accumulate, MatrixView dx) const {
+  context.ops.matmul(dy, weights_.matrix, dx,
+                     {.transpose_b = weights_.inputs_by_outputs,
+                      .accumulate = accumulate,
+                      .integers = context.int8 == Int8Products::kForwardAndBackward});
+}
+
 void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache,
                      Scratch& scratch, MatrixView y) const {
   LORRY_CHECK(token_rows_ == nullptr || !is_dora());
   if (is_dora()) return forward_dora(context, x, accumulate, cache, scratch, y);
   ops::Ops& ops = context.ops;
-  ops.matmul(x, weights_.matrix, y, {.transpose_b = !weights_.inputs_by_outputs, .accumulate = accumulate});
+  multiply(context, x, accumulate, y);
   if (!weights_.bias.empty()) ops.add_bias(weights_.bias, y);
   if (token_rows_ != nullptr) {
     LORRY_CHECK(!accumulate);
@@ -126,10 +140,7 @@ void Linear::add_update_bias(const Context& context, const LowRankUpdate& update
 void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,
                       bool accumulate, Scratch& scratch, MatrixView dx) const {
   ops::Ops& ops = context.ops;
-  if (!dx.empty() && !is_dora()) {
-    ops.matmul(dy, weights_.matrix, dx,
-               {.transpose_b = weights_.inputs_by_outputs, .accumulate = accumulate});
-  }
+  if (!dx.empty() && !is_dora()) multiply_back(context, dy, accumulate, dx);
   if (token_rows_ != nullptr) token_rows_->project_backward(ops, x, dy, weights_.matrix, dx);
   if (!gradients_.bias.empty()) ops.add_bias_backward(dy, gradients_.bias);
   if (!gradients_.matrix.empty()) {

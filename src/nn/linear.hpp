@@ -126,6 +126,11 @@ class Linear {
   void backward_update(const Context& context, LowRankUpdate& update, ConstMatrixView x, ConstMatrixView h,
                        ConstMatrixView dy, Scratch& scratch, MatrixView dx) const;
 
+  /// y = or += x W^T.
+  void multiply(const Context& context, ConstMatrixView x, bool accumulate, MatrixView y) const;
+  /// dx = or += dy W.
+  void multiply_back(const Context& context, ConstMatrixView dy, bool accumulate, MatrixView dx) const;
+
   [[nodiscard]] bool is_dora() const noexcept {
     return updates_.size() == 1 && !updates_.front().update->magnitude.empty();
   }

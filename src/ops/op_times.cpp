@@ -200,14 +200,22 @@ class TimedOps final : public Ops {
 
 std::string_view name_of(OpKind kind) {
   switch (kind) {
-    case OpKind::kMatmul: return "matmul";
-    case OpKind::kAdapter: return "adapters";
-    case OpKind::kAttention: return "attention";
-    case OpKind::kNorm: return "norms";
-    case OpKind::kActivation: return "activations";
-    case OpKind::kElementwise: return "element-wise";
-    case OpKind::kLoss: return "loss";
-    case OpKind::kOptimizer: return "optimiser";
+    case OpKind::kMatmul:
+      return "matmul";
+    case OpKind::kAdapter:
+      return "adapters";
+    case OpKind::kAttention:
+      return "attention";
+    case OpKind::kNorm:
+      return "norms";
+    case OpKind::kActivation:
+      return "activations";
+    case OpKind::kElementwise:
+      return "element-wise";
+    case OpKind::kLoss:
+      return "loss";
+    case OpKind::kOptimizer:
+      return "optimiser";
   }
   return "?";
 }

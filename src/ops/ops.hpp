@@ -22,6 +22,9 @@ struct MatmulOptions {
   bool transpose_a = false;
   bool transpose_b = false;
   bool accumulate = false;
+  /// In integers where b is int8 (BlockFormat::kInt8) and a has more than a few rows: rows of a are rounded
+  /// to integers too. Else without effect. transpose_a must not be set with it.
+  bool integers = false;
 };
 
 /// One attention layer's fixed facts. Query head h reads key/value head h / (heads / kv_heads).
@@ -100,6 +103,7 @@ struct ProductSizes {
   Index rows = 0;         // of a
   Index side = 0;         // the longest of weights
   Index packed_side = 0;  // of packed ones
+  bool integers = false;  // some run in integers
   Index converted = 0;    // elements of the largest dense weight that is not of the type of a
 };
 

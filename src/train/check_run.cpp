@@ -17,6 +17,11 @@ void check_options(const TrainOptions& options) {
   if (options.method == Method::kFull && !options.add_tokens.empty()) {
     throw OptionError("[train] --add-tokens: has no effect with --method full; expected it without");
   }
+  if (options.int8 != nn::Int8Products::kNone && options.method == Method::kFull) {
+    throw OptionError("[train] --compute: found {} with --method full, whose weights change; expected float",
+                      nn::word_of(options.int8));
+  }
+  model::check_int8(options.int8, options.memory_budget);
   check_optimizer_options(options);
   if (options.batch_size < 1 || options.batch_size > kMostSequences) {
     throw OptionError("[train] --batch-size: found {}; expected 1 to {}", options.batch_size, kMostSequences);

@@ -26,11 +26,13 @@ struct WeightSizes {
   Index used_bytes = 0;     // of matrices in their files, as far as training reads them
   Index vector_bytes = 0;   // float32
   bool other_type = false;  // some matrix of a block is dense and not of the compute type
+  Index int8_bytes = 0;     // of those that are held as int8 (model::use_int8)
   Index side = 0;           // the longest of matrices that are multiplied
   Index packed_side = 0;    // and of packed ones
 };
 
-WeightSizes weight_sizes(const model::LoadedModel& model) {
+/// reads_originals: of weights that are held as int8, too.
+WeightSizes weight_sizes(const model::LoadedModel& model, nn::Int8Products int8, bool reads_originals) {
   const model::ModelConfig& config = model.config;
   WeightSizes sizes;
   const std::string embedding = config.names.root + config.names.embedding + ".weight";
@@ -48,10 +50,13 @@ WeightSizes weight_sizes(const model::LoadedModel& model) {
     // Rows of no token are not read, unless the table is the head too.
     if (spec.name == embedding && !config.tie_word_embeddings)
       rows = std::min(rows, model.tokenizer->vocab_size());
-    sizes.used_bytes += view.row_range(0, rows).bytes();
+    const bool copied = int8 != nn::Int8Products::kNone && model.weights.becomes_int8(spec);
+    if (copied) sizes.int8_bytes += elements + spec.rows() * size_of(DType::kF32);
+    if (!copied || reads_originals) sizes.used_bytes += view.row_range(0, rows).bytes();
     if (spec.kind == model::TensorKind::kLinear) sizes.side = std::max({sizes.side, view.rows, view.cols});
-    if (view.is_packed()) sizes.packed_side = std::max({sizes.packed_side, view.rows, view.cols});
-    if (spec.kind == model::TensorKind::kLinear && !view.is_packed() && !view.is(model.decoder->compute()))
+    if (view.is_packed() || copied) sizes.packed_side = std::max({sizes.packed_side, view.rows, view.cols});
+    if (spec.kind == model::TensorKind::kLinear && !view.is_packed() && !copied &&
+        !view.is(model.decoder->compute()))
       sizes.other_type = true;
   }
   return sizes;
@@ -60,11 +65,12 @@ WeightSizes weight_sizes(const model::LoadedModel& model) {
 /// What the operators keep between calls: compiled products, operands as their kernels want them
 /// (Ops::product_bytes), the stacks of their threads, and what the heap keeps between blocks when batches
 /// grow (measured: 8 to 17 MiB).
-Index kernel_bytes(const ops::Ops& ops, const WeightSizes& sizes, Index rows) {
+Index kernel_bytes(const ops::Ops& ops, const WeightSizes& sizes, Index rows, bool integers) {
   constexpr Index kKernels = Index{16} << 20;
   return kKernels + ops.product_bytes({.rows = rows,
                                        .side = sizes.side,
                                        .packed_side = sizes.packed_side,
+                                       .integers = integers,
                                        .converted = sizes.other_type ? sizes.largest : 0});
 }
 
@@ -113,7 +119,7 @@ Index MemoryParts::total() const {
 }
 
 Index MemoryParts::anonymous(Method method) const {
-  return total() - (method == Method::kLora ? weights : 0);
+  return total() - (method == Method::kLora ? weights - int8_copies : 0);
 }
 
 LargestBatch largest_batch(const TrainOptions& options, const model::ModelConfig& config,
@@ -138,7 +144,7 @@ MemoryParts predict_memory(const RunInputs& inputs, const RunSize& size, const T
   const model::LoadedModel& model = inputs.model;
   const data::Dataset* const data = inputs.data.statistics.tokens > 0 ? &inputs.data : nullptr;
   const bool evaluates = inputs.eval_data || !options.eval_data.empty();
-  const WeightSizes sizes = weight_sizes(model);
+  const WeightSizes sizes = weight_sizes(model, options.int8, options.xray_steps > 0);
   const LargestBatch batch = largest_batch(options, model.config, data);
   const DType compute = model.decoder->compute();
   const model::WorkspaceBytes workspace =
@@ -163,10 +169,13 @@ MemoryParts predict_memory(const RunInputs& inputs, const RunSize& size, const T
   }
   // The data are resident already.
   constexpr Index kXray = Index{16} << 20;  // its decompositions (measured: 12 MiB)
-  parts.program = resident - parts.data + kernel_bytes(*model.ops, sizes, batch.rows) +
+  parts.program = resident - parts.data +
+                  kernel_bytes(*model.ops, sizes, batch.rows, options.int8 != nn::Int8Products::kNone) +
                   (options.xray_steps > 0 ? kXray : 0);
   if (options.method == Method::kLora) {
-    parts.weights = streamed ? streamed->weights + embedding_bytes(model, batch.rows) : sizes.used_bytes;
+    parts.weights = streamed ? streamed->weights + embedding_bytes(model, batch.rows)
+                             : sizes.used_bytes + sizes.int8_bytes;
+    parts.int8_copies = sizes.int8_bytes;
     parts.adapters = size.adapter_bytes();
   } else {
     const Index others = parts.optimizer + parts.activations + parts.logits;

@@ -12,7 +12,8 @@ namespace lorry::train {
 
 /// Bytes resident at the peak.
 struct MemoryParts {
-  Index weights = 0;   // LoRA: of the file, as they are mapped; full: float32 and what computes
+  Index weights =
+      0;  // LoRA: of the file, as they are mapped, or int8 copies; full: float32 and what computes
   Index adapters = 0;  // A and B, and what the weights go without
   Index gradients = 0;
   Index optimizer = 0;     // its state
@@ -20,6 +21,7 @@ struct MemoryParts {
   Index logits = 0;        // of the loss head
   Index data = 0;          // tokens
   Index program = 0;       // the rest: code, tokenizer, what the kernels keep
+  Index int8_copies = 0;   // counted in `weights`: what the process holds beside mapped files
   Index scratch_file = 0;  // block inputs: on the disk, no part of the list or of its total
 
   [[nodiscard]] std::array<std::pair<std::string_view, Index>, 8> list() const;

@@ -7,6 +7,7 @@
 
 #include "data/sources.hpp"
 #include "model/peft_config.hpp"
+#include "nn/context.hpp"
 #include "optim/loraplus.hpp"
 #include "optim/optimizer_config.hpp"
 #include "optim/schedule.hpp"
@@ -59,6 +60,7 @@ struct TrainOptions {
   double epochs = 1.0;                  // passes over the data
   Index eval_steps = 0;                 // evaluate every so many steps; 0: at the start and the end only
   std::optional<DType> dtype;           // default: BF16 where the CPU has it, else F32
+  nn::Int8Products int8 = nn::Int8Products::kNone;  // see model::use_int8
   bool grad_checkpoint = false;
   std::optional<Index> memory_budget;  // bytes of the whole process; see train/memory_budget.hpp
   std::uint64_t seed = 0;

@@ -227,7 +227,9 @@ StepProbe::StepProbe(const model::LoadedModel& model, const RunSize& size, const
   const DType compute = model.decoder->compute();
   state.weights = make_weights(state.ops, state.config, model);
   if (options.method == Method::kLora) {
+    if (options.int8 != nn::Int8Products::kNone) state.weights.hold_int8(state.config, options.threads);
     state.decoder = std::make_unique<model::Decoder>(state.ops, state.config, state.weights, compute);
+    state.decoder->set_int8(options.int8);
     state.add_adapter(size, model.config.num_hidden_layers);
     return;
   }

@@ -8,10 +8,10 @@ namespace lorry::train {
 
 std::vector<Profile::Part> Profile::parts() const {
   std::vector<Part> parts;
-  double rest = seconds;
+  double counted = 0;
   const auto add = [&](std::string name, double part_seconds, double flops) {
-    rest -= part_seconds;
     if (part_seconds <= 0) return;
+    counted += part_seconds;
     parts.push_back({.name = std::move(name),
                      .seconds = part_seconds / static_cast<double>(steps),
                      .share = part_seconds / seconds,
@@ -25,7 +25,7 @@ std::vector<Profile::Part> Profile::parts() const {
   add("waiting for the disk", waited, 0);
   std::stable_sort(parts.begin(), parts.end(),
                    [](const Part& a, const Part& b) { return a.seconds > b.seconds; });
-  add("other", rest, 0);
+  add("other", seconds - counted, 0);
   return parts;
 }
 
@@ -38,7 +38,7 @@ io::OrderedJson to_json(const Profile& profile) {
   }
   return {{"steps", profile.steps},
           {"seconds_per_step", profile.seconds / static_cast<double>(profile.steps)},
-          {"matmul_flops_per_second", profile.peak_flops},
+          {"peak_flops_per_second", profile.peak_flops},
           {"parts", std::move(parts)}};
 }
 

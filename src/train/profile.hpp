@@ -34,7 +34,7 @@ struct Profile {
   [[nodiscard]] std::vector<Part> parts() const;
 };
 
-/// {"steps", "seconds_per_step", "matmul_flops_per_second", "parts": [{"name", "seconds", "share",
+/// {"steps", "seconds_per_step", "peak_flops_per_second", "parts": [{"name", "seconds", "share",
 /// "flops_per_second"}]}; the rate is the measured peak.
 io::OrderedJson to_json(const Profile& profile);
 

@@ -29,6 +29,7 @@ RunPlan make_plan(const RunInputs& inputs, const Trainee& trainee, Index steps) 
                .trainable_parameters = trainee.count_parameters(),
                .model_parameters = model::count_weights(inputs.model.config),
                .dtype = trainee.decoder().compute(),
+               .int8 = inputs.model.int8,
                .cpu = inputs.model.ops->description(),
                .data = inputs.data.statistics,
                .data_format = inputs.data.format,
@@ -36,6 +37,12 @@ RunPlan make_plan(const RunInputs& inputs, const Trainee& trainee, Index steps) 
   if (inputs.eval_data) plan.eval_data = inputs.eval_data->statistics;
   if (const model::Adapter* adapter = trainee.adapter()) {
     plan.adapted_modules = static_cast<Index>(adapter->entries().size());
+  }
+  if (plan.int8 != nn::Int8Products::kNone && plan.dtype == DType::kBF16 && inputs.model.ops->fast_bf16()) {
+    plan.warnings.push_back(
+        fmt::format("--compute {}: this CPU multiplies bf16 in hardware; integers may be slower here "
+                    "(--profile shows it)",
+                    nn::word_of(plan.int8)));
   }
   const std::vector<std::string> warnings = trainee.warnings();
   plan.warnings.insert(plan.warnings.end(), warnings.begin(), warnings.end());
@@ -166,7 +173,9 @@ RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObse
   if (observer.on_open) observer.on_open(inputs);
   const std::optional<RunRecord> start = record != nullptr ? find_start(options, *record) : std::nullopt;
   RunState state = start ? start->state : RunState{};
+  model::use_int8(inputs.model, options.int8, options.threads);
   Trainee trainee(inputs, options);
+  if (options.int8 != nn::Int8Products::kNone) inputs.model.weights.release_pages();  // that starts have read
   data::Batcher batcher(inputs.data.view(), {.batch_size = options.batch_size,
                                              .max_seq_length = inputs.max_seq_length,
                                              .seed = options.seed,
@@ -227,7 +236,15 @@ RunResult run_on(RunInputs& inputs, const TrainOptions& options, const RunObserv
   LORRY_CHECK(!options.resume && options.save_steps == 0 && !options.keeps_best() && !options.profile);
   check_options(options);
   const OutputFolder held(options);
-  return run_held(inputs, options, observer, nullptr);
+  const auto leave = [&] { model::use_int8(inputs.model, nn::Int8Products::kNone, options.threads); };
+  try {
+    RunResult result = run_held(inputs, options, observer, nullptr);
+    leave();
+    return result;
+  } catch (...) {
+    leave();
+    throw;
+  }
 }
 
 Index check_earlier_start(const RunInputs& inputs, const TrainOptions& options, bool finished) {

@@ -25,6 +25,7 @@ struct RunPlan {
   Index model_parameters = 0;
   Index adapted_modules = 0;
   DType dtype = DType::kF32;
+  nn::Int8Products int8 = nn::Int8Products::kNone;
   std::string cpu;       // Ops::description
   Index first_step = 0;  // done already: that of the checkpoint from which the run goes on
   data::Statistics data;

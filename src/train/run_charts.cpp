@@ -135,11 +135,10 @@ void add_profile(const std::vector<io::OrderedJson>& log, RunCharts& charts) {
   report::BarChart chart;
   chart.title = "Parts of a step";
   chart.y.label = "seconds";
+  chart.series = {{}};
   for (const io::OrderedJson& line : log) {
     const auto profile = line.find("profile");
     if (profile == line.end() || !profile->is_object() || !profile->contains("parts")) continue;
-    chart.groups.clear();
-    chart.series = {{}};
     for (const io::OrderedJson& part : profile->at("parts")) {
       chart.groups.push_back(part.value("name", ""));
       chart.series.front().values.push_back(part.value("seconds", 0.0));

@@ -79,6 +79,7 @@ io::OrderedJson settings_of(const TrainOptions& options) {
   }
   json["eval_steps"] = options.eval_steps;
   if (options.dtype) json["dtype"] = *options.dtype == DType::kBF16 ? "bf16" : "f32";
+  if (options.int8 != nn::Int8Products::kNone) json["compute"] = nn::word_of(options.int8);
   json["seed"] = options.seed;
   if (options.early_stopping_patience > 0) json["early_stopping_patience"] = options.early_stopping_patience;
   if (options.load_best_model_at_end) json["load_best_model_at_end"] = true;

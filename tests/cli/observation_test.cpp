@@ -132,7 +132,7 @@ TEST_F(ObservationCommand, AProfileAccountsForTheWholeStepAndChangesNothing) {
 
   const Json profile = log("out").back().at("profile");
   EXPECT_EQ(profile.at("steps"), 5);
-  EXPECT_GT(profile.at("matmul_flops_per_second").get<double>(), 0);
+  EXPECT_GT(profile.at("peak_flops_per_second").get<double>(), 0);
   const std::map<std::string, double> shares = shares_of(profile);
   double sum = 0;
   for (const auto& [name, share] : shares) sum += share;

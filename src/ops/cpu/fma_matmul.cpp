@@ -10,7 +10,7 @@
 #include <algorithm>
 
 #include "ops/cpu/elementwise.hpp"
-#include "ops/cpu/parallel.hpp"
+#include "ops/cpu/panel_product.hpp"
 #include "ops/cpu/small_gemm-inl.hpp"
 #include "ops/cpu/unpack.hpp"
 
@@ -19,47 +19,13 @@
 namespace lorry::ops::cpu {
 namespace {
 
-// A strip of a this deep stays in the first-level cache with the weights it meets (16 and 6 KiB of 32), and
-// GGUF's larger blocks are not cut.
-constexpr Index kStretch = 256;
-// Of a, laid out at once: by then unpacking b hardly counts, and it takes little memory beside a step's.
-constexpr Index kMostRows = 512;
-constexpr Index kMostBytes = Index{24} << 20;
-// Columns of c for a thread at a time: its weights of one stretch (256 KiB) stay in the second-level cache.
-constexpr Index kMostCols = 256;
-constexpr Index kWidestStrip = 64;
-constexpr Index kPadding = 16;  // floats between rows, which begin in different sets of the cache
-
 /// What all threads know of a product.
-struct Product {
-  ConstMatrixView a;
-  WeightView b;
-  MatrixView c;
-  MatmulOptions options;
-  bool round_weights;
-  float* laid_out;  // [stretches of K, strips of a] strips
-
-  [[nodiscard]] Index inner() const { return options.transpose_a ? a.rows : a.cols; }
-  /// Of a stretch; 0 behind the last one.
-  [[nodiscard]] Index depth(Index stretch) const {
-    return std::clamp<Index>(inner() - stretch * kStretch, 0, kStretch);
-  }
+struct Product : PanelProduct {
+  bool round_weights = false;
+  float* laid_out = nullptr;  // [stretches of K, strips of a] strips
 };
 
-/// What columns [first, first + count) of c take of b for a stretch; nothing behind the last one.
-WeightView weights_of(const Product& product, Index first, Index count, Index stretch) {
-  const Index k = std::min(stretch * kStretch, product.inner());
-  const Index depth = product.depth(stretch);
-  return product.options.transpose_b ? product.b.row_range(first, count).col_range(k, depth)
-                                     : product.b.row_range(k, depth).col_range(first, count);
-}
-
-/// Asks for one of `shares` of what comes next, while something else is computed.
-void prefetch_share(WeightView next, Index share, Index shares) {
-  const Index rows = pieces(next.rows, shares);
-  const Index first = std::min(share * rows, next.rows);
-  prefetch(next.row_range(first, std::min(rows, next.rows - first)));
-}
+/// Asks for one of `shares` of a strip that comes next, while something else is computed.
 void prefetch_share(const float* strip, Index floats, Index share, Index shares) {
   constexpr Index kLine = 16;
   constexpr int kSecondLevel = 2;
@@ -76,11 +42,6 @@ void fetch(const Product& product, WeightView part, FmaMatmul::Own& own, MatrixV
     return copy_serial(rounded, to);
   }
   part.is_packed() ? unpack_serial(part, to) : copy_serial(part.dense, to);
-}
-
-/// c (+)= sums.
-void put(ConstMatrixView sums, bool accumulate, MatrixView c) {
-  accumulate ? add_serial(sums, 1.0F, c) : copy_serial(sums, c);
 }
 
 }  // namespace
@@ -147,10 +108,10 @@ void multiply_weight_rows(const Product& product, Index first, Index count, FmaM
   const Index strips = strips_of(product);
   const MatrixView sums = own.sums.view(count, strips * kWidth, DType::kF32);
   const MatrixView weights = own.weights.view(count, kStretch + kPadding, DType::kF32);
-  for (Index stretch = 0; stretch < pieces(product.inner(), kStretch); ++stretch) {
+  for (Index stretch = 0; stretch < product.stretches(); ++stretch) {
     const Index depth = product.depth(stretch);
-    fetch(product, weights_of(product, first, count, stretch), own, weights.col_range(0, depth));
-    const WeightView coming = weights_of(product, first, count, stretch + 1);
+    fetch(product, product.weights(first, count, stretch), own, weights.col_range(0, depth));
+    const WeightView coming = product.weights(first, count, stretch + 1);
     const float* strip = strips_at(product, stretch);
     for (Index m = 0; m < strips; ++m, strip += kStretch * kWidth) {
       prefetch_share(coming, m, strips);
@@ -170,8 +131,8 @@ void multiply_weight_rows(const Product& product, Index first, Index count, FmaM
       for (Index i = 0; i < kWidth; ++i) turned.row<float>(i)[n] = from[i];
     }
     const Index rows = std::min(kWidth, product.c.rows - row);
-    put(turned.row_range(0, rows), product.options.accumulate,
-        product.c.row_range(row, rows).col_range(first, count));
+    store_sums(turned.row_range(0, rows), product.options.accumulate,
+               product.c.row_range(row, rows).col_range(first, count));
   }
 }
 
@@ -182,11 +143,11 @@ void multiply_weight_columns(const Product& product, Index first, Index count, F
   const MatrixView sums = own.sums.view(strips * kTileRows, width, DType::kF32);
   const MatrixView weights = own.weights.view(kStretch, width + kPadding, DType::kF32);
   if (width > count) std::fill_n(weights.row<float>(0), weights.size(), 0.0F);  // columns that are not there
-  for (Index stretch = 0; stretch < pieces(product.inner(), kStretch); ++stretch) {
+  for (Index stretch = 0; stretch < product.stretches(); ++stretch) {
     const Index depth = product.depth(stretch);
-    fetch(product, weights_of(product, first, count, stretch), own,
+    fetch(product, product.weights(first, count, stretch), own,
           weights.row_range(0, depth).col_range(0, count));
-    const WeightView coming = weights_of(product, first, count, stretch + 1);
+    const WeightView coming = product.weights(first, count, stretch + 1);
     for (Index n = 0; n < width; n += kWidth) {
       prefetch_share(coming, n / kWidth, width / kWidth);
       const float* strip = strips_at(product, stretch);
@@ -197,8 +158,8 @@ void multiply_weight_columns(const Product& product, Index first, Index count, F
       }
     }
   }
-  put(sums.row_range(0, product.c.rows).col_range(0, count), product.options.accumulate,
-      product.c.col_range(first, count));
+  store_sums(sums.row_range(0, product.c.rows).col_range(0, count), product.options.accumulate,
+             product.c.col_range(first, count));
 }
 
 void multiply_columns_of_c(const Product& product, Index first, Index count, FmaMatmul::Own& own) {
@@ -220,37 +181,23 @@ HWY_EXPORT(multiply_columns_of_c);
 Index FmaMatmul::kept_bytes(Index rows, Index side, Index threads) {
   const Index height = std::min(rows, kMostRows);
   const Index own = kMostCols * (kStretch + kPadding) + kMostCols * height;
-  return threads * own * size_of(DType::kF32) + std::min(height * side * size_of(DType::kF32), kMostBytes);
+  return threads * own * size_of(DType::kF32) + std::min(height * side * size_of(DType::kF32), kMostLaidOut);
 }
 
 void FmaMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
                     bool round_weights) {
   of_threads_.resize(std::max(of_threads_.size(), static_cast<std::size_t>(omp_get_max_threads())));
-  const Index inner = options.transpose_b ? b.cols : b.rows;
-  const Index stretches = pieces(inner, kStretch);
-  const Index most_rows = std::clamp(kMostBytes / (inner * size_of(DType::kF32)), kWidestStrip, kMostRows);
-  const Index height = pieces(c.rows, pieces(c.rows, most_rows));
-  // In whole rows of tiles and whole blocks of GGUF; several blocks for every thread where there are columns.
-  const Index share = pieces(c.cols, 2 * omp_get_max_threads());
-  const Index width = std::clamp(pieces(share, kMostCols / 4) * (kMostCols / 4), kMostCols / 4, kMostCols);
-  for (Index row = 0; row < c.rows; row += height) {
-    const Index rows = std::min(height, c.rows - row);
-    Product product = {options.transpose_a ? a.col_range(row, rows) : a.row_range(row, rows),
-                       b,
-                       c.row_range(row, rows),
-                       options,
-                       round_weights,
-                       nullptr};
+  for_each_row_part({a, b, c, options}, size_of(DType::kF32), [&](const PanelProduct& part) {
     const Index side = HWY_DYNAMIC_DISPATCH(strip_rows)(options);
-    product.laid_out =
-        laid_out_.view(stretches * kStretch, pieces(rows, side) * side, DType::kF32).row<float>(0);
-    parallel_for(stretches, [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out)(product, i); });
-    parallel_for(pieces(c.cols, width), [&](Index i) {
+    const Index strips = pieces(part.c.rows, side);
+    const MatrixView room = laid_out_.view(part.stretches() * kStretch, strips * side, DType::kF32);
+    const Product product = {part, round_weights, room.row<float>(0)};
+    parallel_for(part.stretches(), [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out)(product, i); });
+    for_each_column_piece(c.cols, [&](Index first, Index count) {
       Own& own = of_threads_[static_cast<std::size_t>(omp_get_thread_num())];
-      HWY_DYNAMIC_DISPATCH(multiply_columns_of_c)
-      (product, i * width, std::min(width, c.cols - i * width), own);
+      HWY_DYNAMIC_DISPATCH(multiply_columns_of_c)(product, first, count, own);
     });
-  }
+  });
 }
 
 }  // namespace lorry::ops::cpu

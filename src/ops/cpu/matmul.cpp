@@ -13,6 +13,7 @@
 
 #include "ops/cpu/elementwise.hpp"
 #include "ops/cpu/fma_matmul.hpp"
+#include "ops/cpu/integer_matmul.hpp"
 #include "ops/cpu/matvec.hpp"
 #include "ops/cpu/parallel.hpp"
 #include "ops/cpu/scratch.hpp"
@@ -157,6 +158,7 @@ struct Matmul::State {
   std::list<Primitive> primitives;  // the most recently used one first
   TileMatmul tile_matmul;
   FmaMatmul fma_matmul;
+  IntegerMatmul integer_matmul;
   Scratch scratchpad, converted_a, panel_b, panel_c;
 
   Primitive create(ConstMatrixView a, ConstMatrixView b, ConstMatrixView c, MatmulOptions options) const {
@@ -337,6 +339,8 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
     return matvec(a, b, options.transpose_b, options.accumulate, c);
   }
   const std::lock_guard lock(state_->mutex);
+  if (options.integers && b.is_packed() && b.packed->format == BlockFormat::kInt8)
+    return state_->integer_matmul.run(a, b, c, options);
   if (!current_isa().wide) return state_->fma_matmul.run(a, b, c, options, a.dtype == DType::kBF16);
   const DType type = a.dtype == DType::kBF16 ? DType::kBF16 : DType::kF32;
   if (a.dtype != type) {
@@ -353,6 +357,11 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
 }
 
 Index Matmul::kept_bytes(const ProductSizes& sizes, Index threads) {
+  if (!sizes.integers) return kept_by_numbers(sizes, threads);
+  return kept_by_numbers(sizes, threads) + IntegerMatmul::kept_bytes(sizes.rows, sizes.side, threads);
+}
+
+Index Matmul::kept_by_numbers(const ProductSizes& sizes, Index threads) {
   const Isa& isa = current_isa();
   if (!isa.wide) return FmaMatmul::kept_bytes(sizes.rows, sizes.side, threads);
   const Index panel = std::min(kPanelBytes, sizes.converted * size_of(DType::kF32));

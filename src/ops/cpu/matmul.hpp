@@ -11,7 +11,7 @@ namespace lorry::ops::cpu {
 
 /// Products of matrices in any mix of F32, F16 and BF16, b packed too; contract: Ops::matmul. Keeps what is
 /// costly between calls: oneDNN's compiled primitives by shape, and scratch (kept_bytes). Without AVX-512,
-/// FmaMatmul does all of them. Calls from several threads run one after the other.
+/// FmaMatmul does all of them but those in integers. Calls from several threads run one after the other.
 class Matmul {
  public:
   Matmul();
@@ -28,6 +28,9 @@ class Matmul {
   static bool fast_bf16();
 
  private:
+  /// Of products that do not run in integers.
+  static Index kept_by_numbers(const ProductSizes& sizes, Index threads);
+
   struct State;
   std::unique_ptr<State> state_;
 };

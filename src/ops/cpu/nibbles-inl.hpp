@@ -1,6 +1,6 @@
-// ops/cpu/nibbles-inl.hpp: blocks of four-bit codes made BF16 or F32 by tables, on AVX-512: the sixteen
-// numbers that a group's codes can mean are computed and rounded once, and every code looks its own up.
-// Elsewhere kNibbleTables is false and unpack.cpp computes each element.
+// ops/cpu/nibbles-inl.hpp: blocks of four-bit codes made BF16 or F32 by tables. On AVX-512 the sixteen
+// numbers that a group's codes can mean are computed and rounded once, and every code looks its own up; on
+// AVX2 so does NF4, byte by byte. Elsewhere kNibbleTables is false and each element is computed.
 #if defined(LORRY_OPS_CPU_NIBBLES_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef LORRY_OPS_CPU_NIBBLES_INL
 #undef LORRY_OPS_CPU_NIBBLES_INL
@@ -190,16 +190,16 @@ template <BlockFormat kFormat, bool kRound, class Use>
 HWY_INLINE void each_of_block(const std::uint8_t* /*block*/, const BlockCodes& /*parts*/, Use&& /*use*/) {}
 
 #if HWY_TARGET == HWY_AVX2
-/// What each code of NF4 stands for, as the look-ups below want it: made once for many blocks. A table for each of
-/// the four bytes of a float32: tables of bytes are looked up 32 codes at a time, where those of float32 take two
-/// look-ups and a choice for every eight.
+/// What each code of NF4 stands for, as the look-ups below want it: made once for many blocks. A table for
+/// each of the four bytes of a float32: tables of bytes are looked up 32 codes at a time, where those of
+/// float32 take two look-ups and a choice for every eight.
 struct Nf4Table {
   __m256i planes[4];  // each twice, for the two halves of a vector
 
   explicit Nf4Table(const std::array<float, 16>& map) {
     alignas(16) std::array<std::array<std::uint8_t, 16>, 4> bytes;
     for (std::size_t i = 0; i < 16; ++i) {
-      const auto word = std::bit_cast<std::array<std::uint8_t, 4>>(map[i]);
+      const auto word = std::bit_cast<std::array<std::uint8_t, 4> >(map[i]);
       for (std::size_t plane = 0; plane < 4; ++plane) bytes[plane][i] = word[plane];
     }
     for (std::size_t plane = 0; plane < 4; ++plane) {
@@ -213,8 +213,10 @@ struct Nf4Table {
   HWY_INLINE void look_up(__m256i codes, Use&& use) const {
     __m256i bytes[4];
     for (int plane = 0; plane < 4; ++plane) bytes[plane] = _mm256_shuffle_epi8(planes[plane], codes);
-    const __m256i low[2] = {_mm256_unpacklo_epi8(bytes[0], bytes[1]), _mm256_unpackhi_epi8(bytes[0], bytes[1])};
-    const __m256i high[2] = {_mm256_unpacklo_epi8(bytes[2], bytes[3]), _mm256_unpackhi_epi8(bytes[2], bytes[3])};
+    const __m256i low[2] = {_mm256_unpacklo_epi8(bytes[0], bytes[1]),
+                            _mm256_unpackhi_epi8(bytes[0], bytes[1])};
+    const __m256i high[2] = {_mm256_unpacklo_epi8(bytes[2], bytes[3]),
+                             _mm256_unpackhi_epi8(bytes[2], bytes[3])};
     for (int half = 0; half < 2; ++half) {
       use(2 * half, FloatVec{_mm256_castsi256_ps(_mm256_unpacklo_epi16(low[half], high[half]))});
       use(2 * half + 1, FloatVec{_mm256_castsi256_ps(_mm256_unpackhi_epi16(low[half], high[half]))});
@@ -227,12 +229,13 @@ struct Nf4Table {
 template <bool kRound, class Use>
 HWY_INLINE void each_of_nf4(const std::uint8_t* codes, const Nf4Table& table, float absmax, Use&& use) {
   const __m256i low_bits = _mm256_set1_epi8(15);
-  // Vector v of eight is bytes 4 v to 4 v + 3: their elements 0 to 3 in the lower half, 4 to 7 in the upper one.
-  // So bytes {0, 1, 4, 5, 8, 9, 12, 13} of sixteen go to the lower half, the others to the upper one.
+  // Vector v of eight is bytes 4 v to 4 v + 3: their elements 0 to 3 in the lower half, 4 to 7 in the upper
+  // one. So bytes {0, 1, 4, 5, 8, 9, 12, 13} of sixteen go to the lower half, the others to the upper one.
   const __m128i order = _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
 #pragma GCC unroll 2
   for (Index i = 0; i < 2; ++i) {
-    const __m128i bytes = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes + 16 * i)), order);
+    const __m128i bytes =
+        _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(codes + 16 * i)), order);
     const __m256i words = _mm256_cvtepu8_epi16(bytes);
     // The high half of a byte to the lower byte of its word.
     const __m256i pairs = _mm256_or_si256(_mm256_slli_epi16(words, 8), _mm256_srli_epi16(words, 4));

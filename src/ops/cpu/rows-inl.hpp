@@ -20,8 +20,6 @@ HWY_BEFORE_NAMESPACE();
 namespace lorry::ops::cpu::HWY_NAMESPACE {
 namespace {  // internal: other files have helpers of the same names
 
-inline constexpr hn::RebindToSigned<FloatTag> kInts;
-
 /// out[0, n) = elements [col, col + n) of a row of an F32 or BF16 view.
 HWY_INLINE void read_row(const ConstMatrixView& view, Index row, Index col, Index n, float* out) {
   with_type(view.dtype, [&]<class T>(T /*tag*/) HWY_ATTR {

@@ -27,6 +27,7 @@ using FloatTag = hn::CappedTag<float, 16>;
 using FloatVec = hn::Vec<FloatTag>;
 inline constexpr FloatTag kFloats;
 inline constexpr hn::RebindToUnsigned<FloatTag> kWords;
+inline constexpr hn::RebindToSigned<FloatTag> kInts;
 inline constexpr hn::Rebind<std::uint16_t, FloatTag> kHalfWords;
 inline constexpr Index kLanes = static_cast<Index>(hn::MaxLanes(kFloats));
 

@@ -94,7 +94,8 @@ void unpack_blocks(const PackedMatrix& matrix, Index row, Index first, Index cou
 
 /// Blocks run over the flat order, and the last one may lack codes.
 template <class T>
-void unpack_nf4(const PackedMatrix& matrix, const Nf4Table& table, Index row, Index first, Index count, T* to) {
+void unpack_nf4(const PackedMatrix& matrix, const Nf4Table& table, Index row, Index first, Index count,
+                T* to) {
   constexpr Index kBytes = 32;
   const auto& scales = std::get<Nf4Scales>(matrix.scales);
   const std::uint8_t* const codes = bytes_of(matrix);
