@@ -55,8 +55,7 @@ HWY_INLINE float half_at(const std::uint8_t* at) {
 /// kLanes codes as numbers.
 HWY_INLINE FloatVec load_codes(const std::int8_t* from) {
   const hn::Rebind<std::int8_t, FloatTag> bytes;
-  const hn::Rebind<std::int32_t, FloatTag> integers;
-  return hn::ConvertTo(kFloats, hn::PromoteTo(integers, hn::LoadU(bytes, from)));
+  return hn::ConvertTo(kFloats, hn::PromoteTo(kInts, hn::LoadU(bytes, from)));
 }
 
 /// to[i] = factor * from[i] for 16 of them.
@@ -111,6 +110,47 @@ HWY_INLINE void make_codes(const std::uint8_t* block, std::int8_t* to) {
   if constexpr (kFormat == BlockFormat::kQ5_1) return make_five_bits(block + 4, 0, to);
 #endif
   take_codes<kFormat>(block, to);
+}
+
+/// Formats whose codes become numbers straight from the block, below; those of four bits where vectors are
+/// wide enough for its order.
+constexpr bool has_plain_codes(BlockFormat format) {
+  const bool four_bits =
+      format == BlockFormat::kQ4_0 || format == BlockFormat::kQ4_1 || format == BlockFormat::kQ4_K;
+  return format == BlockFormat::kQ8_0 || (four_bits && kLanes >= 8);
+}
+
+/// The codes of a block by use(vector, its codes as numbers), of every vector % 4 in order. Without a detour
+/// through memory, which would wait for its own writing.
+template <BlockFormat kFormat, class Use>
+HWY_INLINE void each_plain_codes(const std::uint8_t* block, Use&& use) {
+  static_assert(has_plain_codes(kFormat));
+  if constexpr (kFormat == BlockFormat::kQ8_0) {
+    const auto* const codes = reinterpret_cast<const std::int8_t*>(block + 2);
+#pragma GCC unroll 4
+    for (Index v = 0; v < 32 / kLanes; ++v) use(v, load_codes(codes + v * kLanes));
+  } else {
+    // Runs of bytes whose low halves come first, then their high ones.
+    constexpr Index kRun = kFormat == BlockFormat::kQ4_K ? 32 : 16;
+    constexpr Index kFirst = kFormat == BlockFormat::kQ4_K ? 16 : kFormat == BlockFormat::kQ4_1 ? 4 : 2;
+    constexpr Index kVectors = kRun / kLanes;  // of a run's low halves
+    const hn::Rebind<std::uint8_t, FloatTag> bytes;
+    const auto amount = hn::Set(kInts, kFormat == BlockFormat::kQ4_0 ? 8 : 0);
+    const auto number = [&](auto code) HWY_ATTR {
+      const auto integer = hn::BitCast(kInts, code);
+      return hn::ConvertTo(kFloats, kFormat == BlockFormat::kQ4_0 ? hn::Sub(integer, amount) : integer);
+    };
+#pragma GCC unroll 4
+    for (Index run = 0; run < elements_of(kFormat) / (2 * kRun); ++run) {
+#pragma GCC unroll 4
+      for (Index v = 0; v < kVectors; ++v) {
+        const auto pairs = hn::PromoteTo(kWords, hn::LoadU(bytes, block + kFirst + run * kRun + v * kLanes));
+        const Index low = 2 * run * kVectors + v;
+        use(low, number(hn::And(pairs, hn::Set(kWords, 15U))));
+        use(low + kVectors, number(hn::ShiftRight<4>(pairs)));
+      }
+    }
+  }
 }
 
 /// Scales and offsets of a block.

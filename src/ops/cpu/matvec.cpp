@@ -37,6 +37,7 @@ void dot_rows(ConstMatrixView x, ConstMatrixView w, MatrixView out) {
   std::array<const float*, kRows> xs;
   for (Index m = 0; m < kRows; ++m) xs[static_cast<std::size_t>(m)] = x.row<float>(m);
   for (Index o = 0; o < w.rows; ++o) {
+    if (o + 1 < w.rows) prefetch_start(w.row_range(o + 1, 1));
     const T* ws = w.row<T>(o);
     FloatVec sums[kRows][kChains];
     for (Index m = 0; m < kRows; ++m) {

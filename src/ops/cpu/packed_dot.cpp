@@ -12,6 +12,7 @@
 #include "ops/cpu/blocks-inl.hpp"
 #include "ops/cpu/nibbles-inl.hpp"
 #include "ops/cpu/simd-inl.hpp"
+#include "ops/cpu/unpack.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace lorry::ops::cpu::HWY_NAMESPACE {
@@ -39,13 +40,20 @@ struct GgufRow {
   template <class Use>
   HWY_INLINE void each(Index block, Use&& use) const {
     const std::uint8_t* const from = blocks + block * bytes;
+    constexpr BlockGroups kGroups = groups_of(kFormat);
     BlockCodes parts;
     read_scales<kFormat>(from, parts);
     if constexpr (kNibbleTables && has_nibbles(kFormat)) {
       each_of_block<kFormat, kRound>(from, parts,
                                      [&](Index v, FloatVec number) HWY_ATTR { use(v % kChains, v, number); });
+    } else if constexpr (has_plain_codes(kFormat)) {
+      each_plain_codes<kFormat>(from, [&](Index v, FloatVec code) HWY_ATTR {
+        const Index group = v * kLanes / kGroups.group;
+        FloatVec number = hn::Mul(splat(parts.scale[group]), code);
+        if (kGroups.offsets) number = hn::Add(number, splat(parts.offset[group]));
+        use(v % kChains, v, rounded<kRound>(number));
+      });
     } else {
-      constexpr BlockGroups kGroups = groups_of(kFormat);
       make_codes<kFormat>(from, parts.code);
       constexpr Index kRun = std::min(kChains, kElements / kLanes);
       for (Index v = 0; v < kElements / kLanes; v += kRun) {
@@ -142,6 +150,7 @@ void dot_rows(ConstMatrixView x, const WeightView& w, MatrixView out, RowAt&& ro
     dot_row<kRows>(xs, blocks, row, out.row<float>(m) + o, out.stride);
   };
   for (Index o = 0; o < w.rows; ++o) {
+    if (o + 1 < w.rows) prefetch_start(w.row_range(o + 1, 1));
     const Row row = row_at(w.packed->stored_row(w.first_row + o));
     Index m = 0;
     for (; m + kMostRows <= x.rows; m += kMostRows) dot.template operator()<kMostRows>(m, o, row);
