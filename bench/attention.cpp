@@ -102,13 +102,14 @@ void run(const Options& options) {
     backward.push_back(2.5 * flops / second);
     both.push_back(3.5 * flops / (first + second));
   } while (whole.seconds() < options.seconds || both.size() < 5);
-  fmt::print("{}; {} tokens in {} documents, {} heads of {} on {}, window {}, {}\n", ops->description(), options.tokens,
-             options.documents, options.heads, options.head_dim, options.kv_heads, options.window, options.dtype);
+  fmt::print("{}; {} tokens in {} documents, {} heads of {} on {}, window {}, {}\n", ops->description(),
+             options.tokens, options.documents, options.heads, options.head_dim, options.kv_heads,
+             options.window, options.dtype);
   fmt::print("best product {:.0f} GFLOP/s\n", 1e-9 * peak);
   const auto line = [&](const char* what, const std::vector<double>& rates) {
     const double best = *std::ranges::max_element(rates);
-    fmt::print("{:<9} median {:.0f} GFLOP/s ({:.1f} % of it), best {:.0f} ({:.1f} %)\n", what, 1e-9 * median(rates),
-               100 * median(rates) / peak, 1e-9 * best, 100 * best / peak);
+    fmt::print("{:<9} median {:.0f} GFLOP/s ({:.1f} % of it), best {:.0f} ({:.1f} %)\n", what,
+               1e-9 * median(rates), 100 * median(rates) / peak, 1e-9 * best, 100 * best / peak);
   };
   line("forward", forward);
   line("backward", backward);

@@ -13,8 +13,8 @@ struct Product {
   bool transposed;
 };
 
-/// Whether oneDNN multiplies this type on this machine at all; BF16 needs AVX-512. kU8: bytes by signed bytes, summed in
-/// 32 bits.
+/// Whether oneDNN multiplies this type on this machine at all; BF16 needs AVX-512. kU8: bytes by signed
+/// bytes, summed in 32 bits.
 bool has_product(DType dtype);
 
 /// One product repeated on the same operands for `seconds`: FLOP/s (2 m n k per product).

@@ -1,10 +1,10 @@
 // bench_scaling MODEL... [--out DIR] [--dtype bf16|f32] [--steps 3] [--threads 0] [--only NAME...]
 //
-// How the cost of a LoRA step grows: with the tokens of a sequence, the rank, the batch and the threads on the
-// first model, and over all models with their size. Prints a Markdown table for each and writes the curves
-// as SVG under DIR. One thing is changed at a time; the others are kBase's. "of first" compares the rate of
-// operations (products, adapters, attention) with that of the table's first row: where it stays at 1, cost
-// grows as the work does.
+// How the cost of a LoRA step grows: with the tokens of a sequence, the rank, the batch and the threads on
+// the first model, and over all models with their size. Prints a Markdown table for each and writes the
+// curves as SVG under DIR. One thing is changed at a time; the others stay as in the first row. "of first"
+// compares the rate of operations (products, adapters, attention) with that of the table's first row: where
+// it stays at 1, cost grows as the work does.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -114,7 +114,8 @@ class Study {
   std::string axis_;
   const Options& options_;
   double first_rate_ = 0;
-  report::Table table_{{{"", true}, {"s/step", true}, {"tokens/s", true}, {"GFLOP/s", true}, {"of first", true}}};
+  report::Table table_{
+      {{"", true}, {"s/step", true}, {"tokens/s", true}, {"GFLOP/s", true}, {"of first", true}}};
   report::LineChart chart_;
 };
 
@@ -131,20 +132,25 @@ void vary(const std::string& name, const std::string& axis, const std::vector<In
 }
 
 void run(const Options& options) {
-  fmt::print("{}; {}; {}, LoRA of rank 8 on all linear layers but the head, 1 x 512 tokens where nothing else is "
-             "said\n\n",
-             ops::make_cpu_ops(options.threads)->description(), options.models.front(), options.dtype);
-  vary("length", "tokens of a sequence", {128, 256, 512, 1024, 2048, 4096},
-       [](Setting& setting, Index value) { setting.tokens = value; }, options);
-  vary("rank", "rank", {1, 2, 4, 8, 16, 32, 64, 128, 256},
-       [](Setting& setting, Index value) { setting.rank = value; }, options);
-  vary("batch", "sequences of a batch", {1, 2, 4, 8},
-       [](Setting& setting, Index value) { setting.batch = value; }, options);
+  fmt::print(
+      "{}; {}; {}, LoRA of rank 8 on all linear layers but the head, 1 x 512 tokens where nothing else is "
+      "said\n\n",
+      ops::make_cpu_ops(options.threads)->description(), options.models.front(), options.dtype);
+  vary(
+      "length", "tokens of a sequence", {128, 256, 512, 1024, 2048, 4096},
+      [](Setting& setting, Index value) { setting.tokens = value; }, options);
+  vary(
+      "rank", "rank", {1, 2, 4, 8, 16, 32, 64, 128, 256},
+      [](Setting& setting, Index value) { setting.rank = value; }, options);
+  vary(
+      "batch", "sequences of a batch", {1, 2, 4, 8},
+      [](Setting& setting, Index value) { setting.batch = value; }, options);
   std::vector<Index> threads;
   for (Index count = 1; count <= static_cast<Index>(std::thread::hardware_concurrency()); count *= 2) {
     threads.push_back(count);
   }
-  vary("threads", "threads", threads, [](Setting& setting, Index value) { setting.threads = value; }, options);
+  vary(
+      "threads", "threads", threads, [](Setting& setting, Index value) { setting.threads = value; }, options);
   Study size("size", "weights that a token is multiplied with", options);
   if (!size.wanted()) return;
   for (const std::string& folder : options.models) {
@@ -162,7 +168,9 @@ void run(const Options& options) {
 int main(int argc, char** argv) {
   CLI::App app("Times LoRA steps over lengths, ranks, batches, threads and model sizes.");
   lorry::Options options;
-  app.add_option("models", options.models, "model folders, the smallest first")->required()->check(CLI::ExistingDirectory);
+  app.add_option("models", options.models, "model folders, the smallest first")
+      ->required()
+      ->check(CLI::ExistingDirectory);
   app.add_option("--out", options.out, "folder for the curves");
   app.add_option("--dtype", options.dtype)->check(CLI::IsMember({"bf16", "f32"}));
   app.add_option("--steps", options.steps)->check(CLI::PositiveNumber);

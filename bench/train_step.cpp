@@ -75,7 +75,8 @@ PackedModel pack(BlockFormat format, const model::ModelConfig& config, const mod
   return packed;
 }
 
-void compare_with_peak(bench::RandomSteps& trainee, const std::vector<data::Batch>& batches, const Options& options) {
+void compare_with_peak(bench::RandomSteps& trainee, const std::vector<data::Batch>& batches,
+                       const Options& options) {
   const DType dtype = trainee.decoder().compute();
   const double flops =
       4.0 * static_cast<double>(trainee.product_weights()) * static_cast<double>(batches[0].rows());
@@ -106,8 +107,8 @@ void compare_with_peak(bench::RandomSteps& trainee, const std::vector<data::Batc
 }
 
 /// Steps in turn, so that what else the machine does falls on both.
-void compare_formats(bench::RandomSteps& dense, bench::RandomSteps& packed, const std::vector<data::Batch>& batches,
-                     const Options& options) {
+void compare_formats(bench::RandomSteps& dense, bench::RandomSteps& packed,
+                     const std::vector<data::Batch>& batches, const Options& options) {
   packed.step(batches);
   std::vector<double> of_dense;
   std::vector<double> of_packed;

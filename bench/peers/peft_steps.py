@@ -3,8 +3,8 @@
     python bench/peers/peft_steps.py '{"model": DIR, "data": FILE, ...}'
 
 The request is one JSON object: model, data (.jsonl of {"text"} or {"prompt", "completion"}), layout (see below), length, batch,
-rank, steps, dtype (bf16, f32), threads, compile, grad_checkpoint. Prints one JSON object: losses and seconds of every step, tokens
-and targets of every step, peak_rss_bytes, and seconds_to_first_step since the program began.
+rank, steps, dtype (bf16, f32), threads, compile, grad_checkpoint, and log, a file that gets a line {"loss", "tokens", "targets"} after
+every step. Prints {"peak_rss_bytes"} at the end.
 
 Layouts: "cut": every text cut to `length` tokens, one row each. "padded": records as they are, `batch` at a time, padded to the
 longest. "packed": records laid one behind the other and cut into rows of `length`, as TRL packs them ("wrapped"), which lets them see
@@ -14,13 +14,10 @@ each other.
 import json
 import resource
 import sys
-import time
 
-BEGAN = time.perf_counter()
-
-import torch  # noqa: E402
-from peft import LoraConfig, get_peft_model  # noqa: E402
-from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 IGNORED = -100  # of torch's cross-entropy
@@ -77,24 +74,19 @@ def main():
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=2e-4, weight_decay=0.0)
     run = torch.compile(model) if request["compile"] else model
     rows, pad = make_rows(request, tokenizer), tokenizer.eos_token_id
-    result = {"losses": [], "seconds": [], "tokens": [], "targets": []}
     for step in range(request["steps"]):
         first = step * request["batch"]
-        began = time.perf_counter()
         chosen = [rows[(first + i) % len(rows)] for i in range(request["batch"])]
         loss = run(**make_batch(chosen, pad)).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        result["losses"].append(loss.item())
-        ended = time.perf_counter()
-        result.setdefault("seconds_to_first_step", ended - BEGAN)
-        result["seconds"].append(ended - began)
-        result["tokens"].append(sum(len(ids) for ids, _ in chosen))
-        result["targets"].append(sum(label != IGNORED for _, labels in chosen for label in labels[1:]))
-    result["peak_rss_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps(result))
+        line = {"loss": loss.item(), "tokens": sum(len(ids) for ids, _ in chosen),
+                "targets": sum(label != IGNORED for _, labels in chosen for label in labels[1:])}
+        with open(request["log"], "a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
+    print(json.dumps({"peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
 
 
 if __name__ == "__main__":
