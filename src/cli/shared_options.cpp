@@ -44,6 +44,7 @@ void add_compute_options(OptionTable& table, ComputeFlags flags) {
            "f32 or bf16: type of the matrix products (sums and adapters are float32 in both)")
       .default_text = "bf16 where the CPU multiplies it fast, else f32";
   std::vector<std::pair<std::string_view, nn::Int8Products>> computes;
+  computes.reserve(nn::kInt8Products.size());
   for (const nn::Int8Products products : nn::kInt8Products)
     computes.emplace_back(nn::word_of(products), products);
   table.add("compute", "NAME", bind_choice<nn::Int8Products>(flags.int8, computes),
