@@ -10,12 +10,12 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
-#include <exception>
 
 #include "analysis/amplification.hpp"
 #include "analysis/parallel.hpp"
 #include "analysis/similarity.hpp"
 #include "analysis/spectrum.hpp"
+#include "benchmark.hpp"
 #include "core/clock.hpp"
 #include "core/rng.hpp"
 #include "io/json_file.hpp"
@@ -282,12 +282,5 @@ int main(int argc, char** argv) {
   app.add_option("--weight-directions", options.weight_directions);
   app.add_flag("--skip-similarity", options.skip_similarity);
   app.add_flag("--skip-amplification", options.skip_amplification);
-  CLI11_PARSE(app, argc, argv);
-  try {
-    lorry::run(options);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  return lorry::bench::run_benchmark(app, argc, argv, [&] { lorry::run(options); });
 }

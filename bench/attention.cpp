@@ -7,9 +7,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <exception>
 #include <vector>
 
+#include "benchmark.hpp"
 #include "core/clock.hpp"
 #include "core/median.hpp"
 #include "ops/op_times.hpp"
@@ -131,12 +131,5 @@ int main(int argc, char** argv) {
   app.add_option("--dtype", options.dtype)->check(CLI::IsMember({"bf16", "f32"}));
   app.add_option("--threads", options.threads)->check(CLI::NonNegativeNumber);
   app.add_option("--seconds", options.seconds)->check(CLI::PositiveNumber);
-  CLI11_PARSE(app, argc, argv);
-  try {
-    lorry::run(options);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  return lorry::bench::run_benchmark(app, argc, argv, [&] { lorry::run(options); });
 }

@@ -8,10 +8,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <exception>
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "benchmark.hpp"
 #include "core/clock.hpp"
 #include "io/disk_rate.hpp"
 #include "matmul_peak.hpp"
@@ -90,12 +90,5 @@ int main(int argc, char** argv) {
   app.add_option("file", file, "a large file on the disk in question")->check(CLI::ExistingFile);
   app.add_option("--seconds", seconds, "of each measurement")->check(CLI::PositiveNumber);
   app.add_flag("--json", json);
-  CLI11_PARSE(app, argc, argv);
-  try {
-    lorry::run(file, seconds, json);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  return lorry::bench::run_benchmark(app, argc, argv, [&] { lorry::run(file, seconds, json); });
 }

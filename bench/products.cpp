@@ -8,11 +8,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <exception>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "benchmark.hpp"
 #include "core/clock.hpp"
 #include "core/median.hpp"
 #include "ops/ops.hpp"
@@ -128,12 +128,5 @@ int main(int argc, char** argv) {
   app.add_option("--dtype", options.dtype)->check(CLI::IsMember({"bf16", "f32"}));
   app.add_option("--threads", options.threads)->check(CLI::NonNegativeNumber);
   app.add_option("--seconds", options.seconds, "of each kind")->check(CLI::PositiveNumber);
-  CLI11_PARSE(app, argc, argv);
-  try {
-    lorry::run(options);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  return lorry::bench::run_benchmark(app, argc, argv, [&] { lorry::run(options); });
 }

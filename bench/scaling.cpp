@@ -9,12 +9,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <exception>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <thread>
 
+#include "benchmark.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/median.hpp"
@@ -176,12 +176,5 @@ int main(int argc, char** argv) {
   app.add_option("--steps", options.steps)->check(CLI::PositiveNumber);
   app.add_option("--threads", options.threads)->check(CLI::NonNegativeNumber);
   app.add_option("--only", options.only, "length, rank, batch, threads, size");
-  CLI11_PARSE(app, argc, argv);
-  try {
-    lorry::run(options);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  return lorry::bench::run_benchmark(app, argc, argv, [&] { lorry::run(options); });
 }

@@ -11,10 +11,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
-#include <exception>
 #include <memory>
 #include <optional>
 
+#include "benchmark.hpp"
 #include "core/clock.hpp"
 #include "core/error.hpp"
 #include "core/median.hpp"
@@ -175,12 +175,5 @@ int main(int argc, char** argv) {
   app.add_option("--steps", options.steps)->check(CLI::PositiveNumber);
   app.add_option("--threads", options.threads);
   app.add_flag("--grad-checkpoint", options.grad_checkpoint);
-  CLI11_PARSE(app, argc, argv);
-  try {
-    lorry::run(options);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\n", error.what());
-    return 1;
-  }
-  return 0;
+  return lorry::bench::run_benchmark(app, argc, argv, [&] { lorry::run(options); });
 }

@@ -125,15 +125,9 @@ void multiply_weight_rows(const Product& product, Index first, Index count, FmaM
   }
   // The weights' memory is free by now and takes kWidth rows of c at a time.
   const MatrixView turned = own.weights.view(kWidth, count + kPadding, DType::kF32).col_range(0, count);
-  for (Index row = 0; row < product.c.rows; row += kWidth) {
-    for (Index n = 0; n < count; ++n) {
-      const float* const from = sums.row<float>(n) + row;
-      for (Index i = 0; i < kWidth; ++i) turned.row<float>(i)[n] = from[i];
-    }
-    const Index rows = std::min(kWidth, product.c.rows - row);
-    store_sums(turned.row_range(0, rows), product.options.accumulate,
-               product.c.row_range(row, rows).col_range(first, count));
-  }
+  store_turned(
+      sums, turned, product.options.accumulate, [](Index /*column*/) { return 1.0F; },
+      product.c.col_range(first, count));
 }
 
 /// c = a b: numbers of a's rows by vectors along the rows of b.

@@ -194,16 +194,9 @@ void multiply_weight_rows(const Product& product, Index first, Index count, Inte
     }
   }
   const MatrixView turned = own.turned.view(kWidth, count + kPadding, DType::kF32).col_range(0, count);
-  for (Index row = 0; row < product.c.rows; row += kWidth) {
-    for (Index n = 0; n < count; ++n) {
-      const float* const from = sums.row<float>(n) + row;
-      const float scale = product.scale(first + n);
-      for (Index i = 0; i < kWidth; ++i) turned.row<float>(i)[n] = from[i] * scale;
-    }
-    const Index rows = std::min(kWidth, product.c.rows - row);
-    store_sums(turned.row_range(0, rows), product.options.accumulate,
-               product.c.row_range(row, rows).col_range(first, count));
-  }
+  store_turned(
+      sums, turned, product.options.accumulate, [&](Index n) { return product.scale(first + n); },
+      product.c.col_range(first, count));
 }
 
 /// c = a b: numbers of a's rows by vectors along the rows of b.

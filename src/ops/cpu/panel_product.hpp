@@ -70,6 +70,21 @@ inline void store_sums(ConstMatrixView sums, bool accumulate, MatrixView c) {
   accumulate ? add_serial(sums, 1.0F, c) : copy_serial(sums, c);
 }
 
+/// c (+)= sums^T with column n times scale(n), by as many rows of c as `turned` [.., columns of c] has.
+template <class Scale>
+void store_turned(ConstMatrixView sums, MatrixView turned, bool accumulate, const Scale& scale,
+                  MatrixView c) {
+  for (Index row = 0; row < c.rows; row += turned.rows) {
+    for (Index n = 0; n < c.cols; ++n) {
+      const float* const from = sums.row<float>(n) + row;
+      const float factor = scale(n);
+      for (Index i = 0; i < turned.rows; ++i) turned.row<float>(i)[n] = from[i] * factor;
+    }
+    const Index rows = std::min(turned.rows, c.rows - row);
+    store_sums(turned.row_range(0, rows), accumulate, c.row_range(row, rows));
+  }
+}
+
 /// Calls body(first, count) for pieces of the columns of c, on all threads: whole rows of tiles and whole
 /// blocks of GGUF, several for every thread where there are columns.
 template <class Body>
