@@ -88,11 +88,11 @@ void check_int8(nn::Int8Products products, const std::optional<Index>& memory_bu
 
 void use_int8(LoadedModel& model, nn::Int8Products products, Index threads) {
   if (products == model.int8) return;
+  // First, since it may throw; the same copies serve all products.
+  if (model.int8 == nn::Int8Products::kNone) model.weights.hold_int8(model.config, threads);
   const DType compute = model.decoder->compute();
   model.decoder.reset();
-  model.int8 = nn::Int8Products::kNone;
-  model.weights.drop_int8();
-  if (products != nn::Int8Products::kNone) model.weights.hold_int8(model.config, threads);
+  if (products == nn::Int8Products::kNone) model.weights.drop_int8();
   model.int8 = products;
   make_decoder(model, compute);
 }
