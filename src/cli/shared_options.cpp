@@ -47,10 +47,10 @@ void add_compute_options(OptionTable& table, ComputeFlags flags) {
   computes.reserve(nn::kInt8Products.size());
   for (const nn::Int8Products products : nn::kInt8Products)
     computes.emplace_back(nn::word_of(products), products);
-  table.add("compute", "NAME", bind_choice<nn::Int8Products>(flags.int8, computes),
-            "float; int8: products of the blocks' frozen weights in integers, on a copy of these in 8 bits: "
-            "less exact, "
-            "and faster where the CPU has no products of bf16; or int8-forward: gradients in float");
+  table.add(
+      "compute", "NAME", bind_choice<nn::Int8Products>(flags.int8, computes),
+      "float; int8: products of the blocks' frozen weights in integers, on a copy of these in 8 bits: "
+      "less exact, and faster where the CPU has no products of bf16; or int8-forward: gradients in float");
   add_threads_option(table, flags.threads);
 }
 

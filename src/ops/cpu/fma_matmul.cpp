@@ -173,9 +173,7 @@ HWY_EXPORT(lay_out);
 HWY_EXPORT(multiply_columns_of_c);
 
 Index FmaMatmul::kept_bytes(Index rows, Index side, Index threads) {
-  const Index height = std::min(rows, kMostRows);
-  const Index own = kMostCols * (kStretch + kPadding) + kMostCols * height;
-  return threads * own * size_of(DType::kF32) + std::min(height * side * size_of(DType::kF32), kMostLaidOut);
+  return panel_bytes(rows, side, size_of(DType::kF32), threads);
 }
 
 void FmaMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,

@@ -251,9 +251,7 @@ HWY_EXPORT(lay_out);
 HWY_EXPORT(multiply_columns_of_c);
 
 Index IntegerMatmul::kept_bytes(Index rows, Index side, Index threads) {
-  const Index height = std::min(rows, kMostRows);
-  const Index own = kMostCols * (kStretch + kPadding) + kMostCols * height;
-  return threads * own * size_of(DType::kF32) + std::min(height * side, kMostLaidOut);
+  return panel_bytes(rows, side, size_of(DType::kU8), threads);
 }
 
 void IntegerMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) {

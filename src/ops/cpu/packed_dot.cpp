@@ -43,27 +43,23 @@ struct GgufRow {
     constexpr BlockGroups kGroups = groups_of(kFormat);
     BlockCodes parts;
     read_scales<kFormat>(from, parts);
+    const auto take = [&](Index chain, Index v, FloatVec code) HWY_ATTR {
+      const Index group = v * kLanes / kGroups.group;
+      FloatVec number = hn::Mul(splat(parts.scale[group]), code);
+      if (kGroups.offsets) number = hn::Add(number, splat(parts.offset[group]));
+      use(chain, v, rounded<kRound>(number));
+    };
     if constexpr (kNibbleTables && has_nibbles(kFormat)) {
       each_of_block<kFormat, kRound>(from, parts,
                                      [&](Index v, FloatVec number) HWY_ATTR { use(v % kChains, v, number); });
     } else if constexpr (has_plain_codes(kFormat)) {
-      each_plain_codes<kFormat>(from, [&](Index v, FloatVec code) HWY_ATTR {
-        const Index group = v * kLanes / kGroups.group;
-        FloatVec number = hn::Mul(splat(parts.scale[group]), code);
-        if (kGroups.offsets) number = hn::Add(number, splat(parts.offset[group]));
-        use(v % kChains, v, rounded<kRound>(number));
-      });
+      each_plain_codes<kFormat>(from, [&](Index v, FloatVec code) HWY_ATTR { take(v % kChains, v, code); });
     } else {
       make_codes<kFormat>(from, parts.code);
       constexpr Index kRun = std::min(kChains, kElements / kLanes);
       for (Index v = 0; v < kElements / kLanes; v += kRun) {
 #pragma GCC unroll 4
-        for (Index c = 0; c < kRun; ++c) {
-          const Index group = (v + c) * kLanes / kGroups.group;
-          FloatVec number = hn::Mul(splat(parts.scale[group]), load_codes(parts.code + (v + c) * kLanes));
-          if (kGroups.offsets) number = hn::Add(number, splat(parts.offset[group]));
-          use(c, v + c, rounded<kRound>(number));
-        }
+        for (Index c = 0; c < kRun; ++c) take(c, v + c, load_codes(parts.code + (v + c) * kLanes));
       }
     }
   }

@@ -51,6 +51,14 @@ inline void prefetch_share(WeightView next, Index share, Index shares) {
   prefetch(next.row_range(first, std::min(rows, next.rows - first)));
 }
 
+/// Bytes that such a kernel keeps between calls with up to `rows` rows of a, and `side` its columns or those
+/// of c, at most: a laid out, `bytes` for a number, and what every thread has.
+inline Index panel_bytes(Index rows, Index side, Index bytes, Index threads) {
+  const Index height = std::min(rows, kMostRows);
+  const Index own = kMostCols * (kStretch + kPadding) + kMostCols * height;
+  return threads * own * size_of(DType::kF32) + std::min(height * side * bytes, kMostLaidOut);
+}
+
 /// Calls body(part) for parts of as many rows of c as are laid out at once, `bytes` for a number of a.
 template <class Body>
 void for_each_row_part(const PanelProduct& whole, Index bytes, Body&& body) {
