@@ -1,13 +1,14 @@
-// bench_products [--rows 512] [--dtype f32|bf16] [--threads 0] [--seconds 1]
+// bench_products [--rows 512] [--dtype f32|bf16] [--threads 0] [--seconds 1] [--kinds NAME ...]
 //
 // Products of activations with the weights of a block of the 1.1B shape, forward (x W^T) and by x (dy W), for
-// every kind of weight in turns: dense ones, packed ones, and int8 in integers. Weights of several blocks
+// every kind of weight in turns: dense ones, packed ones, and these in integers. Weights of several blocks
 // take turns, so that they come from memory as a model's do. Prints the rate of operations, and of bytes of
 // weights for few rows, where those are what takes the time.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -63,6 +64,7 @@ Kind make_kind(const std::string& name, std::optional<BlockFormat> format, DType
 
 struct Options {
   Index rows = 512;
+  std::vector<std::string> kinds = {};  // as in the table; empty: all
   std::string dtype = "f32";
   Index threads = 0;
   double seconds = 1;
@@ -75,7 +77,8 @@ double pass(ops::Ops& ops, const Kind& kind, bool transpose_b, const Matrix& a, 
     const Index inner = transpose_b ? weight.cols : weight.rows;
     const Index outputs = transpose_b ? weight.rows : weight.cols;
     ops.matmul(a.view().col_range(0, inner), weight, c.view().col_range(0, outputs),
-               {.transpose_b = transpose_b, .integers = kind.integers});
+               {.transpose_b = transpose_b,
+                .integers = kind.integers ? ops::Integers::kAnyRows : ops::Integers::kNone});
   }
   return watch.seconds();
 }
@@ -84,13 +87,21 @@ void run(const Options& options) {
   const DType dtype = options.dtype == "f32" ? DType::kF32 : DType::kBF16;
   const auto ops = ops::make_cpu_ops(options.threads);
   std::vector<Kind> kinds;
-  kinds.push_back(make_kind("F32", std::nullopt, DType::kF32, false));
-  kinds.push_back(make_kind("BF16", std::nullopt, DType::kBF16, false));
-  kinds.push_back(make_kind("Q8_0", BlockFormat::kQ8_0, dtype, false));
-  kinds.push_back(make_kind("Q4_K", BlockFormat::kQ4_K, dtype, false));
-  kinds.push_back(make_kind("NF4", BlockFormat::kNf4, dtype, false));
-  kinds.push_back(make_kind("INT8", BlockFormat::kInt8, dtype, false));
-  kinds.push_back(make_kind("INT8, in integers", BlockFormat::kInt8, dtype, true));
+  const auto add = [&](const std::string& name, std::optional<BlockFormat> format, DType type,
+                       bool integers) {
+    if (options.kinds.empty() || std::ranges::find(options.kinds, name) != options.kinds.end())
+      kinds.push_back(make_kind(name, format, type, integers));
+  };
+  add("F32", std::nullopt, DType::kF32, false);
+  add("BF16", std::nullopt, DType::kBF16, false);
+  add("NF4", BlockFormat::kNf4, dtype, false);
+  constexpr std::array kOfIntegers = {BlockFormat::kInt8, BlockFormat::kQ8_0, BlockFormat::kQ6_K,
+                                      BlockFormat::kQ4_K, BlockFormat::kQ4_0};
+  for (const BlockFormat format : kOfIntegers) {
+    const std::string name(facts_of(format).name);
+    add(name, format, dtype, false);
+    add(name + ", in integers", format, dtype, true);
+  }
   constexpr Index kWidest = 5632;
   const Matrix a = testing::random_matrix(options.rows, kWidest, dtype, 2);
   Matrix c(options.rows, kWidest, dtype);
@@ -126,6 +137,7 @@ int main(int argc, char** argv) {
   lorry::Options options;
   app.add_option("--rows", options.rows)->check(CLI::PositiveNumber);
   app.add_option("--dtype", options.dtype)->check(CLI::IsMember({"bf16", "f32"}));
+  app.add_option("--kinds", options.kinds, "as the table names them; all if not given");
   app.add_option("--threads", options.threads)->check(CLI::NonNegativeNumber);
   app.add_option("--seconds", options.seconds, "of each kind")->check(CLI::PositiveNumber);
   return lorry::bench::run_benchmark(app, argc, argv, [&] { lorry::run(options); });

@@ -38,7 +38,7 @@ struct ChatFlags {
   std::string chat_template;
   SamplingFlags sampling;
   std::optional<DType> dtype;
-  nn::Int8Products int8 = nn::Int8Products::kNone;
+  nn::Int8Products int8 = nn::Int8Products::kOfBlocks;
   std::optional<Index> memory_budget;
   Index threads = 0;
   bool json = false;
@@ -124,7 +124,7 @@ Command make_chat_command() {
            "how the conversation is written: " + text::chat_template_names())
       .default_text = "the adapter's, else the model's own";
   add_sampling_options(table, flags->sampling);
-  add_compute_options(table, {flags->dtype, flags->int8, flags->threads});
+  add_compute_options(table, {flags->dtype, flags->int8, flags->threads, true});
   add_memory_option(table, flags->memory_budget);
   add_json_option(table, flags->json,
                   "one JSON object per answer, with its token ids, instead of the text alone");

@@ -59,7 +59,7 @@ struct GenerateFlags {
   generate::BeamOptions beams;
   Index batch_size = 8;
   std::optional<DType> dtype;
-  nn::Int8Products int8 = nn::Int8Products::kNone;
+  nn::Int8Products int8 = nn::Int8Products::kOfBlocks;
   std::optional<Index> memory_budget;
   Index threads = 0;
   bool verbose = false;
@@ -334,7 +334,7 @@ Command make_generate_command() {
   table.add("batch-size", "N", bind_integer(flags->batch_size, 1), "prompts of --data to continue together");
   add_sampling_options(table, flags->sampling);
   add_beam_options(table, flags->beams);
-  add_compute_options(table, {flags->dtype, flags->int8, flags->threads});
+  add_compute_options(table, {flags->dtype, flags->int8, flags->threads, true});
   add_memory_option(table, flags->memory_budget);
   add_json_option(table, flags->json,
                   "text and figures as one JSON object at the end, instead of the text alone");

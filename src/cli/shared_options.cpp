@@ -28,6 +28,19 @@ void use_base_model(std::filesystem::path& model, const std::filesystem::path& a
   print_note(fmt::format("note: --model left out; using {}, which the adapter names", model.string()));
 }
 
+namespace {
+
+Binding bind_compute(ComputeFlags flags) {
+  std::vector<nn::Int8Products> choices = {nn::Int8Products::kNone, nn::Int8Products::kForwardAndBackward,
+                                           nn::Int8Products::kForward};
+  if (flags.generates) choices.insert(choices.begin(), nn::Int8Products::kOfBlocks);
+  std::vector<std::pair<std::string_view, nn::Int8Products>> words;
+  for (const nn::Int8Products choice : choices) words.emplace_back(nn::word_of(choice), choice);
+  return bind_choice<nn::Int8Products>(flags.int8, words);
+}
+
+}  // namespace
+
 void add_compute_options(OptionTable& table, ComputeFlags flags) {
   table.group("Computing");
   // The later words are those of other trainers.
@@ -43,14 +56,15 @@ void add_compute_options(OptionTable& table, ComputeFlags flags) {
       .add("dtype", "TYPE", std::move(binding),
            "f32 or bf16: type of the matrix products (sums and adapters are float32 in both)")
       .default_text = "bf16 where the CPU multiplies it fast, else f32";
-  std::vector<std::pair<std::string_view, nn::Int8Products>> computes;
-  computes.reserve(nn::kInt8Products.size());
-  for (const nn::Int8Products products : nn::kInt8Products)
-    computes.emplace_back(nn::word_of(products), products);
   table.add(
-      "compute", "NAME", bind_choice<nn::Int8Products>(flags.int8, computes),
-      "float; int8: products of the blocks' frozen weights in integers, on a copy of these in 8 bits: "
-      "less exact, and faster where the CPU has no products of bf16; or int8-forward: gradients in float");
+      "compute", "NAME", bind_compute(flags),
+      flags.generates
+          ? "auto: tokens that follow the prompt by products in integers where GGUF's blocks hold them, "
+            "all else in float; float; or int8: all of the blocks' products in integers, on a copy of "
+            "their weights in 8 bits"
+          : "float; int8: products of the blocks' frozen weights in integers, on a copy of these in 8 "
+            "bits: less exact, and faster where the CPU has no products of bf16; or int8-forward: "
+            "gradients in float");
   add_threads_option(table, flags.threads);
 }
 

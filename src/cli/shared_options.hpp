@@ -26,6 +26,7 @@ struct ComputeFlags {
   std::optional<DType>& dtype;
   nn::Int8Products& int8;
   Index& threads;
+  bool generates = false;  // text; --compute knows auto then
 };
 /// Adds --dtype, --compute and --threads under "Computing".
 void add_compute_options(OptionTable& table, ComputeFlags flags);

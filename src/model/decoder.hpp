@@ -66,7 +66,7 @@ class Decoder {
 
   [[nodiscard]] const ModelConfig& config() const noexcept { return config_; }
   [[nodiscard]] DType compute() const noexcept { return compute_; }
-  /// Which products run in integers where weights are int8; none at first.
+  /// Which products run in integers; none at first.
   void set_int8(nn::Int8Products products) noexcept { int8_ = products; }
   [[nodiscard]] ops::Ops& ops() const noexcept { return ops_; }
   /// Every linear map in model order, the head last.

@@ -79,7 +79,7 @@ void stream_weights(LoadedModel& model, std::optional<Index> budget) {
 }
 
 void check_int8(nn::Int8Products products, const std::optional<Index>& memory_budget) {
-  if (products == nn::Int8Products::kNone || !memory_budget) return;
+  if (!nn::need_int8(products) || !memory_budget) return;
   throw OptionError(
       "[load] --compute: found {} with --memory-budget; expected one of them: copies in int8 are held in "
       "memory",
@@ -89,10 +89,10 @@ void check_int8(nn::Int8Products products, const std::optional<Index>& memory_bu
 void use_int8(LoadedModel& model, nn::Int8Products products, Index threads) {
   if (products == model.int8) return;
   // First, since it may throw; the same copies serve all products.
-  if (model.int8 == nn::Int8Products::kNone) model.weights.hold_int8(model.config, threads);
+  if (nn::need_int8(products) && !nn::need_int8(model.int8)) model.weights.hold_int8(model.config, threads);
   const DType compute = model.decoder->compute();
   model.decoder.reset();
-  if (products == nn::Int8Products::kNone) model.weights.drop_int8();
+  if (!nn::need_int8(products)) model.weights.drop_int8();
   model.int8 = products;
   make_decoder(model, compute);
 }

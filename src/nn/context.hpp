@@ -1,6 +1,5 @@
 // nn/context.hpp: what every module's forward and backward needs besides its own data.
 #pragma once
-#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -8,16 +7,39 @@
 
 namespace lorry::nn {
 
-/// Which products with frozen linear maps run in integers (--compute int8), where their weights are int8.
-enum class Int8Products { kNone, kForward, kForwardAndBackward };
+/// Which products with linear maps run in integers (--compute). kOfBlocks: of a few rows, forward, with
+/// weights that lie in blocks of integers in their file, as decoding makes them. The others: with weights
+/// that are int8, which those of a model's blocks are made for them; the same products of a few rows, too.
+enum class Int8Products { kNone, kOfBlocks, kForward, kForwardAndBackward };
 
-inline constexpr std::array kInt8Products = {Int8Products::kNone, Int8Products::kForwardAndBackward,
-                                             Int8Products::kForward};
+/// Whether a model holds its blocks' weights as int8 for them.
+constexpr bool need_int8(Int8Products products) {
+  return products == Int8Products::kForward || products == Int8Products::kForwardAndBackward;
+}
 
 /// As --compute spells it.
 constexpr std::string_view word_of(Int8Products products) {
-  if (products == Int8Products::kNone) return "float";
-  return products == Int8Products::kForward ? "int8-forward" : "int8";
+  switch (products) {
+    case Int8Products::kNone:
+      return "float";
+    case Int8Products::kOfBlocks:
+      return "auto";
+    case Int8Products::kForward:
+      return "int8-forward";
+    case Int8Products::kForwardAndBackward:
+      break;
+  }
+  return "int8";
+}
+
+/// Forward, by any of them.
+constexpr ops::Integers forward_integers(Int8Products products) {
+  if (products == Int8Products::kNone) return ops::Integers::kNone;
+  return need_int8(products) ? ops::Integers::kAnyRows : ops::Integers::kFewRows;
+}
+/// Of activation gradients.
+constexpr ops::Integers backward_integers(Int8Products products) {
+  return products == Int8Products::kForwardAndBackward ? ops::Integers::kAnyRows : ops::Integers::kNone;
 }
 
 /// One pass over one micro-batch. Passed by reference down the modules; owns nothing.

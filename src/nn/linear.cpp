@@ -95,14 +95,14 @@ void Linear::multiply(const Context& context, ConstMatrixView x, bool accumulate
   context.ops.matmul(x, weights_.matrix, y,
                      {.transpose_b = !weights_.inputs_by_outputs,
                       .accumulate = accumulate,
-                      .integers = context.int8 != Int8Products::kNone});
+                      .integers = forward_integers(context.int8)});
 }
 
 void Linear::multiply_back(const Context& context, ConstMatrixView dy, bool accumulate, MatrixView dx) const {
   context.ops.matmul(dy, weights_.matrix, dx,
                      {.transpose_b = weights_.inputs_by_outputs,
                       .accumulate = accumulate,
-                      .integers = context.int8 == Int8Products::kForwardAndBackward});
+                      .integers = backward_integers(context.int8)});
 }
 
 void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache,

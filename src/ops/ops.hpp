@@ -17,14 +17,20 @@
 
 namespace lorry::ops {
 
+/// Which products run in integers where elements of b are small integers times scales: rows of a are rounded
+/// to integers too (docs/math/int8.md). Others are not changed by it.
+enum class Integers {
+  kNone,
+  kFewRows,  // up to four rows of a, b transposed, int8 or a block format of GGUF; a to 8 bits
+  kAnyRows,  // these, and any more rows where b is int8 (BlockFormat::kInt8); a to 7 bits there
+};
+
 /// c = op(a) op(b), or c += op(a) op(b). op transposes where asked.
 struct MatmulOptions {
   bool transpose_a = false;
   bool transpose_b = false;
   bool accumulate = false;
-  /// In integers where b is int8 (BlockFormat::kInt8) and a has more than a few rows: rows of a are rounded
-  /// to integers too. Else without effect. transpose_a must not be set with it.
-  bool integers = false;
+  Integers integers = Integers::kNone;  // not with transpose_a
 };
 
 /// One attention layer's fixed facts. Query head h reads key/value head h / (heads / kv_heads).

@@ -1,6 +1,7 @@
 // A GGUF file wherever a model's folder is taken.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/program.hpp"
@@ -33,6 +34,21 @@ class GgufCommands : public testing::Test {
 
   io::ScratchFolder scratch_;
 };
+
+TEST_F(GgufCommands, GenerateByTheIntegersOfTheFileUnlessFloatIsAskedFor) {
+  const auto score = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {
+        "generate", "--model", base(), "--prompt", "the", "--num-beams", "2", "--max-new-tokens", "8"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return json_of(arguments).at("score").get<double>();
+  };
+  const double by_default = score({});
+  EXPECT_EQ(by_default, score({"--compute", "auto"}));
+  EXPECT_EQ(by_default, score({"--memory-budget", "1GiB"}));
+  const double in_float = score({"--compute", "float"});
+  EXPECT_NE(by_default, in_float);
+  EXPECT_NEAR(by_default, in_float, 0.03 * std::abs(in_float));
+}
 
 TEST_F(GgufCommands, TrainEvaluateAndGenerate) {
   const Outcome trained = train("adapter", {"--lr", "0.01", "--save-steps", "2"});

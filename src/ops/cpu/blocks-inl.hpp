@@ -58,9 +58,15 @@ HWY_INLINE FloatVec load_codes(const std::int8_t* from) {
   return hn::ConvertTo(kFloats, hn::PromoteTo(kInts, hn::LoadU(bytes, from)));
 }
 
-/// to[i] = factor * from[i] for 16 of them.
-HWY_INLINE void scale_16(const std::int8_t* from, FloatVec factor, float* to) {
-  for (Index i = 0; i < 16; i += kLanes) hn::Store(hn::Mul(load_codes(from + i), factor), kFloats, to + i);
+/// to[i] = factor * from[i] for 8 of them.
+HWY_INLINE void scale_8(const std::int8_t* from, float factor, float* to) {
+  const hn::CappedTag<float, 8> floats;
+  const hn::Rebind<std::int8_t, decltype(floats)> bytes;
+  const hn::Rebind<std::int32_t, decltype(floats)> ints;
+  for (std::size_t i = 0; i < 8; i += hn::MaxLanes(floats)) {
+    const auto numbers = hn::ConvertTo(floats, hn::PromoteTo(ints, hn::LoadU(bytes, from + i)));
+    hn::Store(hn::Mul(numbers, hn::Set(floats, factor)), floats, to + i);
+  }
 }
 
 /// take_scales where they are many, by vectors.
@@ -75,13 +81,13 @@ HWY_INLINE void make_scales(const std::uint8_t* block, float d, float m, BlockCo
         (s[2] >> 4 & 0x0f0f0f0fU) | (s[1] >> 2 & 0x30303030U)};
     alignas(16) std::int8_t bytes[16];
     std::memcpy(bytes, six_bits.data(), sizeof(bytes));
-    scale_16(bytes, splat(d), to.scale);  // of the minima too, which nobody reads
-    scale_16(bytes, splat(-m), to.offset);
-    std::copy_n(to.offset + 8, 8, to.offset);
+    scale_8(bytes, d, to.scale);
+    scale_8(bytes + 8, -m, to.offset);
   } else if constexpr (kFormat == BlockFormat::kQ6_K) {
     alignas(16) std::int8_t bytes[16];
     std::memcpy(bytes, block + 192, sizeof(bytes));
-    scale_16(bytes, splat(d), to.scale);
+    scale_8(bytes, d, to.scale);
+    scale_8(bytes + 8, d, to.scale + 8);
   } else {
     take_scales<kFormat>(block, d, m, to);
   }

@@ -336,10 +336,10 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
     return;
   }
   if (c.rows <= kMatvecRows && !options.transpose_a) {
-    return matvec(a, b, options.transpose_b, options.accumulate, c);
+    return matvec(a, b, options, c);
   }
   const std::lock_guard lock(state_->mutex);
-  if (options.integers && b.is_packed() && b.packed->format == BlockFormat::kInt8)
+  if (options.integers == Integers::kAnyRows && b.is_packed() && b.packed->format == BlockFormat::kInt8)
     return state_->integer_matmul.run(a, b, c, options);
   if (!current_isa().wide) return state_->fma_matmul.run(a, b, c, options, a.dtype == DType::kBF16);
   const DType type = a.dtype == DType::kBF16 ? DType::kBF16 : DType::kF32;

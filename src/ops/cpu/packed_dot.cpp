@@ -11,6 +11,7 @@
 
 #include "ops/cpu/blocks-inl.hpp"
 #include "ops/cpu/nibbles-inl.hpp"
+#include "ops/cpu/prefetch.hpp"
 #include "ops/cpu/simd-inl.hpp"
 #include "ops/cpu/unpack.hpp"
 
@@ -40,6 +41,7 @@ struct GgufRow {
   template <class Use>
   HWY_INLINE void each(Index block, Use&& use) const {
     const std::uint8_t* const from = blocks + block * bytes;
+    prefetch_ahead(from, kElements / 2);
     constexpr BlockGroups kGroups = groups_of(kFormat);
     BlockCodes parts;
     read_scales<kFormat>(from, parts);
@@ -76,6 +78,7 @@ struct Nf4Row {
   template <class Use>
   HWY_INLINE void each(Index block, Use&& use) const {
     constexpr Index kBytes = 32;
+    prefetch_ahead(codes + block * kBytes, kBytes);
     each_of_nf4<kRound>(codes + block * kBytes, table, scales.absmax_of(first + block),
                         [&](Index v, FloatVec number) HWY_ATTR { use(v % kChains, v, number); });
   }
@@ -89,6 +92,7 @@ struct Int8Row {
 
   template <class Use>
   HWY_INLINE void each(Index block, Use&& use) const {
+    prefetch_ahead(codes + block * kElements, kElements);
     const FloatVec factor = splat(absmax);
     const FloatVec one = splat(1.0F / 127.0F);  // as unpacking has it
     constexpr Index kRun = std::min(kChains, kElements / kLanes);
@@ -146,7 +150,6 @@ void dot_rows(ConstMatrixView x, const WeightView& w, MatrixView out, RowAt&& ro
     dot_row<kRows>(xs, blocks, row, out.row<float>(m) + o, out.stride);
   };
   for (Index o = 0; o < w.rows; ++o) {
-    if (o + 1 < w.rows) prefetch_start(w.row_range(o + 1, 1));
     const Row row = row_at(w.packed->stored_row(w.first_row + o));
     Index m = 0;
     for (; m + kMostRows <= x.rows; m += kMostRows) dot.template operator()<kMostRows>(m, o, row);

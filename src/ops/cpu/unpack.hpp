@@ -1,7 +1,5 @@
 // ops/cpu/unpack.hpp: packed weights made numbers, a panel at a time.
 #pragma once
-#include <algorithm>
-
 #include "tensor/weight_view.hpp"
 
 namespace lorry::ops::cpu {
@@ -16,10 +14,5 @@ void unpack_serial(WeightView from, MatrixView to);
 /// Asks for the bytes of a packed part: pieces of rows lie pages apart, where the hardware does not look
 /// ahead.
 void prefetch(WeightView from);
-/// Of the row that comes next, what the hardware, which looks ahead within a page only, would begin too late.
-inline void prefetch_start(WeightView row) {
-  constexpr Index kElements = 512;
-  prefetch(row.col_range(0, std::min(kElements, row.cols)));
-}
 
 }  // namespace lorry::ops::cpu
