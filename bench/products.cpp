@@ -32,7 +32,7 @@ constexpr int kBlocks = 4;
 /// Weights of one kind.
 struct Kind {
   std::string name;
-  bool integers = false;
+  ops::Integers integers = ops::Integers::kNone;
   std::vector<std::unique_ptr<testing::RandomPacked>> packed = {};
   std::vector<Matrix> dense = {};
   std::vector<WeightView> views = {};
@@ -45,7 +45,8 @@ struct Kind {
   }
 };
 
-Kind make_kind(const std::string& name, std::optional<BlockFormat> format, DType dtype, bool integers) {
+Kind make_kind(const std::string& name, std::optional<BlockFormat> format, DType dtype,
+               ops::Integers integers) {
   Kind kind{.name = name, .integers = integers};
   for (int block = 0; block < kBlocks; ++block) {
     for (const Shape& shape : kShapes) {
@@ -77,8 +78,7 @@ double pass(ops::Ops& ops, const Kind& kind, bool transpose_b, const Matrix& a, 
     const Index inner = transpose_b ? weight.cols : weight.rows;
     const Index outputs = transpose_b ? weight.rows : weight.cols;
     ops.matmul(a.view().col_range(0, inner), weight, c.view().col_range(0, outputs),
-               {.transpose_b = transpose_b,
-                .integers = kind.integers ? ops::Integers::kAnyRows : ops::Integers::kNone});
+               {.transpose_b = transpose_b, .integers = kind.integers});
   }
   return watch.seconds();
 }
@@ -88,20 +88,21 @@ void run(const Options& options) {
   const auto ops = ops::make_cpu_ops(options.threads);
   std::vector<Kind> kinds;
   const auto add = [&](const std::string& name, std::optional<BlockFormat> format, DType type,
-                       bool integers) {
+                       ops::Integers integers = ops::Integers::kNone) {
     if (options.kinds.empty() || std::ranges::find(options.kinds, name) != options.kinds.end())
       kinds.push_back(make_kind(name, format, type, integers));
   };
-  add("F32", std::nullopt, DType::kF32, false);
-  add("BF16", std::nullopt, DType::kBF16, false);
-  add("NF4", BlockFormat::kNf4, dtype, false);
+  add("F32", std::nullopt, DType::kF32);
+  add("BF16", std::nullopt, DType::kBF16);
+  add("NF4", BlockFormat::kNf4, dtype);
   constexpr std::array kOfIntegers = {BlockFormat::kInt8, BlockFormat::kQ8_0, BlockFormat::kQ6_K,
                                       BlockFormat::kQ4_K, BlockFormat::kQ4_0};
   for (const BlockFormat format : kOfIntegers) {
     const std::string name(facts_of(format).name);
-    add(name, format, dtype, false);
-    add(name + ", in integers", format, dtype, true);
+    add(name, format, dtype);
+    add(name + ", dots of integers", format, dtype, ops::Integers::kDots);
   }
+  add("INT8, tiles of integers", BlockFormat::kInt8, dtype, ops::Integers::kTiles);
   constexpr Index kWidest = 5632;
   const Matrix a = testing::random_matrix(options.rows, kWidest, dtype, 2);
   Matrix c(options.rows, kWidest, dtype);

@@ -38,7 +38,7 @@ struct ChatFlags {
   std::string chat_template;
   SamplingFlags sampling;
   std::optional<DType> dtype;
-  nn::Int8Products int8 = nn::Int8Products::kOfBlocks;
+  std::optional<nn::Int8Products> compute = std::nullopt;  // auto
   std::optional<Index> memory_budget;
   Index threads = 0;
   bool json = false;
@@ -90,9 +90,9 @@ void converse(const ChatFlags& flags, ChatSession& session) {
 void run(const OptionTable& table, ChatFlags& flags) {
   check_sampling(table, flags.sampling);
   use_base_model(flags.model, flags.adapter);
-  model::check_int8(flags.int8, flags.memory_budget);
+  model::check_int8(flags.compute.value_or(nn::Int8Products::kNone), flags.memory_budget);
   model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
-  model::use_int8(model, flags.int8, flags.threads);
+  model::prepare_generation(model, flags.compute, flags.threads);
   if (flags.memory_budget) {
     const Index longest = std::min(train::kDefaultSequence, model.config.max_position_embeddings);
     model::keep_within(model, *flags.memory_budget,
@@ -124,7 +124,7 @@ Command make_chat_command() {
            "how the conversation is written: " + text::chat_template_names())
       .default_text = "the adapter's, else the model's own";
   add_sampling_options(table, flags->sampling);
-  add_compute_options(table, {flags->dtype, flags->int8, flags->threads, true});
+  add_compute_options(table, GenerationComputeFlags{flags->dtype, flags->compute, flags->threads});
   add_memory_option(table, flags->memory_budget);
   add_json_option(table, flags->json,
                   "one JSON object per answer, with its token ids, instead of the text alone");

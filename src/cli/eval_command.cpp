@@ -139,7 +139,7 @@ Command make_eval_command() {
            "longer records are cut into windows; never above the model's positions")
       .default_text = kSequenceDefault;
   add_reading_options(table, flags->reading);
-  add_compute_options(table, {flags->dtype, flags->int8, flags->threads});
+  add_compute_options(table, ComputeFlags{flags->dtype, flags->int8, flags->threads});
   add_memory_option(table, flags->memory_budget);
   add_json_option(table, flags->json, "the result as one JSON object");
   command.run = [flags](OptionTable& options) {

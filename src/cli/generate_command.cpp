@@ -59,7 +59,7 @@ struct GenerateFlags {
   generate::BeamOptions beams;
   Index batch_size = 8;
   std::optional<DType> dtype;
-  nn::Int8Products int8 = nn::Int8Products::kOfBlocks;
+  std::optional<nn::Int8Products> compute = std::nullopt;  // auto
   std::optional<Index> memory_budget;
   Index threads = 0;
   bool verbose = false;
@@ -288,9 +288,9 @@ void run(const OptionTable& table, GenerateFlags& flags) {
   const bool has_prompt = flags.data.empty();
   if (has_prompt && flags.prompt == kFromInput) flags.prompt = read_prompt();
   use_base_model(flags.model, flags.adapter);
-  model::check_int8(flags.int8, flags.memory_budget);
+  model::check_int8(flags.compute.value_or(nn::Int8Products::kNone), flags.memory_budget);
   model::LoadedModel model = model::open_model(flags.model, flags.adapter, flags.dtype, flags.threads);
-  model::use_int8(model, flags.int8, flags.threads);
+  model::prepare_generation(model, flags.compute, flags.threads);
   if (flags.memory_budget) keep_within_budget(model, flags);
   const Start start = start_of(model, flags);
   flags.sampling.generation.stop_ids = model::stop_tokens(model);
@@ -334,7 +334,7 @@ Command make_generate_command() {
   table.add("batch-size", "N", bind_integer(flags->batch_size, 1), "prompts of --data to continue together");
   add_sampling_options(table, flags->sampling);
   add_beam_options(table, flags->beams);
-  add_compute_options(table, {flags->dtype, flags->int8, flags->threads, true});
+  add_compute_options(table, GenerationComputeFlags{flags->dtype, flags->compute, flags->threads});
   add_memory_option(table, flags->memory_budget);
   add_json_option(table, flags->json,
                   "text and figures as one JSON object at the end, instead of the text alone");

@@ -30,41 +30,53 @@ void use_base_model(std::filesystem::path& model, const std::filesystem::path& a
 
 namespace {
 
-Binding bind_compute(ComputeFlags flags) {
-  std::vector<nn::Int8Products> choices = {nn::Int8Products::kNone, nn::Int8Products::kForwardAndBackward,
-                                           nn::Int8Products::kForward};
-  if (flags.generates) choices.insert(choices.begin(), nn::Int8Products::kOfBlocks);
-  std::vector<std::pair<std::string_view, nn::Int8Products>> words;
-  for (const nn::Int8Products choice : choices) words.emplace_back(nn::word_of(choice), choice);
-  return bind_choice<nn::Int8Products>(flags.int8, words);
-}
-
-}  // namespace
-
-void add_compute_options(OptionTable& table, ComputeFlags flags) {
-  table.group("Computing");
+void add_dtype_option(OptionTable& table, std::optional<DType>& dtype) {
   // The later words are those of other trainers.
-  Binding binding = bind_choice<std::optional<DType>>(flags.dtype, {{"f32", DType::kF32},
-                                                                    {"bf16", DType::kBF16},
-                                                                    {"fp32", DType::kF32},
-                                                                    {"float32", DType::kF32},
-                                                                    {"bfloat16", DType::kBF16},
-                                                                    {"auto", std::nullopt}});
+  Binding binding = bind_choice<std::optional<DType>>(dtype, {{"f32", DType::kF32},
+                                                              {"bf16", DType::kBF16},
+                                                              {"fp32", DType::kF32},
+                                                              {"float32", DType::kF32},
+                                                              {"bfloat16", DType::kBF16},
+                                                              {"auto", std::nullopt}});
   binding.expected = "one of f32, bf16";
   binding.words.resize(2);
   table
       .add("dtype", "TYPE", std::move(binding),
            "f32 or bf16: type of the matrix products (sums and adapters are float32 in both)")
       .default_text = "bf16 where the CPU multiplies it fast, else f32";
+}
+
+/// The words of --compute; T: Int8Products, or an optional one.
+template <class T>
+std::vector<std::pair<std::string_view, T>> compute_words() {
+  std::vector<std::pair<std::string_view, T>> words;
+  words.reserve(nn::kInt8Products.size() + 1);
+  for (const nn::Int8Products products : nn::kInt8Products)
+    words.emplace_back(nn::word_of(products), products);
+  return words;
+}
+
+}  // namespace
+
+void add_compute_options(OptionTable& table, ComputeFlags flags) {
+  table.group("Computing");
+  add_dtype_option(table, flags.dtype);
   table.add(
-      "compute", "NAME", bind_compute(flags),
-      flags.generates
-          ? "auto: tokens that follow the prompt by products in integers where GGUF's blocks hold them, "
-            "all else in float; float; or int8: all of the blocks' products in integers, on a copy of "
-            "their weights in 8 bits"
-          : "float; int8: products of the blocks' frozen weights in integers, on a copy of these in 8 "
-            "bits: less exact, and faster where the CPU has no products of bf16; or int8-forward: "
-            "gradients in float");
+      "compute", "NAME", bind_choice(flags.int8, compute_words<nn::Int8Products>()),
+      "float; int8: products of the blocks' frozen weights in integers, on a copy of these in 8 bits: "
+      "less exact, and faster where the CPU has no products of bf16; or int8-forward: gradients in float");
+  add_threads_option(table, flags.threads);
+}
+
+void add_compute_options(OptionTable& table, GenerationComputeFlags flags) {
+  table.group("Computing");
+  add_dtype_option(table, flags.dtype);
+  auto words = compute_words<std::optional<nn::Int8Products>>();
+  words.emplace(words.begin(), "auto", std::nullopt);
+  table.add("compute", "NAME", bind_choice(flags.int8, words),
+            "auto: tokens behind the prompt by products of integers where the file has them (GGUF's "
+            "quantised types, int8), all else in float; float; or int8: prompts by products of integers "
+            "too, on a copy of the blocks' weights in 8 bits");
   add_threads_option(table, flags.threads);
 }
 

@@ -26,10 +26,17 @@ struct ComputeFlags {
   std::optional<DType>& dtype;
   nn::Int8Products& int8;
   Index& threads;
-  bool generates = false;  // text; --compute knows auto then
 };
 /// Adds --dtype, --compute and --threads under "Computing".
 void add_compute_options(OptionTable& table, ComputeFlags flags);
+/// How text is generated with a model.
+struct GenerationComputeFlags {
+  std::optional<DType>& dtype;
+  std::optional<nn::Int8Products>& int8;  // as model::prepare_generation has it
+  Index& threads;
+};
+/// The same with --compute auto.
+void add_compute_options(OptionTable& table, GenerationComputeFlags flags);
 /// Adds --memory-budget under the group at hand.
 void add_memory_option(OptionTable& table, std::optional<Index>& budget);
 /// The same of a command that goes through a model or an adapter piece by piece anyway.

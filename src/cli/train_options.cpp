@@ -178,7 +178,7 @@ void add_duration_options(OptionTable& table, train::TrainOptions& options) {
 }
 
 void add_compute(OptionTable& table, train::TrainOptions& options) {
-  add_compute_options(table, {options.dtype, options.int8, options.threads});
+  add_compute_options(table, ComputeFlags{options.dtype, options.int8, options.threads});
   table.add(
       "grad-checkpoint", "", bind_switch(options.grad_checkpoint),
       "recompute activations in the backward pass: less memory, about a third more time, the same result");

@@ -66,8 +66,11 @@ class Decoder {
 
   [[nodiscard]] const ModelConfig& config() const noexcept { return config_; }
   [[nodiscard]] DType compute() const noexcept { return compute_; }
-  /// Which products run in integers; none at first.
+  /// Which products run in integers where weights are int8; none at first.
   void set_int8(nn::Int8Products products) noexcept { int8_ = products; }
+  /// Whether tokens behind a prompt are multiplied with the integers that weights consist of (ops::Integers,
+  /// kDots), where they do; no at first.
+  void set_integer_decoding(bool on) noexcept { integer_decoding_ = on; }
   [[nodiscard]] ops::Ops& ops() const noexcept { return ops_; }
   /// Every linear map in model order, the head last.
   [[nodiscard]] std::vector<nn::Linear*> linears();
@@ -168,6 +171,7 @@ class Decoder {
   ModelConfig config_;
   DType compute_;
   nn::Int8Products int8_ = nn::Int8Products::kNone;
+  bool integer_decoding_ = false;
   Index linear_count_ = 0;
   WeightView own_embedding_, own_positions_;  // as the weights have them
   WeightView embedding_;                      // [V,D]: by which it embeds

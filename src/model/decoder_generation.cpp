@@ -15,18 +15,21 @@ ConstMatrixView Decoder::extend(Generation& generation, std::span<const TextPart
   std::vector<Index> texts, counts;
   std::vector<std::int32_t> ids, positions;
   Index longest = 0;
+  bool decodes = true;
   for (const TextPart& part : parts) {
     LORRY_CHECK(!part.ids.empty());
     texts.push_back(part.text);
     counts.push_back(static_cast<Index>(part.ids.size()));
     const Index before = generation.texts.length(part.text);
     longest = std::max(longest, before + counts.back());
+    decodes = decodes && before > 0 && counts.back() == 1;
     ids.insert(ids.end(), part.ids.begin(), part.ids.end());
     for (Index i = 0; i < counts.back(); ++i) positions.push_back(static_cast<std::int32_t>(before + i));
   }
   prepare_positions(longest);
   generation.texts.reserve(longest);
-  const nn::Context pass = context(nullptr);
+  nn::Context pass = context(nullptr);
+  pass.decodes_in_integers = decodes && integer_decoding_;
   const nn::Extension extension = {positions, generation.texts.documents(texts, counts)};
   const auto rows = static_cast<Index>(ids.size());
   for (Matrix& x : generation.x) x.reshape(rows, config_.hidden_size, DType::kF32);

@@ -20,6 +20,7 @@ namespace {
 void make_decoder(LoadedModel& model, DType compute) {
   model.decoder = std::make_unique<Decoder>(*model.ops, model.config, model.weights, compute);
   model.decoder->set_int8(model.int8);
+  model.decoder->set_integer_decoding(model.integer_decoding);
   if (model.adapter) model.adapter->attach(*model.decoder);
 }
 
@@ -79,7 +80,7 @@ void stream_weights(LoadedModel& model, std::optional<Index> budget) {
 }
 
 void check_int8(nn::Int8Products products, const std::optional<Index>& memory_budget) {
-  if (!nn::need_int8(products) || !memory_budget) return;
+  if (products == nn::Int8Products::kNone || !memory_budget) return;
   throw OptionError(
       "[load] --compute: found {} with --memory-budget; expected one of them: copies in int8 are held in "
       "memory",
@@ -89,12 +90,18 @@ void check_int8(nn::Int8Products products, const std::optional<Index>& memory_bu
 void use_int8(LoadedModel& model, nn::Int8Products products, Index threads) {
   if (products == model.int8) return;
   // First, since it may throw; the same copies serve all products.
-  if (nn::need_int8(products) && !nn::need_int8(model.int8)) model.weights.hold_int8(model.config, threads);
+  if (model.int8 == nn::Int8Products::kNone) model.weights.hold_int8(model.config, threads);
   const DType compute = model.decoder->compute();
   model.decoder.reset();
-  if (!nn::need_int8(products)) model.weights.drop_int8();
+  if (products == nn::Int8Products::kNone) model.weights.drop_int8();
   model.int8 = products;
   make_decoder(model, compute);
+}
+
+void prepare_generation(LoadedModel& model, std::optional<nn::Int8Products> compute, Index threads) {
+  model.integer_decoding = compute != nn::Int8Products::kNone;
+  model.decoder->set_integer_decoding(model.integer_decoding);
+  use_int8(model, compute.value_or(nn::Int8Products::kNone), threads);
 }
 
 std::shared_ptr<const ops::OpTimes> time_operators(LoadedModel& model) {

@@ -20,6 +20,7 @@ struct LoadedModel {
   std::filesystem::path adapter_folder;  // whose vocabulary and chat template count; empty without one
   std::unique_ptr<ops::Ops> ops;
   nn::Int8Products int8 = nn::Int8Products::kNone;  // see use_int8
+  bool integer_decoding = false;                    // see prepare_generation
   ModelConfig config;
   Weights weights;
   std::unique_ptr<Decoder> decoder;
@@ -52,12 +53,16 @@ void stream_weights(LoadedModel& model, std::optional<Index> budget);
 /// `others` to come. Throws Error where not even two blocks do, with the least budget that does.
 void keep_within(LoadedModel& model, Index budget, Index others);
 
-/// From now on these products run in integers. Where they need int8, it is copies of the blocks' linear maps
-/// that are held in memory (Weights::hold_int8), which is not for weights that are streamed; else there are
-/// none. The decoder may be another one afterwards; an adapter is attached to it again. threads 0: all.
+/// From now on these products of the blocks' linear maps run in integers, on int8 copies of weights that are
+/// held in memory (Weights::hold_int8); kNone: none do, and there are no copies. Not where weights are
+/// streamed. The decoder may be another one afterwards; an adapter is attached to it again. threads 0: all.
 /// Throws Error.
 void use_int8(LoadedModel& model, nn::Int8Products products, Index threads);
-/// Throws OptionError where products that need int8 are asked for beside a memory budget.
+/// For a command that generates: tokens behind the prompt by the integers of weights, GGUF's too
+/// (Decoder::set_integer_decoding), and all else by use_int8; but kNone: everything in float. compute empty:
+/// the former alone.
+void prepare_generation(LoadedModel& model, std::optional<nn::Int8Products> compute, Index threads);
+/// Throws OptionError where products in integers are asked for beside a memory budget.
 void check_int8(nn::Int8Products products, const std::optional<Index>& memory_budget);
 
 /// From now on the time that its operators take is added to the result. The decoder is another one

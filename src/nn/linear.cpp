@@ -91,18 +91,28 @@ ConstMatrixView Linear::update_input(const Context& context, const LowRankUpdate
   return scratch.dropped;
 }
 
+namespace {
+
+ops::Integers forward_integers(const Context& context) {
+  if (context.decodes_in_integers) return ops::Integers::kDots;
+  return context.int8 == Int8Products::kNone ? ops::Integers::kNone : ops::Integers::kTiles;
+}
+
+}  // namespace
+
 void Linear::multiply(const Context& context, ConstMatrixView x, bool accumulate, MatrixView y) const {
   context.ops.matmul(x, weights_.matrix, y,
                      {.transpose_b = !weights_.inputs_by_outputs,
                       .accumulate = accumulate,
-                      .integers = forward_integers(context.int8)});
+                      .integers = forward_integers(context)});
 }
 
 void Linear::multiply_back(const Context& context, ConstMatrixView dy, bool accumulate, MatrixView dx) const {
   context.ops.matmul(dy, weights_.matrix, dx,
                      {.transpose_b = weights_.inputs_by_outputs,
                       .accumulate = accumulate,
-                      .integers = backward_integers(context.int8)});
+                      .integers = context.int8 == Int8Products::kForwardAndBackward ? ops::Integers::kTiles
+                                                                                    : ops::Integers::kNone});
 }
 
 void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache,

@@ -17,12 +17,12 @@
 
 namespace lorry::ops {
 
-/// Which products run in integers where elements of b are small integers times scales: rows of a are rounded
-/// to integers too (docs/math/int8.md). Others are not changed by it.
+/// How a product runs in integers if elements of b are small integers times scales: rows of a are rounded to
+/// integers too (docs/math/int8.md). Without effect where it does not fit. Not with transpose_a.
 enum class Integers {
   kNone,
-  kFewRows,  // up to four rows of a, b transposed, int8 or a block format of GGUF; a to 8 bits
-  kAnyRows,  // these, and any more rows where b is int8 (BlockFormat::kInt8); a to 7 bits there
+  kDots,   // b transposed, int8 or a block format of GGUF; a to 8 bits. For few rows of a
+  kTiles,  // b int8 (BlockFormat::kInt8); a to 7 bits. For many rows of a: up to four are multiplied in float
 };
 
 /// c = op(a) op(b), or c += op(a) op(b). op transposes where asked.
@@ -30,7 +30,7 @@ struct MatmulOptions {
   bool transpose_a = false;
   bool transpose_b = false;
   bool accumulate = false;
-  Integers integers = Integers::kNone;  // not with transpose_a
+  Integers integers = Integers::kNone;
 };
 
 /// One attention layer's fixed facts. Query head h reads key/value head h / (heads / kv_heads).

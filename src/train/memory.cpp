@@ -50,7 +50,7 @@ WeightSizes weight_sizes(const model::LoadedModel& model, nn::Int8Products int8,
     // Rows of no token are not read, unless the table is the head too.
     if (spec.name == embedding && !config.tie_word_embeddings)
       rows = std::min(rows, model.tokenizer->vocab_size());
-    const bool copied = nn::need_int8(int8) && model.weights.becomes_int8(spec);
+    const bool copied = int8 != nn::Int8Products::kNone && model.weights.becomes_int8(spec);
     if (copied) sizes.int8_bytes += elements + spec.rows() * size_of(DType::kF32);
     if (!copied || reads_originals) sizes.used_bytes += view.row_range(0, rows).bytes();
     if (spec.kind == model::TensorKind::kLinear) sizes.side = std::max({sizes.side, view.rows, view.cols});

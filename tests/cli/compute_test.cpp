@@ -127,6 +127,7 @@ TEST_F(Compute, RefusesWhatItDoesNotGoWith) {
   expect_refusal(train("budget", {"--compute", "int8", "--memory-budget", "1GiB"}),
                  "--compute: found int8 with --memory-budget", "budget");
   expect_refusal(train("word", {"--compute", "int4"}), "expected one of float, int8, int8-forward", "word");
+  expect_refusal(train("auto", {"--compute", "auto"}), "expected one of float, int8, int8-forward", "auto");
   const Outcome eval = run({"eval", "--model", path("model"), "--data", path("data.jsonl"), "--compute",
                             "int8-forward", "--memory-budget", "1GiB"},
                            {});

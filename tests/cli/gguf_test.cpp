@@ -50,6 +50,17 @@ TEST_F(GgufCommands, GenerateByTheIntegersOfTheFileUnlessFloatIsAskedFor) {
   EXPECT_NEAR(by_default, in_float, 0.03 * std::abs(in_float));
 }
 
+TEST_F(GgufCommands, TextsOfABatchAreThoseThatEachGetsAlone) {
+  const auto texts = [&](const char* batch) {
+    const std::string out = run_lorry({"generate", "--model", base(), "--data", path("data.jsonl"),
+                                       "--max-new-tokens", "12", "--batch-size", batch})
+                                .out;
+    EXPECT_NE(out, "");
+    return out;
+  };
+  EXPECT_EQ(texts("1"), texts("5"));
+}
+
 TEST_F(GgufCommands, TrainEvaluateAndGenerate) {
   const Outcome trained = train("adapter", {"--lr", "0.01", "--save-steps", "2"});
   ASSERT_EQ(trained.code, 0) << trained.err;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <hwy/highway.h>
 
+#include <cstdlib>
 #include <vector>
 
 #include "ops/reference/low_rank.hpp"
@@ -38,6 +39,27 @@ TEST(CpuOps, NamesItsImplementation) {
   const std::string products = __builtin_cpu_supports("avx512bw") ? "oneDNN 2." : "products of its own";
   EXPECT_EQ(ops->description().find(products), 0U) << ops->description();
   EXPECT_NE(ops->description().find(", Highway "), std::string::npos) << ops->description();
+}
+
+/// In a process of its own: oneDNN reads the variable once.
+TEST(CpuOpsDeathTest, OneVariableForcesAvx2OnEveryKernel) {
+  if (!__builtin_cpu_supports("avx2")) GTEST_SKIP() << "this CPU has no AVX2";
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto as_on_avx2 = [] {
+    setenv("ONEDNN_MAX_CPU_ISA", "AVX2", 1);
+    const std::unique_ptr<Ops> ops = make_cpu_ops();
+    if (ops->description() != "products of its own, Highway AVX2" || ops->fast_bf16()) return false;
+    for (const DType dtype : {DType::kF32, DType::kBF16}) {
+      const Matrix x = random_matrix(40, 203, dtype, 1);
+      const Matrix w = random_matrix(90, 203, dtype, 2);
+      Matrix y(40, 90);
+      ops->matmul(x, w, y, {.transpose_b = true});
+      const auto want = reference::matmul(dense<double>(x), reference::transpose(dense<double>(w)));
+      if (!near(y, want, testing::kF32Tolerance)) return false;
+    }
+    return true;
+  };
+  EXPECT_EXIT(std::exit(as_on_avx2() ? 0 : 1), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(CpuOps, EveryInstructionSetAgreesOnLowRankAndFewRows) {

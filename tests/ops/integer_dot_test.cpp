@@ -6,11 +6,12 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "ops/cpu/matmul.hpp"
-#include "ops/cpu/matvec.hpp"
 #include "ops/cpu/unpack.hpp"
 #include "ops/reference/elementwise.hpp"
 #include "ops/reference/integer_dot.hpp"
@@ -49,14 +50,14 @@ Dense<double> numbers_of(WeightView w) {
 /// x w^T.
 Matrix dot(ConstMatrixView x, WeightView w) {
   Matrix out(x.rows, w.rows);
-  integer_dot(round_rows(x, w), w, out);
+  integer_dot(x, w, false, out);
   return out;
 }
 
-/// x w^T as a model asks for it.
-template <class Out>
-void multiply(ConstMatrixView x, WeightView w, Out& out, Integers integers, bool accumulate = false) {
-  Matmul().run(x, w, out, {.transpose_b = true, .accumulate = accumulate, .integers = integers});
+/// x w^T with what x is rounded to.
+Dense<double> specified(ConstMatrixView x, WeightView w) {
+  return reference::matmul(reference::round_rows(reference::dense<float>(x)),
+                           reference::transpose(numbers_of(w)));
 }
 
 TEST(IntegerDot, ServesInt8AndEveryFormatOfIntegers) {
@@ -74,12 +75,9 @@ TEST(IntegerDot, IsAnExactProductWithRoundedRows) {
       const Index elements = std::max<Index>(32, facts_of(format).elements);
       for (const Index blocks : {1, 2, 7}) {
         const RandomPacked w(format, 37, blocks * elements, 2);
-        const Dense<double> right = reference::transpose(numbers_of(WeightView(w)));
-        for (Index rows = 1; rows <= kMatvecRows; ++rows) {
+        for (const Index rows : {1, 2, 3, 4, 7}) {
           const Matrix x = random_matrix(rows, w->cols, DType::kF32, 1);
-          const Dense<double> want =
-              reference::matmul(reference::round_rows(reference::dense<float>(x)), right);
-          ASSERT_TRUE(testing::near(dot(x, WeightView(w)), want, kOfFloats))
+          ASSERT_TRUE(testing::near(dot(x, WeightView(w)), specified(x, WeightView(w)), kOfFloats))
               << fmt::format("{} blocks of {}, {} rows", blocks, facts_of(format).name, rows);
         }
       }
@@ -120,39 +118,38 @@ TEST(IntegerDot, TheLargestCodesDoNotOverflow) {
 }
 
 TEST(IntegerDot, DoesNotDependOnOtherRowsOrThreads) {
+  constexpr Index kRows = 39;  // more than are multiplied at once
   const int threads = omp_get_max_threads();
-  for (const BlockFormat format : served_formats()) {
-    const RandomPacked w(format, 300, 1024, 2);
-    const Matrix x = random_matrix(kMatvecRows, 1024, DType::kF32, 1);
-    Matrix all(kMatvecRows, 300);
-    multiply(x, WeightView(w), all, Integers::kFewRows);
-    for (Index m = 0; m < kMatvecRows; ++m) {
-      Matrix one(1, 300);
-      multiply(x.view().row_range(m, 1), WeightView(w), one, Integers::kFewRows);
-      EXPECT_TRUE(same_bits(one, all.view().row_range(m, 1))) << facts_of(format).name << " row " << m;
+  testing::for_each_instruction_set([&] {
+    for (const BlockFormat format : served_formats()) {
+      const RandomPacked w(format, 150, 512, 2);
+      const Matrix x = random_matrix(kRows, 512, DType::kF32, 1);
+      const Matrix all = dot(x, WeightView(w));
+      for (const Index m : {0, 1, 30, 38}) {
+        const Matrix one = dot(x.view().row_range(m, 1), WeightView(w));
+        EXPECT_TRUE(same_bits(one, all.view().row_range(m, 1))) << facts_of(format).name << " row " << m;
+      }
+      for (const int some : {1, 3}) {
+        omp_set_num_threads(some);
+        EXPECT_TRUE(same_bits(dot(x, WeightView(w)), all)) << facts_of(format).name << " threads " << some;
+      }
+      omp_set_num_threads(threads);
     }
-    for (const int some : {1, 3}) {
-      omp_set_num_threads(some);
-      Matrix again(kMatvecRows, 300);
-      multiply(x, WeightView(w), again, Integers::kFewRows);
-      EXPECT_TRUE(same_bits(again, all)) << facts_of(format).name << " threads " << some;
-    }
-    omp_set_num_threads(threads);
-  }
+  });
 }
 
-TEST(IntegerDot, ServesProductsOfFewRowsThatAskForIt) {
+TEST(IntegerDot, TakesEveryTypeAndAddsIfAsked) {
   const RandomPacked w(BlockFormat::kQ4_K, 70, 512, 2);
-  const Dense<double> right = reference::transpose(numbers_of(WeightView(w).row_range(5, 60)));
+  const WeightView part = WeightView(w).row_range(5, 60);
   for (const DType type_x : {DType::kF32, DType::kF16, DType::kBF16}) {
-    for (const DType type_c : {DType::kF32, DType::kBF16}) {
+    for (const DType type_y : {DType::kF32, DType::kBF16}) {
       for (const bool accumulate : {false, true}) {
-        StridedMatrix x(3, 512, type_x, 1), c(3, 60, type_c, 3);
-        Dense<double> want = reference::matmul(reference::round_rows(reference::dense<float>(x)), right);
-        if (accumulate) reference::add(reference::dense<double>(c), 1.0, want);
-        multiply(x, WeightView(w).row_range(5, 60), c, Integers::kFewRows, accumulate);
-        EXPECT_TRUE(testing::near(c, want, type_c == DType::kF32 ? kOfFloats : testing::kBF16Tolerance));
-        EXPECT_TRUE(c.surroundings_intact());
+        StridedMatrix x(3, 512, type_x, 1), y(3, 60, type_y, 3);
+        Dense<double> want = specified(x, part);
+        if (accumulate) reference::add(reference::dense<double>(y), 1.0, want);
+        integer_dot(x, part, accumulate, y);
+        EXPECT_TRUE(testing::near(y, want, type_y == DType::kF32 ? kOfFloats : testing::kBF16Tolerance));
+        EXPECT_TRUE(y.surroundings_intact());
       }
     }
   }
@@ -162,67 +159,76 @@ TEST(IntegerDot, ReadsRowsOfInterleavedHeadsWhereTheyAre) {
   RandomPacked w(BlockFormat::kQ8_0, 64, 128, 2);
   w.matrix().interleaved_head = 16;
   const Matrix x = random_matrix(2, 128, DType::kF32, 1);
-  const Dense<double> want = reference::matmul(reference::round_rows(reference::dense<float>(x)),
-                                               reference::transpose(numbers_of(WeightView(w))));
-  EXPECT_TRUE(testing::near(dot(x, WeightView(w)), want, kOfFloats));
+  EXPECT_TRUE(testing::near(dot(x, WeightView(w)), specified(x, WeightView(w)), kOfFloats));
 }
 
-TEST(IntegerDot, LeavesOtherProductsAsTheyAre) {
-  const auto differ = [](const RandomPacked& w, Index rows, bool transpose_b, Integers integers) {
+TEST(IntegerDot, IsWhatProductsThatAskForItAre) {
+  /// Which of the ways a product that asks for integers takes.
+  enum class Way { kFloat, kDots, kTiles };
+  const auto way = [](const RandomPacked& w, Index rows, bool transpose_b, Integers integers) {
     const Matrix x = random_matrix(rows, transpose_b ? w->cols : w->rows, DType::kF32, 1);
     Matrix with(rows, transpose_b ? w->rows : w->cols), without(rows, with.cols());
     Matmul().run(x, WeightView(w), with, {.transpose_b = transpose_b, .integers = integers});
     Matmul().run(x, WeightView(w), without, {.transpose_b = transpose_b});
-    return !same_bits(with, without);
+    if (same_bits(with, without)) return Way::kFloat;
+    return transpose_b && same_bits(with, dot(x, WeightView(w))) ? Way::kDots : Way::kTiles;
   };
   const RandomPacked blocks(BlockFormat::kQ4_K, 256, 512, 2), int8(BlockFormat::kInt8, 256, 512, 2),
       nf4(BlockFormat::kNf4, 256, 512, 2);
-  EXPECT_TRUE(differ(blocks, 4, true, Integers::kFewRows));
-  EXPECT_TRUE(differ(int8, 1, true, Integers::kAnyRows));
-  EXPECT_FALSE(differ(blocks, 5, true, Integers::kFewRows));
-  EXPECT_FALSE(differ(blocks, 5, true, Integers::kAnyRows));
-  EXPECT_FALSE(differ(int8, 5, true, Integers::kFewRows));
-  EXPECT_FALSE(differ(blocks, 1, false, Integers::kAnyRows));
-  EXPECT_FALSE(differ(nf4, 1, true, Integers::kAnyRows));
-}
-
-TEST(IntegerDot, ARowThatIsNotFiniteSpoilsNoOther) {
-  for (const BlockFormat format : {BlockFormat::kInt8, BlockFormat::kQ4_K, BlockFormat::kQ4_1}) {
-    const RandomPacked w(format, 50, 256, 2);
-    for (const float fault :
-         {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-      Matrix x = random_matrix(3, 256, DType::kF32, 1);
-      x.row<float>(1)[77] = fault;
-      const Matrix out = dot(x, WeightView(w));
-      for (Index i = 0; i < 3; ++i) {
-        for (Index j = 0; j < 50; ++j) EXPECT_EQ(std::isnan(out.row<float>(i)[j]), i == 1) << fault;
-      }
-    }
+  for (const Index rows : {1, 4, 5, 40}) {
+    EXPECT_EQ(way(blocks, rows, true, Integers::kDots), Way::kDots);
+    EXPECT_EQ(way(int8, rows, true, Integers::kDots), Way::kDots);
+    EXPECT_EQ(way(blocks, rows, false, Integers::kDots), Way::kFloat);
+    EXPECT_EQ(way(nf4, rows, true, Integers::kDots), Way::kFloat);
+    EXPECT_EQ(way(blocks, rows, true, Integers::kTiles), Way::kFloat);
+    EXPECT_EQ(way(int8, rows, true, Integers::kTiles), rows > 4 ? Way::kTiles : Way::kFloat);
   }
 }
 
+TEST(IntegerDot, ARowThatIsNotFiniteSpoilsNoOther) {
+  testing::for_each_instruction_set([] {
+    for (const BlockFormat format : {BlockFormat::kInt8, BlockFormat::kQ4_K, BlockFormat::kQ4_1,
+                                     BlockFormat::kQ6_K, BlockFormat::kQ2_K}) {
+      const RandomPacked w(format, 50, 256, 2);
+      for (const float fault :
+           {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+        Matrix x = random_matrix(3, 256, DType::kF32, 1);
+        x.row<float>(1)[77] = fault;
+        const Matrix out = dot(x, WeightView(w));
+        for (Index i = 0; i < 3; ++i) {
+          for (Index j = 0; j < 50; ++j) EXPECT_EQ(std::isnan(out.row<float>(i)[j]), i == 1) << fault;
+        }
+      }
+    }
+  });
+}
+
 TEST(IntegerDot, AnOutlierCostsThoseBesideItAlone) {
+  constexpr Index kGroup = 32;
   const RandomPacked w(BlockFormat::kQ5_K, 50, 256, 2);
   Matrix x = random_matrix(1, 256, DType::kF32, 1);
-  std::fill_n(x.row<float>(0) + kDotGroup, kDotGroup, 0.0F);
+  std::fill_n(x.row<float>(0) + kGroup, kGroup, 0.0F);
   const Matrix before = dot(x, WeightView(w));
-  x.row<float>(0)[kDotGroup + 3] = 4096.0F;
+  x.row<float>(0)[kGroup + 3] = 4096.0F;
   const Matrix after = dot(x, WeightView(w));
   const Dense<double> numbers = numbers_of(WeightView(w));
   for (Index j = 0; j < 50; ++j) {
-    const double outlier = 4096 * numbers(j, kDotGroup + 3);
+    const double outlier = 4096 * numbers(j, kGroup + 3);
     EXPECT_NEAR(after.row<float>(0)[j] - before.row<float>(0)[j], outlier, 3e-6 * 4096);
   }
 }
 
 TEST(IntegerDot, ZerosAndTheSmallestNumbersAreZero) {
-  Matrix x(2, 256);
-  std::fill_n(x.row<float>(1), 256, 1e-42F);
-  const RandomPacked w(BlockFormat::kQ4_K, 50, 256, 2);
-  const Matrix out = dot(x, WeightView(w));
-  for (Index i = 0; i < 2; ++i) {
-    for (Index j = 0; j < 50; ++j) EXPECT_EQ(out.row<float>(i)[j], 0.0F);
-  }
+  testing::for_each_instruction_set([] {
+    Matrix x(3, 256);
+    std::fill_n(x.row<float>(1), 256, 1e-42F);
+    std::fill_n(x.row<float>(2), 256, 1e-31F);
+    const RandomPacked w(BlockFormat::kQ4_K, 50, 256, 2);
+    const Matrix out = dot(x, WeightView(w));
+    for (Index i = 0; i < 3; ++i) {
+      for (Index j = 0; j < 50; ++j) EXPECT_EQ(out.row<float>(i)[j], 0.0F);
+    }
+  });
 }
 
 }  // namespace

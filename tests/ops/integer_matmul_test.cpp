@@ -35,7 +35,7 @@ constexpr Index kGroup = 128;
 class IntegerProducts : public ::testing::TestWithParam<bool> {
  protected:
   [[nodiscard]] MatmulOptions options(bool accumulate = false) const {
-    return {.transpose_b = GetParam(), .accumulate = accumulate, .integers = Integers::kAnyRows};
+    return {.transpose_b = GetParam(), .accumulate = accumulate, .integers = Integers::kTiles};
   }
   /// Int8 weights [outputs, inner], or their transpose.
   [[nodiscard]] RandomPacked weights(Index outputs, Index inner) const {

@@ -20,7 +20,22 @@
 
 namespace lorry::ops {
 
+namespace {
+
+/// oneDNN's own variable for its products, ONEDNN_MAX_CPU_ISA, bounds all kernels, so that one machine shows
+/// what others with fewer instructions do. For the whole process, as that is.
+void bound_kernels() {
+  [[maybe_unused]] static const bool done = [] {
+    constexpr std::int64_t kBeyondAvx2 = HWY_AVX2 - 1;  // better targets have lower bits
+    if (!cpu::Matmul::uses_avx512()) hwy::DisableTargets(kBeyondAvx2);
+    return true;
+  }();
+}
+
+}  // namespace
+
 std::unique_ptr<Ops> make_cpu_ops(Index threads) {
+  bound_kernels();
   return std::make_unique<cpu::CpuOps>(threads);
 }
 

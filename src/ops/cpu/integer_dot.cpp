@@ -8,104 +8,109 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
 
-#include "ops/cpu/blocks-inl.hpp"
 #include "ops/cpu/byte_chunks-inl.hpp"
-#include "ops/cpu/prefetch.hpp"
-#include "ops/cpu/simd-inl.hpp"
+#include "ops/cpu/elementwise.hpp"
+#include "ops/cpu/packed_dot.hpp"
+#include "ops/cpu/packed_rows-inl.hpp"
+#include "ops/cpu/parallel.hpp"
+#include "ops/cpu/rounding-inl.hpp"
 
-HWY_BEFORE_NAMESPACE();
-namespace lorry::ops::cpu::HWY_NAMESPACE {
+#ifndef LORRY_OPS_CPU_INTEGER_DOT
+#define LORRY_OPS_CPU_INTEGER_DOT
+namespace lorry::ops::cpu {
 namespace {
 
-/// codes = x in units of what is returned; kDotGroup of both.
-float round_group(const float* x, std::int8_t* codes) {
-  constexpr float kMost = 127.0F;
-  constexpr float kLeast = 1e-30F;  // numbers below it are zero: their inverse would be none
-  FloatVec top = hn::Zero(kFloats);
-  FloatVec faults = hn::Zero(kFloats);  // NaN once an element is not finite
-  for (Index i = 0; i < kDotGroup; i += kLanes) {
-    top = hn::Max(top, hn::Abs(load(x + i)));
-    faults = hn::MulAdd(load(x + i), hn::Zero(kFloats), faults);
-  }
-  const float largest = hn::GetLane(hn::MaxOfLanes(kFloats, top));
-  const bool finite = !std::isnan(sum_of_lanes(faults));
-  const FloatVec inverse = splat(finite && largest >= kLeast ? kMost / largest : 0.0F);
-  const hn::Rebind<std::int8_t, FloatTag> bytes;
-  for (Index i = 0; i < kDotGroup; i += kLanes) {
-    const FloatVec scaled = finite ? hn::Mul(load(x + i), inverse) : hn::Zero(kFloats);
-    hn::StoreU(hn::DemoteTo(bytes, hn::NearestInt(scaled)), bytes, codes + i);
-  }
-  if (!finite) return std::numeric_limits<float>::quiet_NaN();
-  return largest < kLeast ? 0.0F : largest / kMost;
-}
-
-/// Of the rows that `to` has room for.
-void round_all(ConstMatrixView x, RoundedRows& to) {
-  const Index group = x.cols / to.sums.cols();
-  for (Index m = 0; m < x.rows; ++m) {
-    auto* const codes = reinterpret_cast<std::int8_t*>(to.codes.row<std::uint8_t>(m));
-    float* const scales = to.scales.row<float>(m);
-    for (Index i = 0; i < x.cols; i += kDotGroup)
-      std::fill_n(scales + i / group, kDotGroup / group, round_group(x.row<float>(m) + i, codes + i));
-    float* const sums = to.sums.row<float>(m);
-    for (Index i = 0; i < x.cols; i += group) {
-      FloatVec sum = hn::Zero(kFloats);
-      for (Index k = i; k < i + group; k += kLanes) sum = hn::Add(sum, load_codes(codes + k));
-      sums[i / group] = scales[i / group] * sum_of_lanes(sum);
-    }
-  }
-}
-
-// Rows of w by format: read(block, parts) gives the scales and offsets of a block, each(block, parts, use)
-// calls use(its number, chunk) for its chunks in order.
-
-template <BlockFormat kFormat>
-struct GgufRow {
-  static constexpr Index kElements = elements_of(kFormat);
-  static constexpr BlockGroups kGroups = groups_of(kFormat);
-  static constexpr bool kSigned = !kGroups.offsets;  // codes that have offsets need no sign
-  const std::uint8_t* blocks;
-  Index bytes;  // of a block
-
-  HWY_INLINE void read(Index block, BlockCodes& parts) const {
-    const std::uint8_t* const from = blocks + block * bytes;
-    prefetch_ahead(from, kElements / 2);
-    read_scales<kFormat>(from, parts);
-  }
-  template <class Use>
-  HWY_INLINE void each(Index block, BlockCodes& parts, Use&& use) const {
-    each_chunk<kFormat>(blocks + block * bytes, parts, use);
-  }
-  [[nodiscard]] float scale() const { return 1.0F; }
+/// Rows of x in 8 bits: x[i] ~ scale * code. kChunk elements are rounded together; scales are listed for
+/// every `group` elements, as many as share a scale of w.
+struct RoundedRows {
+  Matrix codes;   // [M,I] U8 that are signed: -127 to 127
+  Matrix scales;  // [M, I / group] F32; NaN where an element is not finite
+  Matrix sums;    // [M, I / group] F32: of rounded elements, for the offsets of w
 };
 
-struct Int8Row {
-  static constexpr Index kElements = kDotGroup;
-  static constexpr BlockGroups kGroups = {};
-  static constexpr bool kSigned = true;
-  const std::int8_t* codes;
-  float absmax;
-
-  HWY_INLINE void read(Index block, BlockCodes& parts) const {
-    prefetch_ahead(codes + block * kElements, kElements);
-    parts.scale[0] = 1.0F;
-  }
-  template <class Use>
-  HWY_INLINE void each(Index block, BlockCodes& /*parts*/, Use&& use) const {
-    use(Index{0}, load_chunk(codes + block * kElements));
-  }
-  [[nodiscard]] float scale() const { return absmax / 127.0F; }
-};
-
-/// A row of x.
+/// A row of them.
 struct RoundedRow {
   const std::int8_t* codes;
   const float* scales;
   const float* sums;
 };
+
+}  // namespace
+}  // namespace lorry::ops::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace lorry::ops::cpu::HWY_NAMESPACE {
+namespace {
+
+/// to = a row of x [cols], of whose elements `group` share a scale of w.
+void round_row(const float* x, Index cols, Index group, std::int8_t* codes, float* scales, float* sums) {
+  const hn::Rebind<std::int8_t, FloatTag> bytes;
+  for (Index i = 0; i < cols; i += kChunk) {
+    RoundingUnit look;
+    for (Index k = i; k < i + kChunk; k += kLanes) look.look_at(load(x + k));
+    const auto unit = look.of(127.0F);
+    for (Index k = i; k < i + kChunk; k += kLanes) {
+      const FloatVec scaled =
+          unit.inverse == 0 ? hn::Zero(kFloats) : hn::Mul(load(x + k), splat(unit.inverse));
+      hn::StoreU(hn::DemoteTo(bytes, hn::NearestInt(scaled)), bytes, codes + k);
+    }
+    for (Index first = i; first < i + kChunk; first += group) {
+      FloatVec sum = hn::Zero(kFloats);
+      for (Index k = first; k < first + group; k += kLanes) sum = hn::Add(sum, load_codes(codes + k));
+      scales[first / group] = unit.size;
+      sums[first / group] = unit.size * sum_of_lanes(sum);
+    }
+  }
+}
+
+// What the loop below asks of a kind of row: how elements share scales, whether codes may be negative; the
+// scales and offsets of a block; its chunks in order, by use(number, chunk); what the sum is multiplied with.
+
+template <BlockFormat kFormat>
+struct GgufCodes {
+  static constexpr Index kElements = elements_of(kFormat);
+  static constexpr BlockGroups kGroups = groups_of(kFormat);
+  static constexpr bool kSigned = !kGroups.offsets;  // codes that have offsets need no sign
+  const GgufBlocks<kFormat>& row;
+
+  HWY_INLINE const std::uint8_t* read(Index block, BlockCodes& parts) const {
+    const std::uint8_t* const from = row.at(block);
+    read_scales<kFormat>(from, parts);
+    return from;
+  }
+  template <class Use>
+  HWY_INLINE void each(const std::uint8_t* block, BlockCodes& parts, Use&& use) const {
+    each_chunk<kFormat>(block, parts, use);
+  }
+  [[nodiscard]] float scale() const { return 1.0F; }
+};
+
+struct Int8Codes {
+  static constexpr Index kElements = Int8Blocks::kElements;
+  static constexpr BlockGroups kGroups = {.group = kElements};
+  static constexpr bool kSigned = true;
+  const Int8Blocks& row;
+
+  HWY_INLINE const std::int8_t* read(Index block, BlockCodes& parts) const {
+    parts.scale[0] = 1.0F;
+    return row.at(block);
+  }
+  template <class Use>
+  HWY_INLINE void each(const std::int8_t* block, BlockCodes& /*parts*/, Use&& use) const {
+    use(Index{0}, load_chunk(block));
+  }
+  [[nodiscard]] float scale() const { return row.absmax / 127.0F; }
+};
+
+template <BlockFormat kFormat>
+GgufCodes<kFormat> codes_of(const GgufBlocks<kFormat>& row) {
+  return {row};
+}
+Int8Codes codes_of(const Int8Blocks& row) {
+  return {row};
+}
 
 /// to = a b, element by element.
 template <Index kCount>
@@ -117,27 +122,27 @@ HWY_INLINE void multiply_all(const float* a, const float* b, float* to) {
 }
 
 /// out[m * stride] = dot(xs[m], row) for kRows rows of x.
-template <Index kRows, class Row>
-HWY_INLINE void dot_row(const std::array<RoundedRow, kRows>& xs, Index blocks, const Row& row, float* out,
+template <Index kRows, class Codes>
+HWY_INLINE void dot_row(const std::array<RoundedRow, kRows>& xs, Index blocks, const Codes& row, float* out,
                         Index stride) {
-  constexpr BlockGroups kGroups = Row::kGroups;
-  constexpr Index kCount = Row::kElements / kGroups.group;  // of groups
+  constexpr BlockGroups kGroups = Codes::kGroups;
+  constexpr Index kCount = Codes::kElements / kGroups.group;  // of groups
   ChunkSums sums[kRows];
   float rest[kRows] = {};
   for (Index m = 0; m < kRows; ++m) sums[m] = hn::Zero(kChunkLanes);
   alignas(64) BlockCodes parts;
   alignas(64) float factors[kRows][kCount];
   for (Index block = 0; block < blocks; ++block) {
-    row.read(block, parts);
+    const auto* const from = row.read(block, parts);
     for (Index m = 0; m < kRows; ++m)
       multiply_all<kCount>(parts.scale, xs[static_cast<std::size_t>(m)].scales + block * kCount, factors[m]);
     // Factors are read from memory then, where the compiler would shuffle them out of registers at twice the
     // price.
     asm volatile("" : : "r"(factors) : "memory");
-    row.each(block, parts, [&](Index i, auto chunk) HWY_ATTR {
+    row.each(from, parts, [&](Index i, auto chunk) HWY_ATTR {
       for (Index m = 0; m < kRows; ++m) {
-        sums[m] = add_chunk<kGroups.group, Row::kSigned>(
-            chunk, xs[static_cast<std::size_t>(m)].codes + block * Row::kElements + i * kChunk,
+        sums[m] = add_chunk<kGroups.group, Codes::kSigned>(
+            chunk, xs[static_cast<std::size_t>(m)].codes + block * Codes::kElements + i * kChunk,
             factors[m] + i * (kChunk / kGroups.group), sums[m]);
       }
     });
@@ -160,43 +165,19 @@ HWY_INLINE void dot_row(const std::array<RoundedRow, kRows>& xs, Index blocks, c
   }
 }
 
-/// row_at(o): the blocks of row o of w.
-template <class RowAt>
-void dot_rows(const RoundedRows& x, const WeightView& w, MatrixView out, RowAt&& row_at) {
-  using Row = decltype(row_at(Index{0}));
-  const Index blocks = w.cols / Row::kElements;
-  const auto dot = [&]<Index kRows>(Index m, Index o, const Row& row) HWY_ATTR {
-    std::array<RoundedRow, kRows> xs;
-    for (Index i = 0; i < kRows; ++i) {
-      xs[static_cast<std::size_t>(i)] = {
-          reinterpret_cast<const std::int8_t*>(x.codes.row<std::uint8_t>(m + i)), x.scales.row<float>(m + i),
-          x.sums.row<float>(m + i)};
-    }
-    dot_row<kRows>(xs, blocks, row, out.row<float>(m) + o, out.stride);
-  };
-  for (Index o = 0; o < w.rows; ++o) {
-    const Row row = row_at(w.packed->stored_row(w.first_row + o));
-    Index m = 0;
-    for (; m + 4 <= out.rows; m += 4) dot.template operator()<4>(m, o, row);
-    for (; m + 2 <= out.rows; m += 2) dot.template operator()<2>(m, o, row);
-    if (m < out.rows) dot.template operator()<1>(m, o, row);
-  }
-}
-
-void dot(const RoundedRows& x, const WeightView& w, MatrixView out) {
-  const PackedMatrix& matrix = *w.packed;
-  const std::uint8_t* const bytes = bytes_of(matrix);
-  if (matrix.format == BlockFormat::kInt8) {
-    const float* const absmax = std::get<RowScales>(matrix.scales).absmax;
-    return dot_rows(x, w, out, [&](Index row) HWY_ATTR {
-      return Int8Row{reinterpret_cast<const std::int8_t*>(bytes) + row * matrix.cols, absmax[row]};
-    });
-  }
-  with_block_format(matrix.format, [&]<BlockFormat kFormat>() HWY_ATTR {
-    const Index block_bytes = facts_of(kFormat).bytes;
-    const Index row_bytes = matrix.cols / elements_of(kFormat) * block_bytes;
-    dot_rows(x, w, out, [&](Index row) HWY_ATTR {
-      return GgufRow<kFormat>{bytes + row * row_bytes, block_bytes};
+/// out [count, O] = the rows of x from `first` on times w^T.
+void dot(const RoundedRows& x, Index first, const WeightView& w, MatrixView out) {
+  with_rows(*w.packed, [&](auto row_of) HWY_ATTR {
+    for_each_dot<4>(out.rows, w, row_of, [&]<Index kRows>(Index m, Index o, const auto& row) HWY_ATTR {
+      const auto codes = codes_of(row);
+      std::array<RoundedRow, kRows> xs;
+      for (Index i = 0; i < kRows; ++i) {
+        const Index at = first + m + i;
+        xs[static_cast<std::size_t>(i)] = {
+            reinterpret_cast<const std::int8_t*>(x.codes.row<std::uint8_t>(at)), x.scales.row<float>(at),
+            x.sums.row<float>(at)};
+      }
+      dot_row<kRows>(xs, w.cols / codes.kElements, codes, out.row<float>(m) + o, out.stride);
     });
   });
 }
@@ -208,36 +189,52 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace lorry::ops::cpu {
 
-HWY_EXPORT(round_all);
+HWY_EXPORT(round_row);
 HWY_EXPORT(dot);
 
-bool integer_dot_serves(const WeightView& w) {
-  if (!w.is_packed() || w.first_col != 0 || w.cols != w.packed->cols) return false;
-  switch (w.packed->format) {
-    case BlockFormat::kF32:
-    case BlockFormat::kF16:
-    case BlockFormat::kBF16:
-    case BlockFormat::kNf4:
-      return false;
-    case BlockFormat::kInt8:
-      return w.cols % kDotGroup == 0;
-    default:
-      return w.cols % facts_of(w.packed->format).elements == 0;
-  }
-}
+namespace {
 
+/// x [M,I] F32 for products with w.
 RoundedRows round_rows(ConstMatrixView x, const WeightView& w) {
-  LORRY_CHECK(integer_dot_serves(w) && x.cols == w.cols && x.dtype == DType::kF32);
-  const Index groups = x.cols / groups_of(w.packed->format).group;
-  RoundedRows rounded = {Matrix(x.rows, x.cols, DType::kU8), Matrix(x.rows, groups), Matrix(x.rows, groups)};
-  HWY_DYNAMIC_DISPATCH(round_all)(x, rounded);
-  return rounded;
+  const Index group = groups_of(w.packed->format).group;
+  RoundedRows to = {Matrix(x.rows, x.cols, DType::kU8), Matrix(x.rows, x.cols / group),
+                    Matrix(x.rows, x.cols / group)};
+  for (Index m = 0; m < x.rows; ++m) {
+    HWY_DYNAMIC_DISPATCH(round_row)
+    (x.row<float>(m), x.cols, group, reinterpret_cast<std::int8_t*>(to.codes.row<std::uint8_t>(m)),
+     to.scales.row<float>(m), to.sums.row<float>(m));
+  }
+  return to;
 }
 
-void integer_dot(const RoundedRows& x, const WeightView& w, MatrixView out) {
-  LORRY_CHECK(integer_dot_serves(w) && x.codes.cols() == w.cols && x.codes.rows() == out.rows);
-  LORRY_CHECK(w.rows == out.cols && out.dtype == DType::kF32);
-  HWY_DYNAMIC_DISPATCH(dot)(x, w, out);
+}  // namespace
+
+bool integer_dot_serves(const WeightView& w) {
+  return packed_dot_serves(w) && w.packed->format != BlockFormat::kNf4;
+}
+
+void integer_dot(ConstMatrixView x, WeightView w, bool accumulate, MatrixView y) {
+  constexpr Index kPiece = 64;  // rows of w handed to a thread at once: they stay in its cache
+  constexpr Index kMost = 32;   // rows of x meanwhile
+  LORRY_CHECK(integer_dot_serves(w));
+  LORRY_CHECK_EQ(x.cols, w.cols);
+  LORRY_CHECK_EQ(x.rows, y.rows);
+  LORRY_CHECK_EQ(w.rows, y.cols);
+  Matrix numbers(x.rows, x.cols);
+  copy(x, numbers);
+  const RoundedRows rounded = round_rows(numbers, w);
+  parallel_for(pieces(w.rows, kPiece), [&](Index piece) {
+    alignas(64) std::array<float, kMost * kPiece> sums;
+    const Index first = piece * kPiece;
+    const Index count = std::min(kPiece, w.rows - first);
+    for (Index m = 0; m < x.rows; m += kMost) {
+      const Index rows = std::min(kMost, x.rows - m);
+      const MatrixView out = {reinterpret_cast<std::byte*>(sums.data()), rows, count, count, DType::kF32};
+      HWY_DYNAMIC_DISPATCH(dot)(rounded, m, w.row_range(first, count), out);
+      const MatrixView to = y.row_range(m, rows).col_range(first, count);
+      accumulate ? add_serial(out, 1.0F, to) : copy_serial(out, to);
+    }
+  });
 }
 
 }  // namespace lorry::ops::cpu

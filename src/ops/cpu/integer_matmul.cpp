@@ -11,10 +11,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "ops/cpu/integer_tile-inl.hpp"
 #include "ops/cpu/panel_product.hpp"
+#include "ops/cpu/rounding-inl.hpp"
 #include "ops/cpu/rows-inl.hpp"
 
 #ifndef LORRY_OPS_CPU_INTEGER_MATMUL
@@ -26,7 +26,6 @@ constexpr Index kGroup =
     128;  // elements of a row of a that share a scale: their products are summed in integers
 constexpr Index kGroupsPerStretch = kStretch / kGroup;
 constexpr float kMostOfB = 127.0F;
-constexpr float kLeast = 1e-30F;  // numbers below it are zero: their inverse would be none
 
 /// What all threads know of a product.
 struct Product : PanelProduct {
@@ -72,24 +71,21 @@ Index strips_of(const Product& product) {
 /// where there are some, in units of what is returned, plus kOffset. room: as much.
 template <class T>
 float round_part(const T* from, const float* scales, Index depth, float* room, std::uint8_t* to) {
-  FloatVec top = hn::Zero(kFloats);
-  FloatVec faults = hn::Zero(kFloats);  // NaN once an element is not finite
+  RoundingUnit look;
   for_each_vector(depth, [&](Index k, Index count) HWY_ATTR {
     FloatVec x = load(from + k, count);
     if (scales != nullptr) x = hn::Mul(x, load(scales + k));
-    top = hn::Max(top, hn::Abs(x));
-    faults = hn::MulAdd(x, hn::Zero(kFloats), faults);
+    look.look_at(x);
     store(x, room + k);
   });
-  const float largest = hn::GetLane(hn::MaxOfLanes(kFloats, top));
-  if (std::isnan(sum_of_lanes(faults))) return std::numeric_limits<float>::quiet_NaN();
-  const FloatVec inverse = splat(largest < kLeast ? 0.0F : kMostOfA / largest);
+  const auto unit = look.of(kMostOfA);
+  if (std::isnan(unit.size)) return unit.size;
   const hn::Rebind<std::uint8_t, FloatTag> bytes;
   for (Index k = 0; k < depth; k += kLanes) {
-    const IntVec whole = hn::NearestInt(hn::Mul(load(room + k), inverse));
+    const IntVec whole = hn::NearestInt(hn::Mul(load(room + k), splat(unit.inverse)));
     hn::StoreU(hn::DemoteTo(bytes, hn::Add(whole, hn::Set(kInts, kOffset))), bytes, to + k);
   }
-  return largest < kLeast ? 0.0F : largest / kMostOfA;
+  return unit.size;
 }
 
 /// Strips of a part of a: where rows are vectors [fours, kWidth, 4], else [kHeight, kGroup]. What lies behind

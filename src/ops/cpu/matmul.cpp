@@ -13,6 +13,7 @@
 
 #include "ops/cpu/elementwise.hpp"
 #include "ops/cpu/fma_matmul.hpp"
+#include "ops/cpu/integer_dot.hpp"
 #include "ops/cpu/integer_matmul.hpp"
 #include "ops/cpu/matvec.hpp"
 #include "ops/cpu/parallel.hpp"
@@ -335,11 +336,13 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
     if (!options.accumulate) zero(c);
     return;
   }
+  if (options.integers == Integers::kDots && options.transpose_b && integer_dot_serves(b))
+    return integer_dot(a, b, options.accumulate, c);
   if (c.rows <= kMatvecRows && !options.transpose_a) {
-    return matvec(a, b, options, c);
+    return matvec(a, b, options.transpose_b, options.accumulate, c);
   }
   const std::lock_guard lock(state_->mutex);
-  if (options.integers == Integers::kAnyRows && b.is_packed() && b.packed->format == BlockFormat::kInt8)
+  if (options.integers == Integers::kTiles && b.is_packed() && b.packed->format == BlockFormat::kInt8)
     return state_->integer_matmul.run(a, b, c, options);
   if (!current_isa().wide) return state_->fma_matmul.run(a, b, c, options, a.dtype == DType::kBF16);
   const DType type = a.dtype == DType::kBF16 ? DType::kBF16 : DType::kF32;
@@ -376,6 +379,10 @@ std::string Matmul::description() {
   if (!isa.wide) return "products of its own";
   const dnnl_version_t* const version = dnnl_version();
   return fmt::format("oneDNN {}.{}.{} {}", version->major, version->minor, version->patch, isa.name);
+}
+
+bool Matmul::uses_avx512() {
+  return current_isa().wide;
 }
 
 bool Matmul::fast_bf16() {

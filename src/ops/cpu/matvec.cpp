@@ -10,10 +10,8 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
 #include "ops/cpu/elementwise.hpp"
-#include "ops/cpu/integer_dot.hpp"
 #include "ops/cpu/packed_dot.hpp"
 #include "ops/cpu/parallel.hpp"
 #include "ops/cpu/simd-inl.hpp"
@@ -149,18 +147,10 @@ Index tile_rows(Index cols, DType dtype) {
   return std::max<Index>(1, kTileBytes / std::max<Index>(1, cols * size_of(dtype)));
 }
 
-/// x as the parts of a product want it.
-struct Input {
-  Matrix numbers;                                     // F32
-  std::optional<RoundedRows> rounded = std::nullopt;  // where integers are multiplied
-};
-
 /// out = x op(w) for a part of w that gives out's columns; out starts at zero. room: for a tile.
-void multiply_part(const Input& input, WeightView w, bool transpose_w, bool round_w, MatrixView out,
+void multiply_part(ConstMatrixView x, WeightView w, bool transpose_w, bool round_w, MatrixView out,
                    MatrixView room) {
-  const ConstMatrixView x = input.numbers;
   if (!w.is_packed()) return HWY_DYNAMIC_DISPATCH(multiply)(x, w.dense, transpose_w, round_w, out);
-  if (input.rounded) return integer_dot(*input.rounded, w, out);
   if (transpose_w && packed_dot_serves(w)) return packed_dot(x, w, round_w, out);
   const DType dtype = round_w ? DType::kBF16 : DType::kF32;
   const Index rows = tile_rows(w.cols, dtype);
@@ -178,20 +168,17 @@ void multiply_part(const Input& input, WeightView w, bool transpose_w, bool roun
 
 }  // namespace
 
-void matvec(ConstMatrixView x, WeightView w, MatmulOptions options, MatrixView y) {
-  LORRY_CHECK(x.rows >= 1 && x.rows <= kMatvecRows && !options.transpose_a);
-  const bool transpose_w = options.transpose_b;
+void matvec(ConstMatrixView x, WeightView w, bool transpose_w, bool accumulate, MatrixView y) {
+  LORRY_CHECK(x.rows >= 1 && x.rows <= kMatvecRows);
   // Few enough outputs that the sums of a piece stay in the first cache, enough that a row of w [I,O] is read
   // in runs the hardware prefetches.
   const Index outputs = transpose_w ? w.rows : w.cols;
   const Index piece_size = transpose_w ? kRowPiece : kColPiece;
   const bool round_w = x.dtype == DType::kBF16;
-  Input input = {Matrix(x.rows, x.cols)};
-  copy(x, input.numbers);
-  if (options.integers != Integers::kNone && transpose_w && integer_dot_serves(w))
-    input.rounded = round_rows(input.numbers, w);
+  Matrix x32(x.rows, x.cols);
+  copy(x, x32);
   const Index tile_cols = transpose_w ? w.cols : std::min(kColPiece, w.cols);
-  const bool tiled = w.is_packed() && !input.rounded && !(transpose_w && packed_dot_serves(w));
+  const bool tiled = w.is_packed() && !(transpose_w && packed_dot_serves(w));
   Matrix tiles(omp_get_max_threads(), tiled ? std::max(kTileBytes, tile_cols * size_of(DType::kF32)) : 0,
                DType::kU8);
   parallel_for(pieces(outputs, piece_size), [&](Index piece) {
@@ -201,9 +188,10 @@ void matvec(ConstMatrixView x, WeightView w, MatmulOptions options, MatrixView y
     std::fill_n(sums.begin(), x.rows * count, 0.0F);
     const WeightView part = transpose_w ? w.row_range(first, count) : w.col_range(first, count);
     const MatrixView out = {reinterpret_cast<std::byte*>(sums.data()), x.rows, count, count, DType::kF32};
-    multiply_part(input, part, transpose_w, round_w, out, tiles.view().row_range(omp_get_thread_num(), 1));
+    multiply_part(x32.view(), part, transpose_w, round_w, out,
+                  tiles.view().row_range(omp_get_thread_num(), 1));
     const MatrixView to = y.col_range(first, count);
-    if (options.accumulate) {
+    if (accumulate) {
       add_serial(out, 1.0F, to);
     } else {
       copy_serial(out, to);

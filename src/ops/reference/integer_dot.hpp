@@ -1,14 +1,16 @@
-// ops/reference/integer_dot.hpp: the specification of Integers::kFewRows, in plain loops: an exact product
-// with rounded rows. docs/math/int8.md.
+// ops/reference/integer_dot.hpp: the specification of Integers::kDots, in plain loops: an exact product with
+// rounded rows. docs/math/int8.md.
 #pragma once
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "ops/reference/dense.hpp"
 
 namespace lorry::ops::reference {
 
-/// x in 8 bits, the largest magnitude of every 32 elements of a row being 127 of their unit.
+/// x in 8 bits, the largest magnitude of every 32 elements of a row being 127 of their unit; zeros where it is
+/// below 1e-30, NaN where one of them is not finite.
 inline Dense<double> round_rows(const Dense<float>& x) {
   constexpr Index kGroup = 32;
   constexpr float kSteps = 127.0F;
@@ -16,10 +18,18 @@ inline Dense<double> round_rows(const Dense<float>& x) {
   for (Index i = 0; i < x.rows; ++i) {
     for (Index k = 0; k < x.cols; k += kGroup) {
       float top = 0;
-      for (Index n = k; n < k + kGroup; ++n) top = std::max(top, std::abs(x(i, n)));
-      const float inverse = top > 0 ? kSteps / top : 0;
-      for (Index n = k; n < k + kGroup; ++n)
-        rounded(i, n) = std::nearbyint(x(i, n) * inverse) * static_cast<double>(top / kSteps);
+      bool finite = true;
+      for (Index n = k; n < k + kGroup; ++n) {
+        top = std::max(top, std::abs(x(i, n)));
+        finite = finite && std::isfinite(x(i, n));
+      }
+      for (Index n = k; n < k + kGroup; ++n) {
+        if (!finite) {
+          rounded(i, n) = std::numeric_limits<double>::quiet_NaN();
+        } else if (top >= 1e-30F) {
+          rounded(i, n) = std::nearbyint(x(i, n) * (kSteps / top)) * static_cast<double>(top / kSteps);
+        }
+      }
     }
   }
   return rounded;

@@ -1,4 +1,4 @@
-// ops/reference/integer_matmul.hpp: the specification of Integers::kAnyRows, in plain loops.
+// ops/reference/integer_matmul.hpp: the specification of Integers::kTiles, in plain loops.
 // docs/math/int8.md.
 #pragma once
 #include <algorithm>
