@@ -16,6 +16,7 @@
 #include "benchmark.hpp"
 #include "core/clock.hpp"
 #include "core/median.hpp"
+#include "core/option_error.hpp"
 #include "ops/ops.hpp"
 #include "support/random_matrix.hpp"
 #include "support/random_packed.hpp"
@@ -103,6 +104,7 @@ void run(const Options& options) {
     add(name + ", dots of integers", format, dtype, ops::Integers::kDots);
   }
   add("INT8, tiles of integers", BlockFormat::kInt8, dtype, ops::Integers::kTiles);
+  if (kinds.empty()) throw OptionError("--kinds: found no kind of weight; expected names of the table");
   constexpr Index kWidest = 5632;
   const Matrix a = testing::random_matrix(options.rows, kWidest, dtype, 2);
   Matrix c(options.rows, kWidest, dtype);

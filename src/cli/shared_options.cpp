@@ -73,7 +73,7 @@ void add_compute_options(OptionTable& table, GenerationComputeFlags flags) {
   add_dtype_option(table, flags.dtype);
   auto words = compute_words<std::optional<nn::Int8Products>>();
   words.emplace(words.begin(), "auto", std::nullopt);
-  table.add("compute", "NAME", bind_choice(flags.int8, words),
+  table.add("compute", "NAME", bind_choice(flags.compute, words),
             "auto: tokens behind the prompt by products of integers where the file has them (GGUF's "
             "quantised types, int8), all else in float; float; or int8: prompts by products of integers "
             "too, on a copy of the blocks' weights in 8 bits");

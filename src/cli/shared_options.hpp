@@ -32,7 +32,7 @@ void add_compute_options(OptionTable& table, ComputeFlags flags);
 /// How text is generated with a model.
 struct GenerationComputeFlags {
   std::optional<DType>& dtype;
-  std::optional<nn::Int8Products>& int8;  // as model::prepare_generation has it
+  std::optional<nn::Int8Products>& compute;  // as model::prepare_generation has it
   Index& threads;
 };
 /// The same with --compute auto.

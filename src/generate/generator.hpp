@@ -42,7 +42,7 @@ struct BatchCallbacks {
 /// Continues every prompt, at most `batch` of them at a time: their next tokens are rows of the same
 /// products. Where a text ends, the next prompt begins. Text i draws with seed + i and gets the tokens that
 /// it would get alone: bit for bit where the products do not depend on the number of rows (up to ops/cpu's
-/// kMatvecRows texts, and any number where they are of integers), else but for rounding, by which a choice
+/// kMatvecRows texts, and any number by ops::Integers::kDots), else but for rounding, by which a choice
 /// between tokens that are equally likely may fall otherwise. Throws Error as generate does, before anything
 /// is generated.
 void generate_all(model::Decoder& decoder, std::span<const std::vector<std::int32_t>> prompts,

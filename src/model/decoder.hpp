@@ -66,7 +66,7 @@ class Decoder {
 
   [[nodiscard]] const ModelConfig& config() const noexcept { return config_; }
   [[nodiscard]] DType compute() const noexcept { return compute_; }
-  /// Which products run in integers where weights are int8; none at first.
+  /// Which products run in integers where weights are int8, but those of integer decoding; none at first.
   void set_int8(nn::Int8Products products) noexcept { int8_ = products; }
   /// Whether tokens behind a prompt are multiplied with the integers that weights consist of (ops::Integers,
   /// kDots), where they do; no at first.

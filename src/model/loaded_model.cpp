@@ -99,9 +99,9 @@ void use_int8(LoadedModel& model, nn::Int8Products products, Index threads) {
 }
 
 void prepare_generation(LoadedModel& model, std::optional<nn::Int8Products> compute, Index threads) {
+  use_int8(model, compute.value_or(nn::Int8Products::kNone), threads);  // first, since it may throw
   model.integer_decoding = compute != nn::Int8Products::kNone;
   model.decoder->set_integer_decoding(model.integer_decoding);
-  use_int8(model, compute.value_or(nn::Int8Products::kNone), threads);
 }
 
 std::shared_ptr<const ops::OpTimes> time_operators(LoadedModel& model) {

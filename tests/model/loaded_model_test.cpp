@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 
 #include "data/packing.hpp"
 #include "generate/generator.hpp"
@@ -55,6 +56,29 @@ TEST_F(Stories260k, TokenizerOfAnotherModelIsRefused) {
       io::error_of([&] { open_model(scratch.path(), {}, DType::kF32, 1); }),
       "[load] " + scratch.path().string() +
           ": the tokenizer has 512 tokens; config.json says vocab_size 101; tokenizer of another model?");
+}
+
+/// Logits behind a token that follows two others.
+std::vector<float> decoded(const LoadedModel& model) {
+  const std::array<std::int32_t, 3> ids = {5, 9, 13};
+  Decoder::Generation generation = model.decoder->start_generation(8);
+  model.decoder->extend(generation, std::span(ids).first(2));
+  const std::span<const float> logits = model.decoder->extend(generation, std::span(ids).last(1));
+  return {logits.begin(), logits.end()};
+}
+
+TEST(LoadedModel, IntegerDecodingOutlivesTheDecoderItBeganWith) {
+  LoadedModel model = open_model(golden_folder() / "gguf/llama-k.gguf", {}, DType::kF32, 1);
+  const std::vector<float> in_float = decoded(model);
+  prepare_generation(model, std::nullopt, 1);
+  const std::vector<float> in_integers = decoded(model);
+  EXPECT_NE(in_integers, in_float);
+  stream_weights(model, model.weights.least_streamed(model.config));
+  EXPECT_EQ(decoded(model), in_integers);
+  stream_weights(model, std::nullopt);
+  EXPECT_EQ(decoded(model), in_integers);
+  prepare_generation(model, nn::Int8Products::kNone, 1);
+  EXPECT_EQ(decoded(model), in_float);
 }
 
 TEST(LoadedModel, FoldersThatAreNoModels) {

@@ -30,7 +30,7 @@ using testing::RandomPacked;
 using testing::same_bits;
 using testing::StridedMatrix;
 
-constexpr testing::Tolerance kOfFloats = {.max_rel = 3e-6, .cosine = 1e-11};
+constexpr testing::Tolerance kOfDots = {.max_rel = 3e-6, .cosine = 1e-11};
 
 std::vector<BlockFormat> served_formats() {
   std::vector<BlockFormat> served;
@@ -77,7 +77,7 @@ TEST(IntegerDot, IsAnExactProductWithRoundedRows) {
         const RandomPacked w(format, 37, blocks * elements, 2);
         for (const Index rows : {1, 2, 3, 4, 7}) {
           const Matrix x = random_matrix(rows, w->cols, DType::kF32, 1);
-          ASSERT_TRUE(testing::near(dot(x, WeightView(w)), specified(x, WeightView(w)), kOfFloats))
+          ASSERT_TRUE(testing::near(dot(x, WeightView(w)), specified(x, WeightView(w)), kOfDots))
               << fmt::format("{} blocks of {}, {} rows", blocks, facts_of(format).name, rows);
         }
       }
@@ -112,7 +112,7 @@ TEST(IntegerDot, TheLargestCodesDoNotOverflow) {
       std::fill_n(x.row<float>(0), 64, sign);
       const Dense<double> want =
           reference::matmul(reference::dense<double>(x), reference::transpose(numbers_of(WeightView(w))));
-      EXPECT_TRUE(testing::near(dot(x, WeightView(w)), want, kOfFloats));
+      EXPECT_TRUE(testing::near(dot(x, WeightView(w)), want, kOfDots));
     }
   });
 }
@@ -148,7 +148,7 @@ TEST(IntegerDot, TakesEveryTypeAndAddsIfAsked) {
         Dense<double> want = specified(x, part);
         if (accumulate) reference::add(reference::dense<double>(y), 1.0, want);
         integer_dot(x, part, accumulate, y);
-        EXPECT_TRUE(testing::near(y, want, type_y == DType::kF32 ? kOfFloats : testing::kBF16Tolerance));
+        EXPECT_TRUE(testing::near(y, want, type_y == DType::kF32 ? kOfDots : testing::kBF16Tolerance));
         EXPECT_TRUE(y.surroundings_intact());
       }
     }
@@ -159,29 +159,29 @@ TEST(IntegerDot, ReadsRowsOfInterleavedHeadsWhereTheyAre) {
   RandomPacked w(BlockFormat::kQ8_0, 64, 128, 2);
   w.matrix().interleaved_head = 16;
   const Matrix x = random_matrix(2, 128, DType::kF32, 1);
-  EXPECT_TRUE(testing::near(dot(x, WeightView(w)), specified(x, WeightView(w)), kOfFloats));
+  EXPECT_TRUE(testing::near(dot(x, WeightView(w)), specified(x, WeightView(w)), kOfDots));
 }
 
 TEST(IntegerDot, IsWhatProductsThatAskForItAre) {
-  /// Which of the ways a product that asks for integers takes.
-  enum class Way { kFloat, kDots, kTiles };
-  const auto way = [](const RandomPacked& w, Index rows, bool transpose_b, Integers integers) {
+  /// The route that a product that asks for integers takes.
+  enum class Route { kFloat, kDots, kTiles };
+  const auto route = [](const RandomPacked& w, Index rows, bool transpose_b, Integers integers) {
     const Matrix x = random_matrix(rows, transpose_b ? w->cols : w->rows, DType::kF32, 1);
     Matrix with(rows, transpose_b ? w->rows : w->cols), without(rows, with.cols());
     Matmul().run(x, WeightView(w), with, {.transpose_b = transpose_b, .integers = integers});
     Matmul().run(x, WeightView(w), without, {.transpose_b = transpose_b});
-    if (same_bits(with, without)) return Way::kFloat;
-    return transpose_b && same_bits(with, dot(x, WeightView(w))) ? Way::kDots : Way::kTiles;
+    if (same_bits(with, without)) return Route::kFloat;
+    return transpose_b && same_bits(with, dot(x, WeightView(w))) ? Route::kDots : Route::kTiles;
   };
   const RandomPacked blocks(BlockFormat::kQ4_K, 256, 512, 2), int8(BlockFormat::kInt8, 256, 512, 2),
       nf4(BlockFormat::kNf4, 256, 512, 2);
   for (const Index rows : {1, 4, 5, 40}) {
-    EXPECT_EQ(way(blocks, rows, true, Integers::kDots), Way::kDots);
-    EXPECT_EQ(way(int8, rows, true, Integers::kDots), Way::kDots);
-    EXPECT_EQ(way(blocks, rows, false, Integers::kDots), Way::kFloat);
-    EXPECT_EQ(way(nf4, rows, true, Integers::kDots), Way::kFloat);
-    EXPECT_EQ(way(blocks, rows, true, Integers::kTiles), Way::kFloat);
-    EXPECT_EQ(way(int8, rows, true, Integers::kTiles), rows > 4 ? Way::kTiles : Way::kFloat);
+    EXPECT_EQ(route(blocks, rows, true, Integers::kDots), Route::kDots);
+    EXPECT_EQ(route(int8, rows, true, Integers::kDots), Route::kDots);
+    EXPECT_EQ(route(blocks, rows, false, Integers::kDots), Route::kFloat);
+    EXPECT_EQ(route(nf4, rows, true, Integers::kDots), Route::kFloat);
+    EXPECT_EQ(route(blocks, rows, true, Integers::kTiles), Route::kFloat);
+    EXPECT_EQ(route(int8, rows, true, Integers::kTiles), rows > 4 ? Route::kTiles : Route::kFloat);
   }
 }
 
@@ -204,16 +204,16 @@ TEST(IntegerDot, ARowThatIsNotFiniteSpoilsNoOther) {
 }
 
 TEST(IntegerDot, AnOutlierCostsThoseBesideItAlone) {
-  constexpr Index kGroup = 32;
+  constexpr Index kTogether = 32;
   const RandomPacked w(BlockFormat::kQ5_K, 50, 256, 2);
   Matrix x = random_matrix(1, 256, DType::kF32, 1);
-  std::fill_n(x.row<float>(0) + kGroup, kGroup, 0.0F);
+  std::fill_n(x.row<float>(0) + kTogether, kTogether, 0.0F);
   const Matrix before = dot(x, WeightView(w));
-  x.row<float>(0)[kGroup + 3] = 4096.0F;
+  x.row<float>(0)[kTogether + 3] = 4096.0F;
   const Matrix after = dot(x, WeightView(w));
   const Dense<double> numbers = numbers_of(WeightView(w));
   for (Index j = 0; j < 50; ++j) {
-    const double outlier = 4096 * numbers(j, kGroup + 3);
+    const double outlier = 4096 * numbers(j, kTogether + 3);
     EXPECT_NEAR(after.row<float>(0)[j] - before.row<float>(0)[j], outlier, 3e-6 * 4096);
   }
 }

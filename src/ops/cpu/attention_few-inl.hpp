@@ -44,12 +44,12 @@ HWY_INLINE void prefetch_row(Rows<T> rows, Index i) {
 }
 
 /// scores[j] = query . keys[j] for `count` keys; query is padded with zeros to whole vectors.
-/// Rows of `next` are prefetched.
+/// Rows of `next` are prefetched if it is there.
 template <class T>
-void dot_rows(const float* query, Rows<T> keys, Index count, Rows<T> next, float* scores) {
+void dot_rows(const float* query, Rows<T> keys, Index count, const Rows<T>* next, float* scores) {
   Index j = 0;
   for (; j + 4 <= count; j += 4) {  // four sums hide the latency of each
-    for (int r = 0; r < 4; ++r) prefetch_row(next, j + r);
+    for (int r = 0; r < 4 && next != nullptr; ++r) prefetch_row(*next, j + r);
     FloatVec sum[4] = {splat(0.0F), splat(0.0F), splat(0.0F), splat(0.0F)};
     for_each_vector(keys.cols, [&](Index d, Index n) HWY_ATTR {
       const FloatVec q = load(query + d);
@@ -92,57 +92,82 @@ void add_weighted_rows(const float* weights, Rows<T> values, Index count, float 
   }
 }
 
-/// One query of one head over keys [first, last). out [head_width] is overwritten; returns lse.
-template <class T>
-float attend_one(const float* query, Rows<T> keys, Rows<T> values, Index first, Index last, float* out) {
-  constexpr Index kBlock = 64;
-  float scores[kBlock + kLanes];
+/// A query on its way over the keys: those it has seen have scores of at most `top`, and weights that add up
+/// to `sum`.
+struct RunningQuery {
+  const float* query;  // [head_width], times the scale, in units of log2
+  float* out;          // [head_width]: weights^T values
   float top = -HUGE_VALF;
   float sum = 0.0F;
-  std::fill_n(out, round_up(keys.cols), 0.0F);
-  for (Index j = first; j < last; j += kBlock) {
-    const Index count = std::min(kBlock, last - j);
-    dot_rows(query, keys.from(j), count, values.from(j), scores);
-    const float old_top = top;
-    for (Index i = 0; i < count; ++i) top = std::max(top, scores[i]);
-    std::fill_n(scores + count, kLanes, -HUGE_VALF);
-    FloatVec block_sum = splat(0.0F);
-    for (Index i = 0; i < count; i += kLanes) {
-      const FloatVec p = exp2_of_scores(hn::Sub(load(scores + i), splat(top)));
-      store(p, scores + i);
-      block_sum = hn::Add(block_sum, p);
-    }
-    const float factor = j == first ? 0.0F : std::exp2(old_top - top);
-    sum = sum * factor + sum_of_lanes(block_sum);
-    for (Index i = j + kBlock; i < std::min(last, j + 2 * kBlock); ++i) prefetch_row(keys, i);
-    add_weighted_rows(scores, values.from(j), count, factor, out);
+
+  /// Goes on over `count` keys, at most kFewKeys; with_values: these are asked for
+  /// first.
+  template <class T>
+  void see(Rows<T> keys, Rows<T> values, Index count, bool with_values);
+  /// Ends: out = softmax values; returns lse.
+  float finish(Index cols);
+};
+
+constexpr Index kFewKeys = 64;
+
+template <class T>
+void RunningQuery::see(Rows<T> keys, Rows<T> values, Index count, bool with_values) {
+  float scores[kFewKeys + kLanes];
+  dot_rows(query, keys, count, with_values ? &values : nullptr, scores);
+  const float old_top = top;
+  for (Index i = 0; i < count; ++i) top = std::max(top, scores[i]);
+  std::fill_n(scores + count, kLanes, -HUGE_VALF);
+  FloatVec block_sum = splat(0.0F);
+  for (Index i = 0; i < count; i += kLanes) {
+    const FloatVec p = exp2_of_scores(hn::Sub(load(scores + i), splat(top)));
+    store(p, scores + i);
+    block_sum = hn::Add(block_sum, p);
   }
-  const float inverse = 1.0F / sum;
-  for (Index d = 0; d < round_up(keys.cols); d += kLanes) {
-    store(hn::Mul(load(out + d), splat(inverse)), out + d);
-  }
+  const float factor = sum == 0.0F ? 0.0F : std::exp2(old_top - top);
+  sum = sum * factor + sum_of_lanes(block_sum);
+  add_weighted_rows(scores, values, count, factor, out);
+}
+
+float RunningQuery::finish(Index cols) {
+  const FloatVec inverse = splat(1.0F / sum);
+  for (Index d = 0; d < round_up(cols); d += kLanes) store(hn::Mul(load(out + d), inverse), out + d);
   return kLn2 * top + std::log(sum);
 }
 
-/// All heads of the task's group.
+/// All heads of the task's group. A block of keys and values meets all of them while it lies in the first
+/// cache.
 void run_few_queries(const AttentionTask& task, ConstMatrixView q, ConstMatrixView k, ConstMatrixView v,
                      const AttentionShape& shape, MatrixView out, MatrixView lse) {
   const Index group = shape.heads / shape.kv_heads;
   const Index dim = shape.head_dim;
-  std::vector<float> memory(static_cast<std::size_t>(2 * round_up(dim)));
-  float* query = memory.data();
-  float* result = query + round_up(dim);
+  const Index width = round_up(dim);
+  std::vector<float> memory(static_cast<std::size_t>(2 * group * width));
+  std::vector<RunningQuery> running(static_cast<std::size_t>(group));
   with_type(k.dtype, [&]<class T>(T /*tag*/) HWY_ATTR {
     const Rows<T> keys = head_rows<T>(k, task.key_row, task.kv_head, dim);
     const Rows<T> values = head_rows<T>(v, task.key_row, task.kv_head, dim);
     for (Index i = 0; i < task.queries; ++i) {
+      const Index row = task.query_row + i;
       const Index last = task.position + i + 1;
       const Index first = shape.window == 0 ? 0 : std::max<Index>(0, last - shape.window);
-      for (Index h = task.kv_head * group; h < (task.kv_head + 1) * group; ++h) {
-        pack(q, task.query_row + i, 1, h * dim, dim, shape.scale * kLog2E, round_up(dim), query);
-        const float log_sum = attend_one(query, keys, values, first, last, result);
-        write_row(result, out, task.query_row + i, h * dim, dim);
-        if (!lse.empty()) lse.row<float>(task.query_row + i)[h] = log_sum;
+      for (Index h = 0; h < group; ++h) {
+        float* const query = memory.data() + 2 * h * width;
+        pack(q, row, 1, (task.kv_head * group + h) * dim, dim, shape.scale * kLog2E, width, query);
+        std::fill_n(query + width, width, 0.0F);
+        running[static_cast<std::size_t>(h)] = {query, query + width};
+      }
+      for (Index j = first; j < last; j += kFewKeys) {
+        const Index count = std::min(kFewKeys, last - j);
+        for (RunningQuery& one : running)
+          one.see(keys.from(j), values.from(j), count, &one == &running.front());
+        for (Index n = j + kFewKeys; n < std::min(last, j + 2 * kFewKeys); ++n) prefetch_row(keys, n);
+      }
+      for (Index h = 0; h < group; ++h) {
+        RunningQuery& one = running[static_cast<std::size_t>(h)];
+        const Index head = task.kv_head * group + h;
+        const float log_sum = one.finish(dim);
+        write_row(one.out, out, row, head * dim, dim);
+        if (!lse.empty()) lse.row<float>(row)[head] = log_sum;
       }
     }
   });

@@ -7,7 +7,6 @@
 #define LORRY_OPS_CPU_BLOCKS_INL
 #endif
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 

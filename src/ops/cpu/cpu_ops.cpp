@@ -22,12 +22,13 @@ namespace lorry::ops {
 
 namespace {
 
-/// oneDNN's own variable for its products, ONEDNN_MAX_CPU_ISA, bounds all kernels, so that one machine shows
-/// what others with fewer instructions do. For the whole process, as that is.
+/// Where oneDNN's own variable for its products, ONEDNN_MAX_CPU_ISA, is AVX2 or less, no other kernel uses
+/// AVX-512 either, so that one machine shows what others with fewer instructions do. For the whole process,
+/// as that is.
 void bound_kernels() {
   [[maybe_unused]] static const bool done = [] {
     constexpr std::int64_t kBeyondAvx2 = HWY_AVX2 - 1;  // better targets have lower bits
-    if (!cpu::Matmul::uses_avx512()) hwy::DisableTargets(kBeyondAvx2);
+    if (cpu::Matmul::forgoes_avx512()) hwy::DisableTargets(kBeyondAvx2);
     return true;
   }();
 }

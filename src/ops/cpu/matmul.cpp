@@ -336,6 +336,7 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
     if (!options.accumulate) zero(c);
     return;
   }
+  LORRY_CHECK(options.integers == Integers::kNone || !options.transpose_a);
   if (options.integers == Integers::kDots && options.transpose_b && integer_dot_serves(b))
     return integer_dot(a, b, options.accumulate, c);
   if (c.rows <= kMatvecRows && !options.transpose_a) {
@@ -381,8 +382,9 @@ std::string Matmul::description() {
   return fmt::format("oneDNN {}.{}.{} {}", version->major, version->minor, version->patch, isa.name);
 }
 
-bool Matmul::uses_avx512() {
-  return current_isa().wide;
+bool Matmul::forgoes_avx512() {
+  const Isa& isa = current_isa();
+  return !isa.wide && &isa != &kUnknownIsa;
 }
 
 bool Matmul::fast_bf16() {

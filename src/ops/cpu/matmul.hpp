@@ -24,8 +24,8 @@ class Matmul {
   static std::string description();
   /// Ops::product_bytes.
   static Index kept_bytes(const ProductSizes& sizes, Index threads);
-  /// Whether products may use AVX-512: this machine has it, and ONEDNN_MAX_CPU_ISA does not forbid it.
-  static bool uses_avx512();
+  /// Whether oneDNN uses no AVX-512, since this machine has none or ONEDNN_MAX_CPU_ISA forbids it.
+  static bool forgoes_avx512();
   /// Whether this machine multiplies BF16 in hardware.
   static bool fast_bf16();
 

@@ -1,5 +1,5 @@
-// ops/cpu/matvec.hpp: products of very few rows with a large matrix (decoding), bound by the memory that
-// reading the matrix once takes. oneDNN reaches a small part of it there.
+// ops/cpu/matvec.hpp: products of very few rows with a large matrix (decoding in float), bound by the
+// memory that reading the matrix once takes. oneDNN reaches a small part of it there.
 #pragma once
 #include "tensor/weight_view.hpp"
 

@@ -1,5 +1,6 @@
 // ops/cpu/packed_dot.hpp: a few rows times rows of packed weights, whose numbers are made in registers and
-// never written: decoding reads every weight once, so that each step between reading and multiplying counts.
+// never written: decoding in float reads every weight once, so that each step between reading and multiplying
+// counts.
 #pragma once
 #include "tensor/matrix.hpp"
 #include "tensor/weight_view.hpp"

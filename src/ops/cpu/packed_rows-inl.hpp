@@ -7,8 +7,11 @@
 #define LORRY_OPS_CPU_PACKED_ROWS_INL
 #endif
 
+#include <variant>
+
 #include "ops/cpu/blocks-inl.hpp"
 #include "ops/cpu/prefetch.hpp"
+#include "tensor/weight_view.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace lorry::ops::cpu::HWY_NAMESPACE {
