@@ -35,12 +35,13 @@ HWY_INLINE const std::uint8_t* bytes_of(const PackedMatrix& matrix) {
   return reinterpret_cast<const std::uint8_t*>(matrix.codes.data());
 }
 
-/// The float16 at an address of any alignment. Every NaN as the one whose lower bits are zero, which
-/// Rounding::kGguf asks for.
+/// The float16 at an address of any alignment; with kOneNan every NaN as the one whose lower bits are zero,
+/// which Rounding::kGguf asks for.
+template <bool kOneNan>
 HWY_INLINE float half_at(const std::uint8_t* at) {
   std::uint16_t word = 0;
   std::memcpy(&word, at, sizeof(word));
-  if ((word & 0x7fffU) > 0x7c00U) word = 0x7e00U;
+  if (kOneNan && (word & 0x7fffU) > 0x7c00U) word = 0x7e00U;
 #if HWY_TARGET == HWY_SCALAR
   return to_float(F16{word});
 #else
@@ -57,13 +58,15 @@ HWY_INLINE FloatVec load_codes(const std::int8_t* from) {
   return hn::ConvertTo(kFloats, hn::PromoteTo(kInts, hn::LoadU(bytes, from)));
 }
 
-/// to[i] = factor * from[i] for 8 of them.
-HWY_INLINE void scale_8(const std::int8_t* from, float factor, float* to) {
+/// to[i] = factor * byte i of eight signed ones, the first one lowest.
+HWY_INLINE void scale_8(std::uint64_t from, float factor, float* to) {
   const hn::CappedTag<float, 8> floats;
   const hn::Rebind<std::int8_t, decltype(floats)> bytes;
   const hn::Rebind<std::int32_t, decltype(floats)> ints;
+  alignas(8) std::int8_t codes[8];
+  std::memcpy(codes, &from, sizeof(codes));
   for (std::size_t i = 0; i < 8; i += hn::MaxLanes(floats)) {
-    const auto numbers = hn::ConvertTo(floats, hn::PromoteTo(ints, hn::LoadU(bytes, from + i)));
+    const auto numbers = hn::ConvertTo(floats, hn::PromoteTo(ints, hn::LoadU(bytes, codes + i)));
     hn::Store(hn::Mul(numbers, hn::Set(floats, factor)), floats, to + i);
   }
 }
@@ -72,21 +75,23 @@ HWY_INLINE void scale_8(const std::int8_t* from, float factor, float* to) {
 template <BlockFormat kFormat>
 HWY_INLINE void make_scales(const std::uint8_t* block, float d, float m, BlockCodes& to) {
   if constexpr (kFormat == BlockFormat::kQ4_K || kFormat == BlockFormat::kQ5_K) {
-    // As block_codes::six_bit_scales has it, four scales or minima at a time.
-    std::array<std::uint32_t, 3> s;
-    std::memcpy(s.data(), block + 4, sizeof(s));
-    const std::array<std::uint32_t, 4> six_bits = {
-        s[0] & 0x3f3f3f3fU, (s[2] & 0x0f0f0f0fU) | (s[0] >> 2 & 0x30303030U), s[1] & 0x3f3f3f3fU,
-        (s[2] >> 4 & 0x0f0f0f0fU) | (s[1] >> 2 & 0x30303030U)};
-    alignas(16) std::int8_t bytes[16];
-    std::memcpy(bytes, six_bits.data(), sizeof(bytes));
-    scale_8(bytes, d, to.scale);
-    scale_8(bytes + 8, -m, to.offset);
+    // As block_codes::six_bit_scales has it: the first four scales and minima, then the last four of both.
+    std::uint64_t first = 0;
+    std::uint32_t rest = 0;
+    std::memcpy(&first, block + 4, sizeof(first));
+    std::memcpy(&rest, block + 12, sizeof(rest));
+    const std::uint64_t low = first & 0x3f3f3f3f3f3f3f3fU;
+    const std::uint64_t lower_bits = (rest & 0x0f0f0f0fU) | std::uint64_t{rest & 0xf0f0f0f0U} << 28;
+    const std::uint64_t high = lower_bits | (first >> 2 & 0x3030303030303030U);
+    const std::uint64_t scales = (low & 0xffffffffU) | high << 32;
+    const std::uint64_t minima = low >> 32 | (high & 0xffffffff00000000U);
+    scale_8(scales, d, to.scale);
+    scale_8(minima, -m, to.offset);
   } else if constexpr (kFormat == BlockFormat::kQ6_K) {
-    alignas(16) std::int8_t bytes[16];
-    std::memcpy(bytes, block + 192, sizeof(bytes));
-    scale_8(bytes, d, to.scale);
-    scale_8(bytes + 8, d, to.scale + 8);
+    std::array<std::uint64_t, 2> scales;
+    std::memcpy(scales.data(), block + 192, sizeof(scales));
+    scale_8(scales[0], d, to.scale);
+    scale_8(scales[1], d, to.scale + 8);
   } else {
     take_scales<kFormat>(block, d, m, to);
   }
@@ -158,12 +163,12 @@ HWY_INLINE void each_plain_codes(const std::uint8_t* block, Use&& use) {
   }
 }
 
-/// Scales and offsets of a block.
-template <BlockFormat kFormat>
+/// Scales and offsets of a block; kOneNan as half_at has it.
+template <BlockFormat kFormat, bool kOneNan = true>
 HWY_INLINE void read_scales(const std::uint8_t* block, BlockCodes& to) {
   constexpr BlockGroups kGroups = groups_of(kFormat);
-  const float m = kGroups.m < 0 ? 0.0F : half_at(block + kGroups.m);
-  make_scales<kFormat>(block, half_at(block + kGroups.d), m, to);
+  const float m = kGroups.m < 0 ? 0.0F : half_at<kOneNan>(block + kGroups.m);
+  make_scales<kFormat>(block, half_at<kOneNan>(block + kGroups.d), m, to);
 }
 
 }  // namespace

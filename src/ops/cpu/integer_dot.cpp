@@ -77,7 +77,7 @@ struct GgufCodes {
 
   HWY_INLINE const std::uint8_t* read(Index block, BlockCodes& parts) const {
     const std::uint8_t* const from = row.at(block);
-    read_scales<kFormat>(from, parts);
+    read_scales<kFormat, false>(from, parts);
     return from;
   }
   template <class Use>
