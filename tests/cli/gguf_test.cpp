@@ -52,9 +52,9 @@ TEST_F(GgufCommands, GenerateByTheIntegersOfTheFileUnlessFloatIsAskedFor) {
 
 TEST_F(GgufCommands, TextsOfABatchAreThoseThatEachGetsAlone) {
   const auto texts = [&](const char* batch) {
-    const std::string out = run_lorry({"generate", "--model", base(), "--data", path("data.jsonl"),
-                                       "--max-new-tokens", "12", "--batch-size", batch})
-                                .out;
+    std::string out = run_lorry({"generate", "--model", base(), "--data", path("data.jsonl"),
+                                 "--max-new-tokens", "12", "--batch-size", batch})
+                          .out;
     EXPECT_NE(out, "");
     return out;
   };

@@ -26,7 +26,7 @@ namespace {
 /// AVX-512 either, so that one machine shows what others with fewer instructions do. For the whole process,
 /// as that is.
 void bound_kernels() {
-  [[maybe_unused]] static const bool done = [] {
+  [[maybe_unused]] static const bool kDone = [] {
     constexpr std::int64_t kBeyondAvx2 = HWY_AVX2 - 1;  // better targets have lower bits
     if (cpu::Matmul::forgoes_avx512()) hwy::DisableTargets(kBeyondAvx2);
     return true;

@@ -9,8 +9,8 @@
 
 namespace lorry::ops::reference {
 
-/// x in 8 bits, the largest magnitude of every 32 elements of a row being 127 of their unit; zeros where it is
-/// below 1e-30, NaN where one of them is not finite.
+/// x in 8 bits, the largest magnitude of every 32 elements of a row being 127 of their unit; zeros where it
+/// is below 1e-30, NaN where one of them is not finite.
 inline Dense<double> round_rows(const Dense<float>& x) {
   constexpr Index kGroup = 32;
   constexpr float kSteps = 127.0F;
