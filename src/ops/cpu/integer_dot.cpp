@@ -26,7 +26,7 @@ namespace {
 struct RoundedRows {
   Matrix codes;   // [M,I] U8 that are signed: -127 to 127
   Matrix scales;  // [M, I / group] F32; NaN where an element is not finite
-  Matrix sums;    // [M, I / group] F32: of rounded elements, for the offsets of w
+  Matrix sums;    // [M, I / group] F32: of rounded elements, for the offsets of w; empty where it has none
 };
 
 /// A row of them.
@@ -44,8 +44,9 @@ HWY_BEFORE_NAMESPACE();
 namespace lorry::ops::cpu::HWY_NAMESPACE {
 namespace {
 
-/// to = a row of x [cols], of whose elements `group` share a scale of w.
-void round_row(const float* x, Index cols, Index group, std::int8_t* codes, float* scales, float* sums) {
+/// A row of x [cols], of whose elements `group` share a scale of w. sums: null where nobody asks.
+template <class T>
+void round_row(const T* x, Index cols, Index group, std::int8_t* codes, float* scales, float* sums) {
   const hn::Rebind<std::int8_t, FloatTag> bytes;
   for (Index i = 0; i < cols; i += kChunk) {
     RoundingUnit look;
@@ -56,13 +57,22 @@ void round_row(const float* x, Index cols, Index group, std::int8_t* codes, floa
           unit.inverse == 0 ? hn::Zero(kFloats) : hn::Mul(load(x + k), splat(unit.inverse));
       hn::StoreU(hn::DemoteTo(bytes, hn::NearestInt(scaled)), bytes, codes + k);
     }
-    for (Index first = i; first < i + kChunk; first += group) {
+    std::fill_n(scales + i / group, kChunk / group, unit.size);
+    for (Index first = i; sums != nullptr && first < i + kChunk; first += group) {
       FloatVec sum = hn::Zero(kFloats);
       for (Index k = first; k < first + group; k += kLanes) sum = hn::Add(sum, load_codes(codes + k));
-      scales[first / group] = unit.size;
       sums[first / group] = unit.size * sum_of_lanes(sum);
     }
   }
+}
+
+void round_all(ConstMatrixView x, Index group, RoundedRows& to) {
+  with_type(x.dtype, [&]<class T>(T /*tag*/) HWY_ATTR {
+    for (Index m = 0; m < x.rows; ++m) {
+      round_row(x.row<T>(m), x.cols, group, reinterpret_cast<std::int8_t*>(to.codes.row<std::uint8_t>(m)),
+                to.scales.row<float>(m), to.sums.empty() ? nullptr : to.sums.row<float>(m));
+    }
+  });
 }
 
 // What the loop below asks of a kind of row: how elements share scales, whether codes may be negative; the
@@ -175,7 +185,7 @@ void dot(const RoundedRows& x, Index first, const WeightView& w, MatrixView out)
         const Index at = first + m + i;
         xs[static_cast<std::size_t>(i)] = {
             reinterpret_cast<const std::int8_t*>(x.codes.row<std::uint8_t>(at)), x.scales.row<float>(at),
-            x.sums.row<float>(at)};
+            x.sums.empty() ? nullptr : x.sums.row<float>(at)};
       }
       dot_row<kRows>(xs, w.cols / codes.kElements, codes, out.row<float>(m) + o, out.stride);
     });
@@ -189,21 +199,18 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace lorry::ops::cpu {
 
-HWY_EXPORT(round_row);
+HWY_EXPORT(round_all);
 HWY_EXPORT(dot);
 
 namespace {
 
-/// x [M,I] F32 for products with w.
+/// x [M,I] for products with w.
 RoundedRows round_rows(ConstMatrixView x, const WeightView& w) {
-  const Index group = groups_of(w.packed->format).group;
-  RoundedRows to = {Matrix(x.rows, x.cols, DType::kU8), Matrix(x.rows, x.cols / group),
-                    Matrix(x.rows, x.cols / group)};
-  for (Index m = 0; m < x.rows; ++m) {
-    HWY_DYNAMIC_DISPATCH(round_row)
-    (x.row<float>(m), x.cols, group, reinterpret_cast<std::int8_t*>(to.codes.row<std::uint8_t>(m)),
-     to.scales.row<float>(m), to.sums.row<float>(m));
-  }
+  const BlockGroups groups = groups_of(w.packed->format);
+  const Index count = x.cols / groups.group;
+  RoundedRows to = {Matrix(x.rows, x.cols, DType::kU8), Matrix(x.rows, count),
+                    groups.offsets ? Matrix(x.rows, count) : Matrix()};
+  HWY_DYNAMIC_DISPATCH(round_all)(x, groups.group, to);
   return to;
 }
 
@@ -220,9 +227,7 @@ void integer_dot(ConstMatrixView x, WeightView w, bool accumulate, MatrixView y)
   LORRY_CHECK_EQ(x.cols, w.cols);
   LORRY_CHECK_EQ(x.rows, y.rows);
   LORRY_CHECK_EQ(w.rows, y.cols);
-  Matrix numbers(x.rows, x.cols);
-  copy(x, numbers);
-  const RoundedRows rounded = round_rows(numbers, w);
+  const RoundedRows rounded = round_rows(x, w);
   parallel_for(pieces(w.rows, kPiece), [&](Index piece) {
     alignas(64) std::array<float, kMost * kPiece> sums;
     const Index first = piece * kPiece;
