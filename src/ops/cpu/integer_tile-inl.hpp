@@ -40,6 +40,13 @@ HWY_INLINE IntVec add_fours(IntVec unsigned_bytes, IntVec signed_bytes, IntVec s
 #if HWY_TARGET == HWY_AVX2
   const __m256i pairs = _mm256_maddubs_epi16(unsigned_bytes.raw, signed_bytes.raw);
   return IntVec{_mm256_add_epi32(sum.raw, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))};
+#elif HWY_TARGET == HWY_AVX3_DL
+  // Highway asks for VNNI where it picks this target, but does not tell the compiler, which then refuses its
+  // own intrinsic.
+  asm("vpdpbusd %[s], %[u], %[sum]"
+      : [sum] "+v"(sum.raw)
+      : [u] "v"(unsigned_bytes.raw), [s] "v"(signed_bytes.raw));
+  return sum;
 #elif HWY_ARCH_X86 && HWY_CAP_GE512
   const __m512i pairs = _mm512_maddubs_epi16(unsigned_bytes.raw, signed_bytes.raw);
   return IntVec{_mm512_add_epi32(sum.raw, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))};
