@@ -25,7 +25,7 @@ void Block::start(const nn::Context& context, ConstMatrixView x, Cache& cache, S
 
 void Block::finish(const nn::Context& context, Cache& cache, Scratch& scratch, MatrixView y) const {
   mlp_norm_.forward(context, cache.x_mid, scratch.normed);
-  context.ops.copy(cache.x_mid, y);
+  if (!y.empty()) context.ops.copy(cache.x_mid, y);
   mlp_.forward(context, scratch.normed, cache.mlp, scratch.mlp, y);
 }
 

@@ -31,7 +31,7 @@ class Block {
   nn::Norm& mlp_norm() noexcept { return mlp_norm_; }
   nn::SelfAttention& attention() noexcept { return attention_; }
 
-  /// y [N,D] is overwritten; must not be x.
+  /// y [N,D] is overwritten; must not be x. It may be empty: then only what backward reads is computed.
   void forward(const nn::Context& context, ConstMatrixView x, ConstMatrixView rope,
                const nn::Sequence& sequence, Cache& cache, Scratch& scratch, MatrixView y) const;
   /// d_x [N,D] F32 holds the gradient by y on entry and by x on return, unless `below` is false: nothing

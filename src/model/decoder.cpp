@@ -275,24 +275,24 @@ void Decoder::forward(std::span<Pass> passes, Index keep_from, bool keep_caches,
 }
 
 void Decoder::finish(const Pass& pass, Workspace& workspace) {
-  workspace.final_normed.reshape(pass.batch.rows(), config_.hidden_size, compute_);
+  workspace.final_normed().reshape(pass.batch.rows(), config_.hidden_size, compute_);
   final_norm_.forward(pass.context, workspace.inputs.get(config_.num_hidden_layers, pass.number),
-                      workspace.final_normed);
+                      workspace.final_normed());
 }
 
 void Decoder::backward(std::span<Pass> passes, Index lowest, bool recompute, Workspace& workspace) {
   workspace.inputs.turn();
-  for (Index layer = config_.num_hidden_layers - 1; layer >= lowest; --layer) {
+  const Index top = config_.num_hidden_layers - 1;
+  const bool kept = passes.size() == 1;  // forward ended with the top block's cache
+  for (Index layer = top; layer >= lowest; --layer) {
     visit(layer);
     const Block& block = blocks_[static_cast<std::size_t>(layer)];
     Block::Cache& cache = workspace.caches[static_cast<std::size_t>(recompute ? 0 : layer - lowest)];
     for (const Pass& pass : passes) {
       const ConstMatrixView input = workspace.inputs.get(layer, pass.number);
       const nn::Sequence sequence = sequence_of(pass.batch);
-      if (recompute) {
-        // d_final is free by now and takes the output, which is known already.
-        workspace.d_final.reshape(pass.batch.rows(), config_.hidden_size, DType::kF32);
-        block.forward(pass.context, input, rope_, sequence, cache, workspace.block, workspace.d_final);
+      if (recompute && !(layer == top && kept)) {
+        block.forward(pass.context, input, rope_, sequence, cache, workspace.block, {});
       }
       block.backward(pass.context, input, rope_, sequence, cache, layer > lowest || embeddings_train(),
                      workspace.block, workspace.d_x[static_cast<std::size_t>(pass.number)]);
@@ -316,7 +316,7 @@ std::vector<double> Decoder::losses(std::span<const data::Batch> batches, Worksp
   std::vector<double> losses;
   for (const Pass& pass : passes) {
     finish(pass, workspace);
-    losses.push_back(head_.loss(pass.context, workspace.final_normed, pass.batch.targets, workspace.head));
+    losses.push_back(head_.loss(pass.context, workspace.final_normed(), pass.batch.targets, workspace.head));
   }
   return losses;
 }
@@ -340,15 +340,15 @@ std::vector<double> Decoder::losses_and_gradients(std::span<const data::Batch> b
   std::vector<double> losses;
   for (const Pass& pass : passes) {
     finish(pass, workspace);
-    if (below_head) workspace.d_final.reshape(pass.batch.rows(), config_.hidden_size, DType::kF32);
-    losses.push_back(head_.loss_and_gradient(pass.context, workspace.final_normed, pass.batch.targets,
+    if (below_head) workspace.d_final().reshape(pass.batch.rows(), config_.hidden_size, DType::kF32);
+    losses.push_back(head_.loss_and_gradient(pass.context, workspace.final_normed(), pass.batch.targets,
                                              {pass.options->gradient_scale, pass.options->label_smoothing},
                                              workspace.head,
-                                             below_head ? workspace.d_final.view() : MatrixView{}));
+                                             below_head ? workspace.d_final().view() : MatrixView{}));
     if (!below_head) continue;
     Matrix& d_x = workspace.d_x[static_cast<std::size_t>(pass.number)];
     d_x.reshape(pass.batch.rows(), config_.hidden_size, DType::kF32);
-    final_norm_.backward(pass.context, workspace.inputs.get(layers, pass.number), workspace.d_final, false,
+    final_norm_.backward(pass.context, workspace.inputs.get(layers, pass.number), workspace.d_final(), false,
                          d_x);
   }
   const bool finite =
@@ -370,7 +370,7 @@ std::string Decoder::first_non_finite(const Workspace& workspace) const {
     };
     return layer == lowest ? "a layer below " + block(layer) : block(layer - 1);
   }
-  return all_finite(workspace.final_normed) ? names.head : names.root + names.final_norm;
+  return all_finite(workspace.final_normed()) ? names.head : names.root + names.final_norm;
 }
 
 void Decoder::logits(const data::Batch& batch, Workspace& workspace, MatrixView logits) {
@@ -379,7 +379,7 @@ void Decoder::logits(const data::Batch& batch, Workspace& workspace, MatrixView 
   plan_visits(layers);
   forward(passes, layers, false, workspace);
   finish(passes.front(), workspace);
-  head_.linear().forward(passes.front().context, workspace.final_normed, false, workspace.head.update,
+  head_.linear().forward(passes.front().context, workspace.final_normed(), false, workspace.head.update,
                          workspace.head.linear, logits);
 }
 

@@ -39,10 +39,13 @@ class Decoder {
     BlockInputs inputs;                // [N,D] F32 of every block that backward visits, and the last output
     std::vector<Matrix> d_x;           // [N,D] F32: one for each batch that goes through together
     std::vector<Block::Cache> caches;  // of the visited blocks; one when recomputing
-    Matrix final_normed;               // [N,D] compute type
-    Matrix d_final;                    // [N,D] F32
     Block::Scratch block;
     nn::LossHead::Scratch head;
+
+    // What the head reads, [N,D] in the compute type, and its gradient, F32: no block runs between them.
+    [[nodiscard]] Matrix& final_normed() noexcept { return block.normed; }
+    [[nodiscard]] const Matrix& final_normed() const noexcept { return block.normed; }
+    [[nodiscard]] Matrix& d_final() noexcept { return block.d_normed; }
   };
   /// Texts under generation: their keys and values, and what extending them needs.
   struct Generation {
@@ -156,7 +159,7 @@ class Decoder {
   /// Through all blocks. Keeps what backward needs from block `keep_from` on; block inputs lie in
   /// workspace.inputs.
   void forward(std::span<Pass> passes, Index keep_from, bool keep_caches, Workspace& workspace);
-  /// Fills workspace.final_normed.
+  /// Fills workspace.final_normed().
   void finish(const Pass& pass, Workspace& workspace);
   /// Down to block `lowest`, from d_x.
   void backward(std::span<Pass> passes, Index lowest, bool recompute, Workspace& workspace);

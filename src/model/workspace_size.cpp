@@ -37,7 +37,7 @@ class RowBytes {
     const Index f = config_.intermediate_size;
     const Index block = c_ * d + kF32Bytes * d + (c_ == kF32Bytes ? 0 : c_ * d);
     const Index attention = c_ * (config_.q_width() + qkv());
-    const Index mlp = c_ * f * (gated() ? 3 : 2);
+    const Index mlp = c_ * f * 2;
     return block + attention + mlp + linear_scratch(0, maps_ - mlp_maps(), std::max(d, config_.q_width())) +
            linear_scratch(maps_ - mlp_maps(), maps_, std::max(d, f));
   }
@@ -93,14 +93,13 @@ WorkspaceBytes workspace_bytes(const ModelConfig& config, const PassShape& pass)
     caches = pass.grad_checkpoint ? std::max(caches, row.cache(layer)) : caches + row.cache(layer);
   }
   if (!blocks_train) caches = row.cache(layers - 1);
-  const Index ends = size_of(pass.compute) * d + (blocks_train ? kF32Bytes * d : 0);
   // Without backward the scratch holds less; nothing of the kind is worth a formula of its own.
   const Index rope =
       config.names.position_embedding.empty() ? pass.positions * config.head_dim * kF32Bytes : 0;
   WorkspaceBytes bytes;
   bytes.in_file = pass.rows * kF32Bytes * d * pass.batches *
                   std::min(pass.in_file, BlockInputs::most_in_file(layers, pass.lowest));
-  bytes.activations = pass.rows * (streams + caches + ends + row.scratch()) + rope;
+  bytes.activations = pass.rows * (streams + caches + row.scratch()) + rope;
   const Index chunk =
       std::min(nn::LossHead::chunk_rows(config.vocab_size), nn::LossHead::whole_steps(pass.targets));
   bytes.logits = chunk * row.head();

@@ -100,19 +100,29 @@ ops::Integers forward_integers(const Context& context) {
 
 }  // namespace
 
-void Linear::multiply(const Context& context, ConstMatrixView x, bool accumulate, MatrixView y) const {
+void Linear::multiply(const Context& context, ConstMatrixView x, bool accumulate, MatrixView y,
+                      ops::LowRankTerm plus) const {
   context.ops.matmul(x, weights_.matrix, y,
                      {.transpose_b = !weights_.inputs_by_outputs,
                       .accumulate = accumulate,
-                      .integers = forward_integers(context)});
+                      .integers = forward_integers(context),
+                      .plus = plus});
 }
 
-void Linear::multiply_back(const Context& context, ConstMatrixView dy, bool accumulate, MatrixView dx) const {
+void Linear::multiply_back(const Context& context, ConstMatrixView dy, bool accumulate, MatrixView dx,
+                           ops::LowRankTerm plus) const {
   context.ops.matmul(dy, weights_.matrix, dx,
                      {.transpose_b = weights_.inputs_by_outputs,
                       .accumulate = accumulate,
                       .integers = context.int8 == Int8Products::kForwardAndBackward ? ops::Integers::kTiles
-                                                                                    : ops::Integers::kNone});
+                                                                                    : ops::Integers::kNone,
+                      .plus = plus});
+}
+
+LowRankUpdate* Linear::whole_update() const {
+  if (updates_.size() != 1) return nullptr;
+  const PlacedUpdate& only = updates_.front();
+  return only.update->b_transposed.cols() == outputs() ? only.update : nullptr;
 }
 
 void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache,
@@ -120,22 +130,34 @@ void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate,
   LORRY_CHECK(token_rows_ == nullptr || !is_dora());
   if (is_dora()) return forward_dora(context, x, accumulate, cache, scratch, y);
   ops::Ops& ops = context.ops;
-  multiply(context, x, accumulate, y);
+  fill_cache(context, x, cache, scratch);
+  const LowRankUpdate* const whole = whole_update();
+  multiply(context, x, accumulate, y,
+           whole != nullptr ? ops::LowRankTerm{cache.h, whole->b_transposed} : ops::LowRankTerm{});
   if (!weights_.bias.empty()) ops.add_bias(weights_.bias, y);
   if (token_rows_ != nullptr) {
     LORRY_CHECK(!accumulate);
     token_rows_->project(ops, x, y);
   }
+  Index rank = 0;
+  for (const auto& [update, first_output] : updates_) {
+    const ConstMatrixView h = cache.h.view().col_range(rank, update->rank);
+    const MatrixView outputs = y.col_range(first_output, update->b_transposed.cols());
+    if (whole == nullptr) ops.low_rank_expand_add(h, update->b_transposed, outputs);
+    if (!update->bias.empty()) add_update_bias(context, *update, scratch, outputs);
+    rank += update->rank;
+  }
+}
+
+void Linear::fill_cache(const Context& context, ConstMatrixView x, Cache& cache, Scratch& scratch) const {
   if (updates_.empty()) return;
   cache.h.reshape(x.rows, total_rank(), DType::kF32);
   Index rank = 0;
-  for (const auto& [update, first_output] : updates_) {
-    const MatrixView h = cache.h.view().col_range(rank, update->rank);
-    ops.low_rank_project(update_input(context, *update, x, scratch), update->a, update->scale, h);
-    const MatrixView outputs = y.col_range(first_output, update->b_transposed.cols());
-    ops.low_rank_expand_add(h, update->b_transposed, outputs);
-    if (!update->bias.empty()) add_update_bias(context, *update, scratch, outputs);
-    rank += update->rank;
+  for (const PlacedUpdate& placed : updates_) {
+    const LowRankUpdate& update = *placed.update;
+    context.ops.low_rank_project(update_input(context, update, x, scratch), update.a, update.scale,
+                                 cache.h.view().col_range(rank, update.rank));
+    rank += update.rank;
   }
 }
 
@@ -150,13 +172,21 @@ void Linear::add_update_bias(const Context& context, const LowRankUpdate& update
 void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,
                       bool accumulate, Scratch& scratch, MatrixView dx) const {
   ops::Ops& ops = context.ops;
-  if (!dx.empty() && !is_dora()) multiply_back(context, dy, accumulate, dx);
+  LowRankUpdate* const whole = is_dora() ? nullptr : whole_update();
+  const bool together = whole != nullptr && !whole->drops(context);  // the masked part of dx is made apart
+  if (together) {
+    backward_update(context, *whole, x, cache.h, dy, scratch, {});
+    if (!dx.empty()) multiply_back(context, dy, accumulate, dx, {scratch.dh, whole->a});
+  } else if (!dx.empty() && !is_dora()) {
+    multiply_back(context, dy, accumulate, dx);
+  }
   if (token_rows_ != nullptr) token_rows_->project_backward(ops, x, dy, weights_.matrix, dx);
   if (!gradients_.bias.empty()) ops.add_bias_backward(dy, gradients_.bias);
   if (!gradients_.matrix.empty()) {
     const bool swap = weights_.inputs_by_outputs;
     ops.matmul(swap ? x : dy, swap ? dy : x, gradients_.matrix, {.transpose_a = true, .accumulate = true});
   }
+  if (together) return;
   if (is_dora()) return backward_dora(context, x, dy, cache, accumulate, scratch, dx);
   Index rank = 0;
   for (const auto& [update, first_output] : updates_) {

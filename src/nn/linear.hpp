@@ -108,6 +108,8 @@ class Linear {
   /// y = or += the map of x. x has the compute type; y that or F32.
   void forward(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache, Scratch& scratch,
                MatrixView y) const;
+  /// What forward puts into the cache, without y.
+  void fill_cache(const Context& context, ConstMatrixView x, Cache& cache, Scratch& scratch) const;
   /// dx = or += the gradient by x (skipped when dx is empty); adds to the gradients of what trains.
   /// x and cache are those of the matching forward; dy has the compute type; dx that or F32.
   void backward(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,
@@ -122,14 +124,18 @@ class Linear {
                               MatrixView y);
   /// The sum of all ranks: columns of Cache::h.
   [[nodiscard]] Index total_rank() const noexcept;
-  /// One update's part of backward; h and dy are its own columns.
+  /// One update's part of backward; h and dy are its own columns. Leaves scale * dy B in scratch.dh.
   void backward_update(const Context& context, LowRankUpdate& update, ConstMatrixView x, ConstMatrixView h,
                        ConstMatrixView dy, Scratch& scratch, MatrixView dx) const;
 
-  /// y = or += x W^T.
-  void multiply(const Context& context, ConstMatrixView x, bool accumulate, MatrixView y) const;
-  /// dx = or += dy W.
-  void multiply_back(const Context& context, ConstMatrixView dy, bool accumulate, MatrixView dx) const;
+  /// y = or += x W^T + plus.
+  void multiply(const Context& context, ConstMatrixView x, bool accumulate, MatrixView y,
+                ops::LowRankTerm plus = {}) const;
+  /// dx = or += dy W + plus.
+  void multiply_back(const Context& context, ConstMatrixView dy, bool accumulate, MatrixView dx,
+                     ops::LowRankTerm plus = {}) const;
+  /// The only update, if it adds to all outputs: the product with W then takes it along. Else null.
+  [[nodiscard]] LowRankUpdate* whole_update() const;
 
   [[nodiscard]] bool is_dora() const noexcept {
     return updates_.size() == 1 && !updates_.front().update->magnitude.empty();

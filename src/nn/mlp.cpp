@@ -31,8 +31,13 @@ void Mlp::forward(const Context& context, ConstMatrixView x, Cache& cache, Scrat
   }
   cache.up.reshape(x.rows, parts_.up.outputs(), context.compute);
   parts_.up.forward(context, x, false, cache.up_update, scratch.linear, cache.up);
+  if (y.empty() && parts_.down.updates().empty()) return;
   activate(context, cache, scratch);
-  parts_.down.forward(context, scratch.activated, true, cache.down_update, scratch.linear, y);
+  if (y.empty()) {
+    parts_.down.fill_cache(context, scratch.activated, cache.down_update, scratch.linear);
+  } else {
+    parts_.down.forward(context, scratch.activated, true, cache.down_update, scratch.linear, y);
+  }
 }
 
 void Mlp::backward(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,
@@ -46,10 +51,10 @@ void Mlp::backward(const Context& context, ConstMatrixView x, ConstMatrixView dy
     parts_.up.backward(context, x, scratch.d_activated, cache.up_update, false, scratch.linear, dx);
     return;
   }
-  scratch.d_gate.reshape(x.rows, cache.gate.cols(), context.compute);
+  const MatrixView d_gate = scratch.d_activated;
   const MatrixView d_up = scratch.activated;  // free by now
-  context.ops.swiglu_backward(cache.gate, cache.up, scratch.d_activated, scratch.d_gate, d_up);
-  parts_.gate->backward(context, x, scratch.d_gate, cache.gate_update, false, scratch.linear, dx);
+  context.ops.swiglu_backward(cache.gate, cache.up, scratch.d_activated, d_gate, d_up);
+  parts_.gate->backward(context, x, d_gate, cache.gate_update, false, scratch.linear, dx);
   parts_.up.backward(context, x, d_up, cache.up_update, true, scratch.linear, dx);
 }
 

@@ -23,8 +23,7 @@ class Mlp {
   };
   struct Scratch {
     Matrix activated;    // [N,F], computed again in backward: cheaper than keeping it for every block
-    Matrix d_activated;  // [N,F]
-    Matrix d_gate;       // [N,F]
+    Matrix d_activated;  // [N,F], then the gradient by gate
     Linear::Scratch linear;
   };
 
@@ -34,7 +33,8 @@ class Mlp {
   [[nodiscard]] std::vector<Linear*> linears();
   [[nodiscard]] bool trains() const;
 
-  /// Adds to y [N,D] F32; x [N,D] has the compute type.
+  /// Adds to y [N,D] F32; x [N,D] has the compute type. y may be empty: then only what backward reads is
+  /// computed.
   void forward(const Context& context, ConstMatrixView x, Cache& cache, Scratch& scratch, MatrixView y) const;
   /// dy [N,D] has the compute type; dx [N,D] F32 is overwritten, or skipped when empty.
   void backward(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,

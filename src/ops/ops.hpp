@@ -25,12 +25,22 @@ enum class Integers {
   kTiles,  // b int8 (BlockFormat::kInt8); a to 7 bits. For many rows of a: up to four are multiplied in float
 };
 
-/// c = op(a) op(b), or c += op(a) op(b). op transposes where asked.
+/// h [M,R] p [R,N], both F32: what a low-rank update adds to a product.
+struct LowRankTerm {
+  ConstMatrixView h = {};
+  ConstMatrixView p = {};
+
+  [[nodiscard]] bool empty() const { return p.empty(); }
+};
+
+/// c = op(a) op(b), or c += op(a) op(b); both more the term `plus` if it is not empty. op transposes where
+/// asked.
 struct MatmulOptions {
   bool transpose_a = false;
   bool transpose_b = false;
   bool accumulate = false;
   Integers integers = Integers::kNone;
+  LowRankTerm plus = {};
 };
 
 /// One attention layer's fixed facts. Query head h reads key/value head h / (heads / kv_heads).
@@ -124,9 +134,9 @@ class Ops {
 
   // --- matrix products ---
 
-  /// c [M,N] = op(a) [M,K] op(b) [K,N]. c: F32 or BF16. a: F32, F16 or BF16, b one of these or packed; where
-  /// they differ the product runs in the type of a (b is then a weight in the type its file had, converted by
-  /// panels).
+  /// c [M,N] = op(a) [M,K] op(b) [K,N] + plus. c: F32 or BF16. a: F32, F16 or BF16, b one of these or packed;
+  /// where they differ the product runs in the type of a (b is then a weight in the type its file had,
+  /// converted by panels).
   virtual void matmul(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) = 0;
 
   /// Bytes that such products keep between calls, beside what is compiled: at most about this.
@@ -213,7 +223,7 @@ class Ops {
 
   /// y = silu(gate) * up (Shazeer 2020). All the compute type.
   virtual void swiglu(ConstMatrixView gate, ConstMatrixView up, MatrixView y) = 0;
-  /// dgate and dup from dy; dgate may be gate, dup may be up (in place).
+  /// dgate and dup from dy; either may be any of gate, up and dy (in place).
   virtual void swiglu_backward(ConstMatrixView gate, ConstMatrixView up, ConstMatrixView dy, MatrixView dgate,
                                MatrixView dup) = 0;
   /// y = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): GPT-2's "gelu_new" (Hendrycks & Gimpel 2016).

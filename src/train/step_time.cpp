@@ -25,13 +25,20 @@ constexpr double kLeastOfShare = 0.6;
 constexpr Index kRowStep = 32;
 constexpr Index kFewestRows = 128;
 
+/// Of the weights of a block: those that are multiplied again where its activations are recomputed, which
+/// takes all but the block's output.
+double recomputed_share(const model::ModelConfig& config) {
+  const Index down = config.hidden_size * config.intermediate_size;
+  return 1.0 - static_cast<double>(down) / static_cast<double>(model::product_elements(config));
+}
+
 /// Passes over the weights of a block that trains: forward, by x, by the weights, and forward again. DoRA
 /// goes forward once more for the gradient of the magnitudes, and with dropout has two products for one
 /// everywhere.
-double passes(const TrainOptions& options, const RunSize& size) {
+double passes(const model::ModelConfig& config, const TrainOptions& options, const RunSize& size) {
   const double forward = size.dora && size.dropout ? 2.0 : 1.0;
   double sum = 2.0 * forward;
-  if (options.grad_checkpoint) sum += forward;
+  if (options.grad_checkpoint) sum += forward * recomputed_share(config);
   if (options.method == Method::kFull || size.dora) sum += 1.0;
   return sum;
 }
@@ -41,7 +48,7 @@ double flops_of_row(const model::ModelConfig& config, const TrainOptions& option
                     Index blocks, double share) {
   const double head = static_cast<double>(config.hidden_size * config.vocab_size) * share;
   const double head_passes = options.method == Method::kFull ? 3.0 : 2.0;
-  return 2.0 * (passes(options, size) * static_cast<double>(model::product_elements(config)) *
+  return 2.0 * (passes(config, options, size) * static_cast<double>(model::product_elements(config)) *
                     static_cast<double>(blocks) +
                 head_passes * head);
 }
@@ -122,7 +129,7 @@ StepParts extrapolate(const model::LoadedModel& model, const RunSize& size, cons
   }
   const auto blocks = static_cast<double>(model.config.num_hidden_layers);
   const auto below = static_cast<double>(size.lowest);  // only forward
-  const double trained = blocks - below + below / passes(options, size);
+  const double trained = blocks - below + below / passes(model.config, options, size);
   const double norms = one.norm_seconds(kRepetitions);
   const double norms_of_block = std::max(many.norm_seconds(kRepetitions) - norms, 0.0) / more;
   time.probe_blocks = several;
@@ -154,8 +161,8 @@ double step_flops(const model::ModelConfig& config, const TrainOptions& options,
                   Index rows, Index targets) {
   const double share = static_cast<double>(targets) / static_cast<double>(rows);
   const auto frozen = static_cast<double>(size.lowest);  // blocks that are only gone forward through
-  const double below =
-      2.0 * static_cast<double>(model::product_elements(config)) * frozen * (passes(options, size) - 1.0);
+  const double below = 2.0 * static_cast<double>(model::product_elements(config)) * frozen *
+                       (passes(config, options, size) - 1.0);
   return static_cast<double>(rows) *
          (flops_of_row(config, options, size, config.num_hidden_layers, share) - below);
 }

@@ -28,14 +28,13 @@ Index bytes_of(const Block::Cache& cache) {
 
 /// All of it but the loss head's scratch.
 Index activations_of(const Decoder::Workspace& workspace) {
-  Index bytes = workspace.inputs.bytes() + workspace.final_normed.bytes() + workspace.d_final.bytes();
+  Index bytes = workspace.inputs.bytes();
   for (const Matrix& d_x : workspace.d_x) bytes += d_x.bytes();
   for (const Block::Cache& cache : workspace.caches) bytes += bytes_of(cache);
   const Block::Scratch& block = workspace.block;
   return bytes + block.normed.bytes() + block.d_normed.bytes() + block.dy.bytes() +
          block.attention.d_out.bytes() + block.attention.d_qkv.bytes() + bytes_of(block.attention.linear) +
-         block.mlp.activated.bytes() + block.mlp.d_activated.bytes() + block.mlp.d_gate.bytes() +
-         bytes_of(block.mlp.linear);
+         block.mlp.activated.bytes() + block.mlp.d_activated.bytes() + bytes_of(block.mlp.linear);
 }
 
 /// The head's, of which the first `rows` of a chunk are written to.

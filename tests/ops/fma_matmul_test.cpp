@@ -8,6 +8,7 @@
 
 #include "ops/cpu/unpack.hpp"
 #include "ops/reference/elementwise.hpp"
+#include "ops/reference/low_rank.hpp"
 #include "ops/reference/matmul.hpp"
 #include "support/near.hpp"
 #include "support/random_matrix.hpp"
@@ -69,6 +70,49 @@ TEST_P(FmaProducts, MatchFloat64AtEveryEdge) {
       }
     }
   }
+}
+
+TEST_P(FmaProducts, TakeALowRankTermAlong) {
+  constexpr Index kInner = 70;
+  for (const Index rank : {1, 8, 300}) {
+    for (const Index outputs : {17, 300}) {
+      for (const Index rows : {6, 67, 600}) {
+        auto a = laid<StridedMatrix>(GetParam().transpose_a, rows, kInner, DType::kF32, 1);
+        auto b = laid<StridedMatrix>(GetParam().transpose_b, kInner, outputs, DType::kF32, 2);
+        StridedMatrix h(rows, rank, DType::kF32, 4);
+        StridedMatrix p(rank, outputs, DType::kF32, 5);
+        Dense<double> sum =
+            reference::matmul(seen(a, GetParam().transpose_a), seen(b, GetParam().transpose_b));
+        reference::low_rank_expand_add(reference::dense<double>(h), reference::dense<double>(p), sum);
+        for (const bool accumulate : {false, true}) {
+          StridedMatrix c(rows, outputs, DType::kF32, 3);
+          Dense<double> want = sum;
+          if (accumulate) reference::add(reference::dense<double>(c), 1.0, want);
+          MatmulOptions with_term = options(accumulate);
+          with_term.plus = {h, p};
+          FmaMatmul().run(a, ConstMatrixView(b), c, with_term, false);
+          EXPECT_TRUE(near(c, want, testing::kF32Tolerance))
+              << fmt::format("[{},{}] x {}, rank {}", rows, kInner, outputs, rank);
+          EXPECT_TRUE(c.surroundings_intact());
+        }
+      }
+    }
+  }
+}
+
+TEST_P(FmaProducts, AreTheSameBesideAnUpdateOfZeros) {
+  const Matrix a = GetParam().transpose_a ? random_matrix(300, 33, DType::kF32, 1)
+                                          : random_matrix(33, 300, DType::kF32, 1);
+  const Matrix b = GetParam().transpose_b ? random_matrix(90, 300, DType::kF32, 2)
+                                          : random_matrix(300, 90, DType::kF32, 2);
+  const Matrix h = random_matrix(33, 8, DType::kF32, 3);
+  Matrix p(8, 90), alone(33, 90), beside(33, 90);
+  p.fill_zero();
+  FmaMatmul().run(a, b, alone, options(), false);
+  MatmulOptions with_term = options();
+  with_term.plus = {h, p};
+  FmaMatmul().run(a, b, beside, with_term, false);
+  EXPECT_TRUE(same_bits(alone, beside));
 }
 
 TEST_P(FmaProducts, DoNotDependOnOtherRowsColumnsOrThreads) {

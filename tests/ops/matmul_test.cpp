@@ -7,9 +7,11 @@
 #include <tuple>
 
 #include "ops/reference/elementwise.hpp"
+#include "ops/reference/low_rank.hpp"
 #include "ops/reference/matmul.hpp"
 #include "support/near.hpp"
 #include "support/random_matrix.hpp"
+#include "support/random_packed.hpp"
 
 namespace lorry::ops::cpu {
 namespace {
@@ -85,6 +87,38 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{kF16, kBF16, kF32, kForward}),
     case_name);
 
+TEST(Matmul, EveryKindTakesALowRankTermAlong) {
+  constexpr Index kInner = 64;
+  constexpr Index kOutputs = 40;
+  const Matrix dense = random_matrix(kOutputs, kInner, kBF16, 2);
+  const testing::RandomPacked int8(BlockFormat::kInt8, kOutputs, kInner, 2);
+  const testing::RandomPacked q8_0(BlockFormat::kQ8_0, kOutputs, kInner, 2);
+  const Matrix p = random_matrix(3, kOutputs, kF32, 5);
+  for (const WeightView& b : {WeightView(dense), WeightView(int8), WeightView(q8_0)}) {
+    for (const Integers integers : {Integers::kNone, Integers::kDots, Integers::kTiles}) {
+      for (const Index rows : {2, 40}) {
+        Matmul matmul;
+        const Matrix a = random_matrix(rows, kInner, kBF16, 1);
+        const Matrix h = random_matrix(rows, 3, kF32, 4);
+        Matrix without(rows, kOutputs), with(rows, kOutputs);
+        matmul.run(a, b, without, {.transpose_b = true, .integers = integers});
+        matmul.run(a, b, with, {.transpose_b = true, .integers = integers, .plus = {h, p}});
+        Dense<double> want = reference::dense<double>(without);
+        reference::low_rank_expand_add(reference::dense<double>(h), reference::dense<double>(p), want);
+        EXPECT_TRUE(near(with, want, testing::kF32Tolerance)) << rows;
+      }
+    }
+  }
+  Matrix c = random_matrix(6, kOutputs, kF32, 6);
+  const Matrix h = random_matrix(6, 3, kF32, 4);
+  Dense<double> want = reference::dense<double>(c);
+  reference::low_rank_expand_add(reference::dense<double>(h), reference::dense<double>(p), want);
+  const ConstMatrixView none = {c.view().data, 6, 0, 1, kF32};
+  Matmul().run(none, ConstMatrixView{c.view().data, kOutputs, 0, 1, kF32}, c,
+               {.transpose_b = true, .accumulate = true, .plus = {h, p}});
+  EXPECT_TRUE(near(c, want, testing::kF32Tolerance)) << "without an inner side";
+}
+
 TEST(Matmul, ConvertingByPanelsEqualsConvertingTheWhole) {
   // 16 MiB of BF16 hold 4096 rows of 2048: two panels and a narrow third.
   constexpr Index kInner = 2048;
@@ -123,7 +157,7 @@ TEST(Matmul, FewRowsDoNotDependOnEachOther) {
 
 TEST(Matmul, ThreadsDoNotChangeTheResult) {
   for (const DType dtype : {kF32, kBF16}) {
-    for (const MatmulOptions options : {kForward, kPlainAdd, kWeightGradient}) {
+    for (const MatmulOptions& options : {kForward, kPlainAdd, kWeightGradient}) {
       for (const Index rows : {2, 12, 96, 257}) {
         const Index inner = 1531;
         const Matrix a =

@@ -23,6 +23,10 @@ namespace {
 struct Product : PanelProduct {
   bool round_weights = false;
   float* laid_out = nullptr;  // [stretches of K, strips of a] strips
+  float* laid_out_h =
+      nullptr;  // [strips of a] strips of plus.h, as deep as it has ranks, for vectors of rows
+
+  [[nodiscard]] Index ranks() const { return options.plus.p.rows; }
 };
 
 /// Asks for one of `shares` of a strip that comes next, while something else is computed.
@@ -94,6 +98,18 @@ void lay_out_stretch(const Product& product, Index stretch) {
   }
 }
 
+/// Strip `strip` of plus.h.
+void lay_out_h(const Product& product, Index strip) {
+  const ConstMatrixView h = product.options.plus.h;
+  const Index first = strip * kWidth;
+  const Index rows = std::min(kWidth, product.c.rows - first);
+  float* const to = product.laid_out_h + strip * product.ranks() * kWidth;
+  if (rows < kWidth) std::fill_n(to, product.ranks() * kWidth, 0.0F);
+  for (Index i = 0; i < rows; ++i) {
+    for (Index r = 0; r < product.ranks(); ++r) to[r * kWidth + i] = h.row<float>(first + i)[r];
+  }
+}
+
 void lay_out(const Product& product, Index stretch) {
   with_type(product.a.dtype, [&](auto zero) { lay_out_stretch<decltype(zero)>(product, stretch); });
 }
@@ -121,6 +137,14 @@ void multiply_weight_rows(const Product& product, Index first, Index count, FmaM
         multiply_rows(std::min(kTileRows, count - n), kWidth, {weights.row<float>(n), weights.stride, 1},
                       depth, strip, kWidth, stretch > 0, sums.row<float>(n) + m * kWidth, sums.stride);
       }
+    }
+  }
+  const ConstMatrixView p = product.options.plus.p;
+  for (Index m = 0; m < strips && !p.empty(); ++m) {
+    const float* const strip_of_h = product.laid_out_h + m * p.rows * kWidth;
+    for (Index n = 0; n < count; n += kTileRows) {
+      multiply_rows(std::min(kTileRows, count - n), kWidth, {p.row<float>(0) + first + n, 1, p.stride},
+                    p.rows, strip_of_h, kWidth, true, sums.row<float>(n) + m * kWidth, sums.stride);
     }
   }
   // The weights' memory is free by now and takes kWidth rows of c at a time.
@@ -152,6 +176,20 @@ void multiply_weight_columns(const Product& product, Index first, Index count, F
       }
     }
   }
+  const LowRankTerm& plus = product.options.plus;
+  for (Index rank = 0; rank < plus.p.rows; rank += kStretch) {
+    const Index depth = std::min(kStretch, plus.p.rows - rank);
+    copy_serial(plus.p.row_range(rank, depth).col_range(first, count),
+                weights.row_range(0, depth).col_range(0, count));
+    for (Index n = 0; n < width; n += kWidth) {
+      for (Index m = 0; m < strips; ++m) {
+        multiply_rows(std::min(kTileRows, product.c.rows - m * kTileRows), kWidth,
+                      {plus.h.row<float>(m * kTileRows) + rank, plus.h.stride, 1}, depth,
+                      weights.row<float>(0) + n, weights.stride, true, sums.row<float>(m * kTileRows) + n,
+                      sums.stride);
+      }
+    }
+  }
   store_sums(sums.row_range(0, product.c.rows).col_range(0, count), product.options.accumulate,
              product.c.col_range(first, count));
 }
@@ -170,6 +208,7 @@ namespace lorry::ops::cpu {
 
 HWY_EXPORT(strip_rows);
 HWY_EXPORT(lay_out);
+HWY_EXPORT(lay_out_h);
 HWY_EXPORT(multiply_columns_of_c);
 
 Index FmaMatmul::kept_bytes(Index rows, Index side, Index threads) {
@@ -183,8 +222,12 @@ void FmaMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions
     const Index side = HWY_DYNAMIC_DISPATCH(strip_rows)(options);
     const Index strips = pieces(part.c.rows, side);
     const MatrixView room = laid_out_.view(part.stretches() * kStretch, strips * side, DType::kF32);
-    const Product product = {part, round_weights, room.row<float>(0)};
+    Product product = {part, round_weights, room.row<float>(0)};
     parallel_for(part.stretches(), [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out)(product, i); });
+    if (!options.plus.empty() && options.transpose_b) {
+      product.laid_out_h = laid_out_h_.view(strips * product.ranks(), side, DType::kF32).row<float>(0);
+      parallel_for(strips, [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out_h)(product, i); });
+    }
     for_each_column_piece(c.cols, [&](Index first, Index count) {
       Own& own = of_threads_[static_cast<std::size_t>(omp_get_thread_num())];
       HWY_DYNAMIC_DISPATCH(multiply_columns_of_c)(product, first, count, own);

@@ -9,10 +9,10 @@
 
 namespace lorry::ops::cpu {
 
-/// c (+)= op(a) op(b), cut into blocks of columns of c that one thread computes: it takes b a piece at a
-/// time, as float32 in its second-level cache, and multiplies it by all of a, which was laid out in strips
-/// once. Every element of c is one sum along K, always in the same order: it depends on its row of a and its
-/// column of b alone, bit for bit.
+/// c (+)= op(a) op(b) + plus, cut into blocks of columns of c that one thread computes: it takes b a piece at
+/// a time, as float32 in its second-level cache, and multiplies it by all of a, which was laid out in strips
+/// once. Every element of c is one sum along K and then the ranks of plus, always in the same order: it
+/// depends on its row of a and its column of b alone, bit for bit.
 class FmaMatmul {
  public:
   /// a, b and c in any mix of F32, F16 and BF16, b packed too; shapes as in Ops::matmul, none of them 0.
@@ -28,7 +28,7 @@ class FmaMatmul {
   };
 
  private:
-  Scratch laid_out_;
+  Scratch laid_out_, laid_out_h_;
   std::vector<Own> of_threads_;
 };
 

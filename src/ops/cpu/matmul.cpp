@@ -15,6 +15,7 @@
 #include "ops/cpu/fma_matmul.hpp"
 #include "ops/cpu/integer_dot.hpp"
 #include "ops/cpu/integer_matmul.hpp"
+#include "ops/cpu/low_rank.hpp"
 #include "ops/cpu/matvec.hpp"
 #include "ops/cpu/parallel.hpp"
 #include "ops/cpu/scratch.hpp"
@@ -331,33 +332,53 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
   LORRY_CHECK_EQ(inner, options.transpose_b ? b.cols : b.rows);
   LORRY_CHECK_EQ(c.cols, options.transpose_b ? b.rows : b.cols);
   LORRY_CHECK(c.dtype == DType::kF32 || c.dtype == DType::kBF16);
+  LORRY_CHECK(options.integers == Integers::kNone || !options.transpose_a);
   if (c.rows == 0 || c.cols == 0) return;
+  const LowRankTerm plus = options.plus;
+  if (!plus.empty()) {
+    LORRY_CHECK(plus.h.rows == c.rows && plus.h.cols == plus.p.rows && plus.p.cols == c.cols);
+    LORRY_CHECK(plus.h.dtype == DType::kF32 && plus.p.dtype == DType::kF32);
+  }
   if (inner == 0) {
     if (!options.accumulate) zero(c);
+  } else if (multiply(a, b, c, options) == Plus::kAdded) {
     return;
   }
-  LORRY_CHECK(options.integers == Integers::kNone || !options.transpose_a);
-  if (options.integers == Integers::kDots && options.transpose_b && integer_dot_serves(b))
-    return integer_dot(a, b, options.accumulate, c);
+  if (!plus.empty()) low_rank_expand_add(plus.h, plus.p, c);
+}
+
+Matmul::Plus Matmul::multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) {
+  if (options.integers == Integers::kDots && options.transpose_b && integer_dot_serves(b)) {
+    integer_dot(a, b, options.accumulate, c);
+    return Plus::kLeft;
+  }
   if (c.rows <= kMatvecRows && !options.transpose_a) {
-    return matvec(a, b, options.transpose_b, options.accumulate, c);
+    matvec(a, b, options.transpose_b, options.accumulate, c);
+    return Plus::kLeft;
   }
   const std::lock_guard lock(state_->mutex);
-  if (options.integers == Integers::kTiles && b.is_packed() && b.packed->format == BlockFormat::kInt8)
-    return state_->integer_matmul.run(a, b, c, options);
-  if (!current_isa().wide) return state_->fma_matmul.run(a, b, c, options, a.dtype == DType::kBF16);
+  if (options.integers == Integers::kTiles && b.is_packed() && b.packed->format == BlockFormat::kInt8) {
+    state_->integer_matmul.run(a, b, c, options);
+    return Plus::kLeft;
+  }
+  if (!current_isa().wide) {
+    state_->fma_matmul.run(a, b, c, options, a.dtype == DType::kBF16);
+    return Plus::kAdded;
+  }
   const DType type = a.dtype == DType::kBF16 ? DType::kBF16 : DType::kF32;
   if (a.dtype != type) {
     const MatrixView converted = state_->converted_a.view(a.rows, a.cols, type);
     copy(a, converted);
     a = converted;
   }
-  if (current_isa().tiles && TileMatmul::serves(a, b, options))
-    return state_->tile_matmul.run(a, b, c, options);
-  if (b.is(type) && (type == DType::kBF16 || c.dtype == DType::kF32)) {
-    return state_->multiply_strips(a, b.dense, c, options);
+  if (current_isa().tiles && TileMatmul::serves(a, b, options)) {
+    state_->tile_matmul.run(a, b, c, options);
+  } else if (b.is(type) && (type == DType::kBF16 || c.dtype == DType::kF32)) {
+    state_->multiply_strips(a, b.dense, c, options);
+  } else {
+    state_->multiply_panels(a, b, c, options);
   }
-  state_->multiply_panels(a, b, c, options);
+  return Plus::kLeft;
 }
 
 Index Matmul::kept_bytes(const ProductSizes& sizes, Index threads) {

@@ -17,7 +17,7 @@ class Matmul {
   Matmul();
   ~Matmul();
 
-  /// c = op(a) op(b) or c += op(a) op(b).
+  /// c = op(a) op(b) + plus or c += op(a) op(b) + plus.
   void run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options);
 
   /// Whose products: "oneDNN 2.6.3 avx512_core_amx".
@@ -30,6 +30,10 @@ class Matmul {
   static bool fast_bf16();
 
  private:
+  /// Whether a product has its `plus` already.
+  enum class Plus { kAdded, kLeft };
+  /// No side is 0.
+  Plus multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options);
   /// Of products that do not run in integers.
   static Index kept_by_numbers(const ProductSizes& sizes, Index threads);
 
