@@ -282,18 +282,14 @@ void Decoder::finish(const Pass& pass, Workspace& workspace) {
 
 void Decoder::backward(std::span<Pass> passes, Index lowest, bool recompute, Workspace& workspace) {
   workspace.inputs.turn();
-  const Index top = config_.num_hidden_layers - 1;
-  const bool kept = passes.size() == 1;  // forward ended with the top block's cache
-  for (Index layer = top; layer >= lowest; --layer) {
+  for (Index layer = config_.num_hidden_layers - 1; layer >= lowest; --layer) {
     visit(layer);
     const Block& block = blocks_[static_cast<std::size_t>(layer)];
     Block::Cache& cache = workspace.caches[static_cast<std::size_t>(recompute ? 0 : layer - lowest)];
     for (const Pass& pass : passes) {
       const ConstMatrixView input = workspace.inputs.get(layer, pass.number);
       const nn::Sequence sequence = sequence_of(pass.batch);
-      if (recompute && !(layer == top && kept)) {
-        block.forward(pass.context, input, rope_, sequence, cache, workspace.block, {});
-      }
+      if (recompute) block.forward(pass.context, input, rope_, sequence, cache, workspace.block, {});
       block.backward(pass.context, input, rope_, sequence, cache, layer > lowest || embeddings_train(),
                      workspace.block, workspace.d_x[static_cast<std::size_t>(pass.number)]);
     }

@@ -23,8 +23,8 @@ namespace lorry::model {
 /// What a training pass may vary from one micro-step to the next.
 struct PassOptions {
   float gradient_scale = 1.0F;  // multiplies the gradient of the summed loss: 1 / targets of the whole step
-  bool grad_checkpoint =
-      false;  // keep only block inputs and compute the rest again; the same bits, less memory
+  /// Keep only block inputs and compute again what backward reads: the same bits, less memory.
+  bool grad_checkpoint = false;
   std::uint64_t dropout_seed = 0;  // of the embeddings' noise too
   std::uint64_t micro_step = 0;
   float label_smoothing = 0.0F;      // in [0, 1): of the loss, as in ops::CrossEntropyOptions
@@ -42,7 +42,8 @@ class Decoder {
     Block::Scratch block;
     nn::LossHead::Scratch head;
 
-    // What the head reads, [N,D] in the compute type, and its gradient, F32: no block runs between them.
+    // What the head reads, [N,D] in the compute type, and its gradient, F32; there until a block runs, which
+    // after losses_and_gradients() none did where a loss was not finite.
     [[nodiscard]] Matrix& final_normed() noexcept { return block.normed; }
     [[nodiscard]] const Matrix& final_normed() const noexcept { return block.normed; }
     [[nodiscard]] Matrix& d_final() noexcept { return block.d_normed; }

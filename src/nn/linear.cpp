@@ -120,7 +120,7 @@ void Linear::multiply_back(const Context& context, ConstMatrixView dy, bool accu
 }
 
 LowRankUpdate* Linear::whole_update() const {
-  if (updates_.size() != 1) return nullptr;
+  if (updates_.size() != 1 || token_rows_ != nullptr) return nullptr;
   const PlacedUpdate& only = updates_.front();
   return only.update->b_transposed.cols() == outputs() ? only.update : nullptr;
 }
@@ -171,33 +171,36 @@ void Linear::add_update_bias(const Context& context, const LowRankUpdate& update
 
 void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,
                       bool accumulate, Scratch& scratch, MatrixView dx) const {
-  ops::Ops& ops = context.ops;
-  LowRankUpdate* const whole = is_dora() ? nullptr : whole_update();
-  const bool together = whole != nullptr && !whole->drops(context);  // the masked part of dx is made apart
-  if (together) {
-    backward_update(context, *whole, x, cache.h, dy, scratch, {});
-    if (!dx.empty()) multiply_back(context, dy, accumulate, dx, {scratch.dh, whole->a});
-  } else if (!dx.empty() && !is_dora()) {
-    multiply_back(context, dy, accumulate, dx);
-  }
-  if (token_rows_ != nullptr) token_rows_->project_backward(ops, x, dy, weights_.matrix, dx);
-  if (!gradients_.bias.empty()) ops.add_bias_backward(dy, gradients_.bias);
-  if (!gradients_.matrix.empty()) {
-    const bool swap = weights_.inputs_by_outputs;
-    ops.matmul(swap ? x : dy, swap ? dy : x, gradients_.matrix, {.transpose_a = true, .accumulate = true});
-  }
-  if (together) return;
+  backward_weights(context, x, dy);
   if (is_dora()) return backward_dora(context, x, dy, cache, accumulate, scratch, dx);
+  LowRankUpdate* whole = whole_update();
+  if (whole != nullptr && whole->drops(context)) whole = nullptr;  // dh A is masked before it joins dx
+  if (whole != nullptr) backward_update(context, *whole, x, cache.h, dy, scratch);
+  if (!dx.empty()) {
+    multiply_back(context, dy, accumulate, dx,
+                  whole != nullptr ? ops::LowRankTerm{scratch.dh, whole->a} : ops::LowRankTerm{});
+  }
+  if (token_rows_ != nullptr) token_rows_->project_backward(context.ops, x, dy, weights_.matrix, dx);
+  if (whole != nullptr) return;
   Index rank = 0;
   for (const auto& [update, first_output] : updates_) {
     backward_update(context, *update, x, cache.h.view().col_range(rank, update->rank),
-                    dy.col_range(first_output, update->b_transposed.cols()), scratch, dx);
+                    dy.col_range(first_output, update->b_transposed.cols()), scratch);
+    if (!dx.empty()) add_update_dx(context, *update, scratch, dx);
     rank += update->rank;
   }
 }
 
+void Linear::backward_weights(const Context& context, ConstMatrixView x, ConstMatrixView dy) const {
+  if (!gradients_.bias.empty()) context.ops.add_bias_backward(dy, gradients_.bias);
+  if (gradients_.matrix.empty()) return;
+  const bool swap = weights_.inputs_by_outputs;
+  context.ops.matmul(swap ? x : dy, swap ? dy : x, gradients_.matrix,
+                     {.transpose_a = true, .accumulate = true});
+}
+
 void Linear::backward_update(const Context& context, LowRankUpdate& update, ConstMatrixView x,
-                             ConstMatrixView h, ConstMatrixView dy, Scratch& scratch, MatrixView dx) const {
+                             ConstMatrixView h, ConstMatrixView dy, Scratch& scratch) const {
   ops::Ops& ops = context.ops;
   scratch.dh.reshape(x.rows, update.rank, DType::kF32);
   ops.low_rank_project(dy, update.b_transposed, update.scale, scratch.dh);
@@ -205,17 +208,17 @@ void Linear::backward_update(const Context& context, LowRankUpdate& update, Cons
     ops.low_rank_outer_add(h, dy, update.b_gradient);
     ops.low_rank_outer_add(scratch.dh, update_input(context, update, x, scratch), update.a_gradient);
   }
-  if (!update.bias_gradient.empty()) {
-    scratch.bias.reshape(1, dy.cols, DType::kF32);
-    scratch.bias.fill_zero();
-    ops.add_bias_backward(dy, scratch.bias);
-    ops.add(scratch.bias, update.scale, update.bias_gradient);
-  }
-  if (dx.empty()) return;
-  if (!update.drops(context)) {
-    ops.low_rank_expand_add(scratch.dh, update.a, dx);
-    return;
-  }
+  if (update.bias_gradient.empty()) return;
+  scratch.bias.reshape(1, dy.cols, DType::kF32);
+  scratch.bias.fill_zero();
+  ops.add_bias_backward(dy, scratch.bias);
+  ops.add(scratch.bias, update.scale, update.bias_gradient);
+}
+
+void Linear::add_update_dx(const Context& context, const LowRankUpdate& update, Scratch& scratch,
+                           MatrixView dx) const {
+  ops::Ops& ops = context.ops;
+  if (!update.drops(context)) return ops.low_rank_expand_add(scratch.dh, update.a, dx);
   scratch.dx.reshape(dx.rows, dx.cols, DType::kF32);
   scratch.dx.fill_zero();
   ops.low_rank_expand_add(scratch.dh, update.a, scratch.dx);

@@ -124,9 +124,12 @@ class Linear {
                               MatrixView y);
   /// The sum of all ranks: columns of Cache::h.
   [[nodiscard]] Index total_rank() const noexcept;
-  /// One update's part of backward; h and dy are its own columns. Leaves scale * dy B in scratch.dh.
+  // One update's part of backward; h and dy are its own columns. First scratch.dh = scale * dy B and the
+  // gradients of what it trains, then dx += dh A.
   void backward_update(const Context& context, LowRankUpdate& update, ConstMatrixView x, ConstMatrixView h,
-                       ConstMatrixView dy, Scratch& scratch, MatrixView dx) const;
+                       ConstMatrixView dy, Scratch& scratch) const;
+  void add_update_dx(const Context& context, const LowRankUpdate& update, Scratch& scratch,
+                     MatrixView dx) const;
 
   /// y = or += x W^T + plus.
   void multiply(const Context& context, ConstMatrixView x, bool accumulate, MatrixView y,
@@ -134,13 +137,16 @@ class Linear {
   /// dx = or += dy W + plus.
   void multiply_back(const Context& context, ConstMatrixView dy, bool accumulate, MatrixView dx,
                      ops::LowRankTerm plus = {}) const;
-  /// The only update, if it adds to all outputs: the product with W then takes it along. Else null.
+  /// The only update, if it adds to all outputs and none of them is another's: the product with W then takes
+  /// it along. Else null.
   [[nodiscard]] LowRankUpdate* whole_update() const;
 
   [[nodiscard]] bool is_dora() const noexcept {
     return updates_.size() == 1 && !updates_.front().update->magnitude.empty();
   }
-  /// All of forward, and of backward all but the gradients of bias and matrix, in nn/dora.cpp.
+  /// Of backward: the gradients of bias and matrix.
+  void backward_weights(const Context& context, ConstMatrixView x, ConstMatrixView dy) const;
+  /// All of forward, and of backward all but backward_weights(), in nn/dora.cpp.
   void forward_dora(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache,
                     Scratch& scratch, MatrixView y) const;
   void backward_dora(const Context& context, ConstMatrixView x, ConstMatrixView dy, const Cache& cache,

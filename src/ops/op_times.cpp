@@ -40,7 +40,7 @@ class TimedOps final : public Ops {
 
   void matmul(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) override {
     const Index inner = options.transpose_a ? a.rows : a.cols;
-    const Span span = start(OpKind::kMatmul, product_flops(c.rows, inner, c.cols));
+    const Span span = start(OpKind::kMatmul, product_flops(c.rows, inner + options.plus.p.rows, c.cols));
     ops_->matmul(a, b, c, options);
   }
 

@@ -9,8 +9,8 @@
 namespace lorry::ops {
 
 enum class OpKind {
-  kMatmul,       // products with the model's weights and, where these train, for their gradients
-  kAdapter,      // the thin products of low-rank updates
+  kMatmul,       // products with the model's weights, terms of adapters among them, and for weight gradients
+  kAdapter,      // the other thin products of low-rank updates
   kAttention,    // scores, softmax and values, without the maps around them
   kNorm,         // RMSNorm, LayerNorm
   kActivation,   // SwiGLU, GELU

@@ -223,7 +223,8 @@ class Ops {
 
   /// y = silu(gate) * up (Shazeer 2020). All the compute type.
   virtual void swiglu(ConstMatrixView gate, ConstMatrixView up, MatrixView y) = 0;
-  /// dgate and dup from dy; either may be any of gate, up and dy (in place).
+  /// dgate and dup from dy; each may be one of gate, up and dy (in place), not
+  /// the same.
   virtual void swiglu_backward(ConstMatrixView gate, ConstMatrixView up, ConstMatrixView dy, MatrixView dgate,
                                MatrixView dup) = 0;
   /// y = 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))): GPT-2's "gelu_new" (Hendrycks & Gimpel 2016).

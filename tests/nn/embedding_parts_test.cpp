@@ -4,7 +4,8 @@
 #include <vector>
 
 #include "nn/embedding_update.hpp"
-#include "nn/gradient_check.hpp"
+#include "nn/module_maps.hpp"
+#include "nn/reference_modules.hpp"
 #include "nn/token_rows.hpp"
 #include "ops/reference/embedding.hpp"
 #include "ops/reference/matmul.hpp"
@@ -131,6 +132,43 @@ TEST_P(TokenRowsOfAHead, MatchComplexSteps) {
   rows.project_backward(ops, x, dy, table, dx);
   EXPECT_TRUE(near(dx, want.at("x"), tolerance));
   EXPECT_TRUE(near(added(rows.gradient, before), want.at("rows"), tolerance));
+}
+
+TEST(TokenRowsGradients, BesideALowRankUpdateOfTheHeadMatchComplexSteps) {
+  constexpr Index kBatch = 5;
+  const Engine engine(DType::kF32);
+  Operands operands;
+  Maps maps(operands, DType::kF32);
+  const MapOptions options = {.rank = 2, .bias = false};
+  const LinearFacts facts = {.scale = options.scale};
+  Linear head = maps.make("head", kWidth, kVocabulary, options);
+  const Matrix& x = operands.add("x", kBatch, kWidth);
+  const Index count = std::ssize(kOwnRows);
+  TokenRows rows(kOwnRows, copy_of(operands.add("rows", count, kWidth)));
+  rows.gradient = testing::random_matrix(count, kWidth, DType::kF32, 1);
+  const auto reference = [&](auto v) {
+    v["head.weight"] = with_rows(v.at("head.weight"), v.at("rows"));
+    return linear(v, "head", v.at("x"), facts);
+  };
+  const Matrix dy = testing::random_matrix(kBatch, kVocabulary, DType::kF32, 2);
+  const Dense<double> weights = ops::reference::dense<double>(dy);
+  const Values<double> want = complex_gradients(
+      [&](const Values<Complex>& v) { return testing::weighted_sum(reference(v), weights); },
+      operands.values);
+  const testing::Tolerance tolerance = module_tolerance(DType::kF32);
+
+  head.set_token_rows(&rows);
+  Linear::Cache cache;
+  Linear::Scratch scratch;
+  Matrix y(kBatch, kVocabulary);
+  head.forward(engine.context, x, false, cache, scratch, y);
+  EXPECT_TRUE(near(y, reference(operands.values), tolerance));
+  Matrix dx(kBatch, kWidth);
+  const Dense<double> before = ops::reference::dense<double>(rows.gradient);
+  head.backward(engine.context, x, dy, cache, false, scratch, dx);
+  EXPECT_TRUE(near(dx, want.at("x"), tolerance));
+  EXPECT_TRUE(near(added(rows.gradient, before), want.at("rows"), tolerance));
+  maps.expect_gradients(want, tolerance);
 }
 
 INSTANTIATE_TEST_SUITE_P(Modules, TokenRowsOfAHead, ::testing::Values(DType::kF32, DType::kBF16),

@@ -51,6 +51,10 @@ TEST_P(MlpGradients, MatchComplexSteps) {
   const Dense<double> before = ops::reference::dense<double>(y);
   module.forward(engine.context, x, cache, scratch, y);
   EXPECT_TRUE(near(added(y, before), mlp(operands.values, operands.values.at("x"), facts), tolerance));
+  Mlp::Cache without_y;
+  module.forward(engine.context, x, without_y, scratch, {});
+  EXPECT_TRUE(testing::same_bits(cache.up, without_y.up));
+  EXPECT_TRUE(testing::same_bits(cache.down_update.h, without_y.down_update.h));
   Mlp::Scratch fresh;  // backward must not lean on what forward left in the shared room
   Matrix dx = testing::random_matrix(kRows, kHidden, DType::kF32, 3);
   module.backward(engine.context, x, dy, cache, fresh, dx);

@@ -59,6 +59,14 @@ TEST(Swiglu, GradientsMatchComplexStepsAlsoInPlace) {
     cpu::swiglu_backward(gate, up, dy, got_dgate, got_dup);
     EXPECT_TRUE(near(got_dgate, dgate, testing::tolerance_of(dtype)));
     EXPECT_TRUE(near(got_dup, dup, testing::tolerance_of(dtype)));
+    for (const bool gate_in_place : {true, false}) {
+      testing::StridedMatrix place(3, 17, dtype, 3);  // dy
+      testing::StridedMatrix other(3, 17, dtype);
+      gate_in_place ? cpu::swiglu_backward(gate, up, place, place, other)
+                    : cpu::swiglu_backward(gate, up, place, other, place);
+      EXPECT_TRUE(testing::same_bits(gate_in_place ? place : other, got_dgate));
+      EXPECT_TRUE(testing::same_bits(gate_in_place ? other : place, got_dup));
+    }
     cpu::swiglu_backward(gate, up, dy, gate, up);
     EXPECT_TRUE(testing::same_bits(gate, got_dgate));
     EXPECT_TRUE(testing::same_bits(up, got_dup));

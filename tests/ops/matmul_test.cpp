@@ -100,12 +100,16 @@ TEST(Matmul, EveryKindTakesALowRankTermAlong) {
         Matmul matmul;
         const Matrix a = random_matrix(rows, kInner, kBF16, 1);
         const Matrix h = random_matrix(rows, 3, kF32, 4);
-        Matrix without(rows, kOutputs), with(rows, kOutputs);
-        matmul.run(a, b, without, {.transpose_b = true, .integers = integers});
-        matmul.run(a, b, with, {.transpose_b = true, .integers = integers, .plus = {h, p}});
-        Dense<double> want = reference::dense<double>(without);
-        reference::low_rank_expand_add(reference::dense<double>(h), reference::dense<double>(p), want);
-        EXPECT_TRUE(near(with, want, testing::kF32Tolerance)) << rows;
+        for (const DType type : {kF32, kBF16}) {
+          Matrix without = random_matrix(rows, kOutputs, kF32, 6);
+          Matrix with = random_matrix(rows, kOutputs, type, 6);
+          matmul.run(a, b, without, {.transpose_b = true, .accumulate = true, .integers = integers});
+          matmul.run(a, b, with,
+                     {.transpose_b = true, .accumulate = true, .integers = integers, .plus = {h, p}});
+          Dense<double> want = reference::dense<double>(without);
+          reference::low_rank_expand_add(reference::dense<double>(h), reference::dense<double>(p), want);
+          EXPECT_TRUE(near(with, want, tolerance_of(type))) << rows;
+        }
       }
     }
   }

@@ -22,11 +22,8 @@ namespace {
 /// What all threads know of a product.
 struct Product : PanelProduct {
   bool round_weights = false;
+  LowRankTerm plus;           // h of the rows of c
   float* laid_out = nullptr;  // [stretches of K, strips of a] strips
-  float* laid_out_h =
-      nullptr;  // [strips of a] strips of plus.h, as deep as it has ranks, for vectors of rows
-
-  [[nodiscard]] Index ranks() const { return options.plus.p.rows; }
 };
 
 /// Asks for one of `shares` of a strip that comes next, while something else is computed.
@@ -98,18 +95,6 @@ void lay_out_stretch(const Product& product, Index stretch) {
   }
 }
 
-/// Strip `strip` of plus.h.
-void lay_out_h(const Product& product, Index strip) {
-  const ConstMatrixView h = product.options.plus.h;
-  const Index first = strip * kWidth;
-  const Index rows = std::min(kWidth, product.c.rows - first);
-  float* const to = product.laid_out_h + strip * product.ranks() * kWidth;
-  if (rows < kWidth) std::fill_n(to, product.ranks() * kWidth, 0.0F);
-  for (Index i = 0; i < rows; ++i) {
-    for (Index r = 0; r < product.ranks(); ++r) to[r * kWidth + i] = h.row<float>(first + i)[r];
-  }
-}
-
 void lay_out(const Product& product, Index stretch) {
   with_type(product.a.dtype, [&](auto zero) { lay_out_stretch<decltype(zero)>(product, stretch); });
 }
@@ -117,6 +102,27 @@ void lay_out(const Product& product, Index stretch) {
 /// The strips of a stretch.
 const float* strips_at(const Product& product, Index stretch) {
   return product.laid_out + stretch * strips_of(product) * kStretch * strip_rows(product.options);
+}
+
+/// sums [count, rows of c] += p^T h^T.
+void add_to_weight_rows(const Product& product, Index first, Index count, FmaMatmul::Own& own,
+                        MatrixView sums) {
+  const auto& [h, p] = product.plus;
+  float* const strip = own.weights.view(kStretch, kWidth, DType::kF32).row<float>(0);
+  for (Index rank = 0; rank < p.rows; rank += kStretch) {
+    const Index depth = std::min(kStretch, p.rows - rank);
+    for (Index row = 0; row < h.rows; row += kWidth) {
+      const Index rows = std::min(kWidth, h.rows - row);
+      if (rows < kWidth) std::fill_n(strip, depth * kWidth, 0.0F);
+      for (Index i = 0; i < rows; ++i) {
+        for (Index r = 0; r < depth; ++r) strip[r * kWidth + i] = h.row<float>(row + i)[rank + r];
+      }
+      for (Index n = 0; n < count; n += kTileRows) {
+        multiply_rows(std::min(kTileRows, count - n), kWidth, {p.row<float>(rank) + first + n, 1, p.stride},
+                      depth, strip, kWidth, true, sums.row<float>(n) + row, sums.stride);
+      }
+    }
+  }
 }
 
 /// c^T = b a^T: numbers of b's rows by vectors along the rows of a.
@@ -139,19 +145,30 @@ void multiply_weight_rows(const Product& product, Index first, Index count, FmaM
       }
     }
   }
-  const ConstMatrixView p = product.options.plus.p;
-  for (Index m = 0; m < strips && !p.empty(); ++m) {
-    const float* const strip_of_h = product.laid_out_h + m * p.rows * kWidth;
-    for (Index n = 0; n < count; n += kTileRows) {
-      multiply_rows(std::min(kTileRows, count - n), kWidth, {p.row<float>(0) + first + n, 1, p.stride},
-                    p.rows, strip_of_h, kWidth, true, sums.row<float>(n) + m * kWidth, sums.stride);
-    }
-  }
-  // The weights' memory is free by now and takes kWidth rows of c at a time.
+  // The weights' memory is free by now: for strips of h, and then for kWidth rows of c at a time.
+  add_to_weight_rows(product, first, count, own, sums);
   const MatrixView turned = own.weights.view(kWidth, count + kPadding, DType::kF32).col_range(0, count);
   store_turned(
       sums, turned, product.options.accumulate, [](Index /*column*/) { return 1.0F; },
       product.c.col_range(first, count));
+}
+
+/// sums [rows of c, width] += h p. room [kStretch, width], zero from `count` columns on.
+void add_to_weight_columns(const Product& product, Index first, Index count, MatrixView room,
+                           MatrixView sums) {
+  const auto& [h, p] = product.plus;
+  for (Index rank = 0; rank < p.rows; rank += kStretch) {
+    const Index depth = std::min(kStretch, p.rows - rank);
+    copy_serial(p.row_range(rank, depth).col_range(first, count),
+                room.row_range(0, depth).col_range(0, count));
+    for (Index n = 0; n < sums.cols; n += kWidth) {
+      for (Index row = 0; row < h.rows; row += kTileRows) {
+        multiply_rows(std::min(kTileRows, h.rows - row), kWidth, {h.row<float>(row) + rank, h.stride, 1},
+                      depth, room.row<float>(0) + n, room.stride, true, sums.row<float>(row) + n,
+                      sums.stride);
+      }
+    }
+  }
 }
 
 /// c = a b: numbers of a's rows by vectors along the rows of b.
@@ -176,20 +193,7 @@ void multiply_weight_columns(const Product& product, Index first, Index count, F
       }
     }
   }
-  const LowRankTerm& plus = product.options.plus;
-  for (Index rank = 0; rank < plus.p.rows; rank += kStretch) {
-    const Index depth = std::min(kStretch, plus.p.rows - rank);
-    copy_serial(plus.p.row_range(rank, depth).col_range(first, count),
-                weights.row_range(0, depth).col_range(0, count));
-    for (Index n = 0; n < width; n += kWidth) {
-      for (Index m = 0; m < strips; ++m) {
-        multiply_rows(std::min(kTileRows, product.c.rows - m * kTileRows), kWidth,
-                      {plus.h.row<float>(m * kTileRows) + rank, plus.h.stride, 1}, depth,
-                      weights.row<float>(0) + n, weights.stride, true, sums.row<float>(m * kTileRows) + n,
-                      sums.stride);
-      }
-    }
-  }
+  add_to_weight_columns(product, first, count, weights, sums);
   store_sums(sums.row_range(0, product.c.rows).col_range(0, count), product.options.accumulate,
              product.c.col_range(first, count));
 }
@@ -208,26 +212,22 @@ namespace lorry::ops::cpu {
 
 HWY_EXPORT(strip_rows);
 HWY_EXPORT(lay_out);
-HWY_EXPORT(lay_out_h);
 HWY_EXPORT(multiply_columns_of_c);
 
 Index FmaMatmul::kept_bytes(Index rows, Index side, Index threads) {
   return panel_bytes(rows, side, size_of(DType::kF32), threads);
 }
 
-void FmaMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
-                    bool round_weights) {
+void FmaMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, bool round_weights,
+                    LowRankTerm plus) {
   of_threads_.resize(std::max(of_threads_.size(), static_cast<std::size_t>(omp_get_max_threads())));
-  for_each_row_part({a, b, c, options}, size_of(DType::kF32), [&](const PanelProduct& part) {
+  for_each_row_part({a, b, c, options}, size_of(DType::kF32), [&](const PanelProduct& part, Index row) {
     const Index side = HWY_DYNAMIC_DISPATCH(strip_rows)(options);
     const Index strips = pieces(part.c.rows, side);
     const MatrixView room = laid_out_.view(part.stretches() * kStretch, strips * side, DType::kF32);
-    Product product = {part, round_weights, room.row<float>(0)};
+    const LowRankTerm its = plus.empty() ? plus : LowRankTerm{plus.h.row_range(row, part.c.rows), plus.p};
+    const Product product = {part, round_weights, its, room.row<float>(0)};
     parallel_for(part.stretches(), [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out)(product, i); });
-    if (!options.plus.empty() && options.transpose_b) {
-      product.laid_out_h = laid_out_h_.view(strips * product.ranks(), side, DType::kF32).row<float>(0);
-      parallel_for(strips, [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out_h)(product, i); });
-    }
     for_each_column_piece(c.cols, [&](Index first, Index count) {
       Own& own = of_threads_[static_cast<std::size_t>(omp_get_thread_num())];
       HWY_DYNAMIC_DISPATCH(multiply_columns_of_c)(product, first, count, own);

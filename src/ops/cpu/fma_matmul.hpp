@@ -17,7 +17,8 @@ class FmaMatmul {
  public:
   /// a, b and c in any mix of F32, F16 and BF16, b packed too; shapes as in Ops::matmul, none of them 0.
   /// round_weights: b to BF16 first.
-  void run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, bool round_weights);
+  void run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, bool round_weights,
+           LowRankTerm plus = {});
 
   /// Bytes kept between calls with up to `rows` rows of a, and `side` its columns or those of c, at most.
   static Index kept_bytes(Index rows, Index side, Index threads);
@@ -28,7 +29,7 @@ class FmaMatmul {
   };
 
  private:
-  Scratch laid_out_, laid_out_h_;
+  Scratch laid_out_;
   std::vector<Own> of_threads_;
 };
 

@@ -29,6 +29,7 @@ constexpr float kMostOfB = 127.0F;
 
 /// What all threads know of a product.
 struct Product : PanelProduct {
+  bool vnni = false;                 // whether the CPU adds four products of bytes at once
   std::uint8_t* laid_out = nullptr;  // [parts, strips, strip's rows x kGroup]
   float* factors = nullptr;          // [parts, strips, strip's rows]: what 1 of laid_out stands for
 
@@ -185,8 +186,8 @@ void multiply_weight_rows(const Product& product, Index first, Index count, Inte
       Operands of = {weights, kStride, product.laid_out + at * kGroup, 4 * kWidth, fours_of(depth)};
       Corrections by = {product.factors + at, sums_of_b.data()};
       for (Index n = 0; n < count; n += kHeight, of.rows += kHeight * kStride, by.sums_of_b += kHeight)
-        multiply_rows<true>(std::min(kHeight, count - n), of, by, part > 0, sums.row<float>(n) + m * kWidth,
-                            sums.stride);
+        multiply_rows<true>(product.vnni, std::min(kHeight, count - n), of, by, part > 0,
+                            sums.row<float>(n) + m * kWidth, sums.stride);
     }
   }
   const MatrixView turned = own.turned.view(kWidth, count + kPadding, DType::kF32).col_range(0, count);
@@ -220,7 +221,7 @@ void multiply_weight_columns(const Product& product, Index first, Index count, I
         const Index at = (part * strips + m) * kHeight;
         const Operands of = {product.laid_out + at * kGroup, kGroup,
                              reinterpret_cast<const std::uint8_t*>(weights + n), 4 * stride, fours_of(depth)};
-        multiply_rows<false>(std::min(kHeight, product.c.rows - m * kHeight), of,
+        multiply_rows<false>(product.vnni, std::min(kHeight, product.c.rows - m * kHeight), of,
                              {product.factors + at, sums_of_b + n}, part > 0,
                              sums.row<float>(m * kHeight) + n, sums.stride);
       }
@@ -246,6 +247,18 @@ HWY_EXPORT(strip_rows);
 HWY_EXPORT(lay_out);
 HWY_EXPORT(multiply_columns_of_c);
 
+namespace {
+
+bool has_vnni() {
+#if HWY_ARCH_X86
+  return __builtin_cpu_supports("avx512vnni") != 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
 Index IntegerMatmul::kept_bytes(Index rows, Index side, Index threads) {
   return panel_bytes(rows, side, size_of(DType::kU8), threads);
 }
@@ -254,13 +267,13 @@ void IntegerMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOpt
   LORRY_CHECK(b.is_packed() && b.packed->format == BlockFormat::kInt8 && b.packed->interleaved_head == 0);
   LORRY_CHECK(!options.transpose_a);
   of_threads_.resize(std::max(of_threads_.size(), static_cast<std::size_t>(omp_get_max_threads())));
-  for_each_row_part({a, b, c, options}, size_of(DType::kU8), [&](const PanelProduct& part) {
+  for_each_row_part({a, b, c, options}, size_of(DType::kU8), [&](const PanelProduct& part, Index /*row*/) {
     const Index side = HWY_DYNAMIC_DISPATCH(strip_rows)(options);
     const Index rows = pieces(part.c.rows, side) * side;
     const Index parts = pieces(part.inner(), kGroup);
     const MatrixView room = laid_out_.view(parts * kGroup, rows, DType::kU8);
     const MatrixView factors = factors_.view(parts, rows, DType::kF32);
-    const Product product = {part, room.row<std::uint8_t>(0), factors.row<float>(0)};
+    const Product product = {part, has_vnni(), room.row<std::uint8_t>(0), factors.row<float>(0)};
     parallel_for(parts, [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out)(product, i); });
     for_each_column_piece(c.cols, [&](Index first, Index count) {
       Own& own = of_threads_[static_cast<std::size_t>(omp_get_thread_num())];

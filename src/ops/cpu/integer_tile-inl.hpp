@@ -35,19 +35,23 @@ HWY_INLINE std::int32_t four_at(const void* at) {
   return four;
 }
 
+// Whether this instruction set has vectors for VNNI, which adds four products at once. The CPU may lack it.
+constexpr bool kFitsVnni = HWY_ARCH_X86 && kLanes >= 16;
+
 /// sum + the products of fours of unsigned and of signed bytes, added up.
+template <bool kVnni>
 HWY_INLINE IntVec add_fours(IntVec unsigned_bytes, IntVec signed_bytes, IntVec sum) {
 #if HWY_TARGET == HWY_AVX2
   const __m256i pairs = _mm256_maddubs_epi16(unsigned_bytes.raw, signed_bytes.raw);
   return IntVec{_mm256_add_epi32(sum.raw, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))};
-#elif HWY_TARGET == HWY_AVX3_DL
-  // Highway asks for VNNI where it picks this target, but does not tell the compiler, which then refuses its
-  // own intrinsic.
-  asm("vpdpbusd %[s], %[u], %[sum]"
-      : [sum] "+v"(sum.raw)
-      : [u] "v"(unsigned_bytes.raw), [s] "v"(signed_bytes.raw));
-  return sum;
 #elif HWY_ARCH_X86 && HWY_CAP_GE512
+  if constexpr (kVnni) {
+    // Written out: the compiler knows of AVX-512 here, but not of VNNI.
+    asm("vpdpbusd %[s], %[u], %[sum]"
+        : [sum] "+v"(sum.raw)
+        : [u] "v"(unsigned_bytes.raw), [s] "v"(signed_bytes.raw));
+    return sum;
+  }
   const __m512i pairs = _mm512_maddubs_epi16(unsigned_bytes.raw, signed_bytes.raw);
   return IntVec{_mm512_add_epi32(sum.raw, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))};
 #else
@@ -79,7 +83,7 @@ struct Corrections {
 };
 
 /// sums [kRows, kWidth] (+)= the products over a part of K.
-template <int kRows, bool kRowsOfB>
+template <int kRows, bool kRowsOfB, bool kVnni>
 HWY_NOINLINE void multiply_tile(const Operands& of, const Corrections& by, bool accumulate, float* sums,
                                 Index stride) {
   IntVec sum[kRows][kVectors];
@@ -98,7 +102,8 @@ HWY_NOINLINE void multiply_tile(const Operands& of, const Corrections& by, bool 
     for (int i = 0; i < kRows; ++i) {
       const IntVec left = hn::Set(kInts, four_at(of.rows + i * of.row_stride + 4 * p));
       for (int v = 0; v < kVectors; ++v)
-        sum[i][v] = kRowsOfB ? add_fours(right[v], left, sum[i][v]) : add_fours(left, right[v], sum[i][v]);
+        sum[i][v] = kRowsOfB ? add_fours<kVnni>(right[v], left, sum[i][v])
+                             : add_fours<kVnni>(left, right[v], sum[i][v]);
     }
   }
   // Unrolled, or the sums would live in memory all along.
@@ -114,23 +119,33 @@ HWY_NOINLINE void multiply_tile(const Operands& of, const Corrections& by, bool 
   }
 }
 
-template <bool kRowsOfB>
-HWY_INLINE void multiply_rows(Index rows, const Operands& of, const Corrections& by, bool accumulate,
-                              float* sums, Index stride) {
+template <bool kRowsOfB, bool kVnni>
+HWY_INLINE void multiply_rows_as(Index rows, const Operands& of, const Corrections& by, bool accumulate,
+                                 float* sums, Index stride) {
   switch (rows) {
     case 1:
-      return multiply_tile<1, kRowsOfB>(of, by, accumulate, sums, stride);
+      return multiply_tile<1, kRowsOfB, kVnni>(of, by, accumulate, sums, stride);
     case 2:
-      return multiply_tile<2, kRowsOfB>(of, by, accumulate, sums, stride);
+      return multiply_tile<2, kRowsOfB, kVnni>(of, by, accumulate, sums, stride);
     case 3:
-      return multiply_tile<3, kRowsOfB>(of, by, accumulate, sums, stride);
+      return multiply_tile<3, kRowsOfB, kVnni>(of, by, accumulate, sums, stride);
     case 4:
-      return multiply_tile<4, kRowsOfB>(of, by, accumulate, sums, stride);
+      return multiply_tile<4, kRowsOfB, kVnni>(of, by, accumulate, sums, stride);
     case 5:
-      return multiply_tile<5, kRowsOfB>(of, by, accumulate, sums, stride);
+      return multiply_tile<5, kRowsOfB, kVnni>(of, by, accumulate, sums, stride);
     default:
-      return multiply_tile<6, kRowsOfB>(of, by, accumulate, sums, stride);
+      return multiply_tile<6, kRowsOfB, kVnni>(of, by, accumulate, sums, stride);
   }
+}
+
+/// Up to kHeight rows. vnni: the CPU has it.
+template <bool kRowsOfB>
+HWY_INLINE void multiply_rows(bool vnni, Index rows, const Operands& of, const Corrections& by,
+                              bool accumulate, float* sums, Index stride) {
+  if constexpr (kFitsVnni) {
+    if (vnni) return multiply_rows_as<kRowsOfB, true>(rows, of, by, accumulate, sums, stride);
+  }
+  multiply_rows_as<kRowsOfB, false>(rows, of, by, accumulate, sums, stride);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <list>
 #include <mutex>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ops/cpu/elementwise.hpp"
@@ -334,36 +335,37 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
   LORRY_CHECK(c.dtype == DType::kF32 || c.dtype == DType::kBF16);
   LORRY_CHECK(options.integers == Integers::kNone || !options.transpose_a);
   if (c.rows == 0 || c.cols == 0) return;
-  const LowRankTerm plus = options.plus;
+  const LowRankTerm plus = std::exchange(options.plus, {});
   if (!plus.empty()) {
     LORRY_CHECK(plus.h.rows == c.rows && plus.h.cols == plus.p.rows && plus.p.cols == c.cols);
     LORRY_CHECK(plus.h.dtype == DType::kF32 && plus.p.dtype == DType::kF32);
   }
   if (inner == 0) {
     if (!options.accumulate) zero(c);
-  } else if (multiply(a, b, c, options) == Plus::kAdded) {
+  } else if (multiply(a, b, c, options, plus)) {
     return;
   }
   if (!plus.empty()) low_rank_expand_add(plus.h, plus.p, c);
 }
 
-Matmul::Plus Matmul::multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) {
+bool Matmul::multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
+                      LowRankTerm plus) {
   if (options.integers == Integers::kDots && options.transpose_b && integer_dot_serves(b)) {
     integer_dot(a, b, options.accumulate, c);
-    return Plus::kLeft;
+    return false;
   }
   if (c.rows <= kMatvecRows && !options.transpose_a) {
     matvec(a, b, options.transpose_b, options.accumulate, c);
-    return Plus::kLeft;
+    return false;
   }
   const std::lock_guard lock(state_->mutex);
   if (options.integers == Integers::kTiles && b.is_packed() && b.packed->format == BlockFormat::kInt8) {
     state_->integer_matmul.run(a, b, c, options);
-    return Plus::kLeft;
+    return false;
   }
   if (!current_isa().wide) {
-    state_->fma_matmul.run(a, b, c, options, a.dtype == DType::kBF16);
-    return Plus::kAdded;
+    state_->fma_matmul.run(a, b, c, options, a.dtype == DType::kBF16, plus);
+    return true;
   }
   const DType type = a.dtype == DType::kBF16 ? DType::kBF16 : DType::kF32;
   if (a.dtype != type) {
@@ -378,7 +380,7 @@ Matmul::Plus Matmul::multiply(ConstMatrixView a, WeightView b, MatrixView c, Mat
   } else {
     state_->multiply_panels(a, b, c, options);
   }
-  return Plus::kLeft;
+  return false;
 }
 
 Index Matmul::kept_bytes(const ProductSizes& sizes, Index threads) {

@@ -30,10 +30,8 @@ class Matmul {
   static bool fast_bf16();
 
  private:
-  /// Whether a product has its `plus` already.
-  enum class Plus { kAdded, kLeft };
-  /// No side is 0.
-  Plus multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options);
+  /// run() where no side is 0, by the kernel for it; tells whether that one added plus too.
+  bool multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, LowRankTerm plus);
   /// Of products that do not run in integers.
   static Index kept_by_numbers(const ProductSizes& sizes, Index threads);
 

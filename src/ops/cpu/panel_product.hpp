@@ -23,7 +23,7 @@ inline constexpr Index kMostLaidOut = Index{24} << 20;  // bytes
 inline constexpr Index kWidestStrip = 64;               // rows of a side by side, at most
 inline constexpr Index kPadding = 16;  // elements between rows, which begin in different sets of the cache
 
-/// c (+)= op(a) op(b) + plus, no side of a, b or c 0. K, the side that is summed over, is taken in stretches.
+/// c (+)= op(a) op(b), none of the sides 0. K, the side that is summed over, is taken in stretches.
 struct PanelProduct {
   ConstMatrixView a;
   WeightView b;
@@ -59,7 +59,8 @@ inline Index panel_bytes(Index rows, Index side, Index bytes, Index threads) {
   return threads * own * size_of(DType::kF32) + std::min(height * side * bytes, kMostLaidOut);
 }
 
-/// Calls body(part) for parts of as many rows of c as are laid out at once, `bytes` for a number of a.
+/// Calls body(part, its first row of c) for parts of as many rows of c as are laid out at once, `bytes` for a
+/// number of a.
 template <class Body>
 void for_each_row_part(const PanelProduct& whole, Index bytes, Body&& body) {
   const Index most_rows = std::clamp(kMostLaidOut / (whole.inner() * bytes), kWidestStrip, kMostRows);
@@ -69,9 +70,7 @@ void for_each_row_part(const PanelProduct& whole, Index bytes, Body&& body) {
     PanelProduct part = whole;
     part.a = whole.options.transpose_a ? whole.a.col_range(row, rows) : whole.a.row_range(row, rows);
     part.c = whole.c.row_range(row, rows);
-    LowRankTerm& plus = part.options.plus;
-    if (!plus.empty()) plus.h = plus.h.row_range(row, rows);
-    body(part);
+    body(part, row);
   }
 }
 
