@@ -71,7 +71,8 @@ void Linear::project_dora(const Context& context, ConstMatrixView input, ConstMa
                           Scratch& scratch) const {
   const LowRankUpdate& update = *updates_.front().update;
   scratch.z.reshape(input.rows, outputs(), DType::kF32);
-  multiply(context, input, false, scratch.z, {h, update.b_transposed});
+  const ops::LowRankTerm term = {h, update.b_transposed};
+  multiply(context, input, false, scratch.z, {&term, 1});
 }
 
 void Linear::forward_dora(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache,
@@ -126,13 +127,13 @@ void Linear::backward_dora(const Context& context, ConstMatrixView x, ConstMatri
   }
   if (dx.empty()) return;
   const ops::LowRankTerm through_a = {scratch.dh, update.a};
-  if (!drops) return multiply_back(context, scratch.factored_dy, accumulate, dx, through_a);
+  if (!drops) return multiply_back(context, scratch.factored_dy, accumulate, dx, {&through_a, 1});
   multiply_back(context, dy, accumulate, dx);
   scratch.rest_dy.reshape(dy.rows, dy.cols, dy.dtype);
   ops.copy(scratch.factored_dy, scratch.rest_dy);
   ops.add(dy, -1.0F, scratch.rest_dy);
   scratch.dx.reshape(dx.rows, dx.cols, DType::kF32);
-  multiply_back(context, scratch.rest_dy, false, scratch.dx, through_a);
+  multiply_back(context, scratch.rest_dy, false, scratch.dx, {&through_a, 1});
   ops.dropout(scratch.dx, dropout_key(context, update), scratch.dx);
   ops.add(scratch.dx, 1.0F, dx);
 }

@@ -101,7 +101,7 @@ ops::Integers forward_integers(const Context& context) {
 }  // namespace
 
 void Linear::multiply(const Context& context, ConstMatrixView x, bool accumulate, MatrixView y,
-                      ops::LowRankTerm plus) const {
+                      std::span<const ops::LowRankTerm> plus) const {
   context.ops.matmul(x, weights_.matrix, y,
                      {.transpose_b = !weights_.inputs_by_outputs,
                       .accumulate = accumulate,
@@ -110,7 +110,7 @@ void Linear::multiply(const Context& context, ConstMatrixView x, bool accumulate
 }
 
 void Linear::multiply_back(const Context& context, ConstMatrixView dy, bool accumulate, MatrixView dx,
-                           ops::LowRankTerm plus) const {
+                           std::span<const ops::LowRankTerm> plus) const {
   context.ops.matmul(dy, weights_.matrix, dx,
                      {.transpose_b = weights_.inputs_by_outputs,
                       .accumulate = accumulate,
@@ -119,10 +119,11 @@ void Linear::multiply_back(const Context& context, ConstMatrixView dy, bool accu
                       .plus = plus});
 }
 
-LowRankUpdate* Linear::whole_update() const {
-  if (updates_.size() != 1 || token_rows_ != nullptr) return nullptr;
-  const PlacedUpdate& only = updates_.front();
-  return only.update->b_transposed.cols() == outputs() ? only.update : nullptr;
+bool Linear::updates_are_whole() const {
+  return token_rows_ == nullptr &&
+         std::all_of(updates_.begin(), updates_.end(), [this](const PlacedUpdate& placed) {
+           return placed.update->b_transposed.cols() == outputs();
+         });
 }
 
 void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate, Cache& cache,
@@ -131,21 +132,26 @@ void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate,
   if (is_dora()) return forward_dora(context, x, accumulate, cache, scratch, y);
   ops::Ops& ops = context.ops;
   fill_cache(context, x, cache, scratch);
-  const LowRankUpdate* const whole = whole_update();
+  std::vector<ops::LowRankTerm> terms;
+  Index rank = 0;
+  for (const PlacedUpdate& placed : updates_) {
+    const LowRankUpdate& update = *placed.update;
+    terms.push_back({cache.h.view().col_range(rank, update.rank), update.b_transposed});
+    rank += update.rank;
+  }
+  const bool along = updates_are_whole();
   multiply(context, x, accumulate, y,
-           whole != nullptr ? ops::LowRankTerm{cache.h, whole->b_transposed} : ops::LowRankTerm{});
+           along ? std::span(std::as_const(terms)) : std::span<const ops::LowRankTerm>());
   if (!weights_.bias.empty()) ops.add_bias(weights_.bias, y);
   if (token_rows_ != nullptr) {
     LORRY_CHECK(!accumulate);
     token_rows_->project(ops, x, y);
   }
-  Index rank = 0;
-  for (const auto& [update, first_output] : updates_) {
-    const ConstMatrixView h = cache.h.view().col_range(rank, update->rank);
+  for (std::size_t i = 0; i < updates_.size(); ++i) {
+    const auto& [update, first_output] = updates_[i];
     const MatrixView outputs = y.col_range(first_output, update->b_transposed.cols());
-    if (whole == nullptr) ops.low_rank_expand_add(h, update->b_transposed, outputs);
+    if (!along) ops.low_rank_expand_add(terms[i].h, terms[i].p, outputs);
     if (!update->bias.empty()) add_update_bias(context, *update, scratch, outputs);
-    rank += update->rank;
   }
 }
 
@@ -173,21 +179,26 @@ void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView
                       bool accumulate, Scratch& scratch, MatrixView dx) const {
   backward_weights(context, x, dy);
   if (is_dora()) return backward_dora(context, x, dy, cache, accumulate, scratch, dx);
-  LowRankUpdate* whole = whole_update();
-  if (whole != nullptr && whole->drops(context)) whole = nullptr;  // dh A is masked before it joins dx
-  if (whole != nullptr) backward_update(context, *whole, x, cache.h, dy, scratch);
-  if (!dx.empty()) {
-    multiply_back(context, dy, accumulate, dx,
-                  whole != nullptr ? ops::LowRankTerm{scratch.dh, whole->a} : ops::LowRankTerm{});
-  }
-  if (token_rows_ != nullptr) token_rows_->project_backward(context.ops, x, dy, weights_.matrix, dx);
-  if (whole != nullptr) return;
+  if (!updates_.empty()) scratch.dh.reshape(x.rows, total_rank(), DType::kF32);
+  std::vector<ops::LowRankTerm> terms;
   Index rank = 0;
   for (const auto& [update, first_output] : updates_) {
+    const MatrixView dh = scratch.dh.view().col_range(rank, update->rank);
     backward_update(context, *update, x, cache.h.view().col_range(rank, update->rank),
-                    dy.col_range(first_output, update->b_transposed.cols()), scratch);
-    if (!dx.empty()) add_update_dx(context, *update, scratch, dx);
+                    dy.col_range(first_output, update->b_transposed.cols()), dh, scratch);
+    if (!update->drops(context)) terms.push_back({dh, update->a});
     rank += update->rank;
+  }
+  if (!dx.empty()) multiply_back(context, dy, accumulate, dx, terms);
+  if (token_rows_ != nullptr) token_rows_->project_backward(context.ops, x, dy, weights_.matrix, dx);
+  if (dx.empty()) return;
+  rank = 0;
+  for (const PlacedUpdate& placed : updates_) {
+    const LowRankUpdate& update = *placed.update;
+    if (update.drops(context)) {
+      add_masked_dx(context, update, scratch.dh.view().col_range(rank, update.rank), scratch, dx);
+    }
+    rank += update.rank;
   }
 }
 
@@ -200,13 +211,12 @@ void Linear::backward_weights(const Context& context, ConstMatrixView x, ConstMa
 }
 
 void Linear::backward_update(const Context& context, LowRankUpdate& update, ConstMatrixView x,
-                             ConstMatrixView h, ConstMatrixView dy, Scratch& scratch) const {
+                             ConstMatrixView h, ConstMatrixView dy, MatrixView dh, Scratch& scratch) const {
   ops::Ops& ops = context.ops;
-  scratch.dh.reshape(x.rows, update.rank, DType::kF32);
-  ops.low_rank_project(dy, update.b_transposed, update.scale, scratch.dh);
+  ops.low_rank_project(dy, update.b_transposed, update.scale, dh);
   if (!update.a_gradient.empty()) {
     ops.low_rank_outer_add(h, dy, update.b_gradient);
-    ops.low_rank_outer_add(scratch.dh, update_input(context, update, x, scratch), update.a_gradient);
+    ops.low_rank_outer_add(dh, update_input(context, update, x, scratch), update.a_gradient);
   }
   if (update.bias_gradient.empty()) return;
   scratch.bias.reshape(1, dy.cols, DType::kF32);
@@ -215,13 +225,12 @@ void Linear::backward_update(const Context& context, LowRankUpdate& update, Cons
   ops.add(scratch.bias, update.scale, update.bias_gradient);
 }
 
-void Linear::add_update_dx(const Context& context, const LowRankUpdate& update, Scratch& scratch,
-                           MatrixView dx) const {
+void Linear::add_masked_dx(const Context& context, const LowRankUpdate& update, ConstMatrixView dh,
+                           Scratch& scratch, MatrixView dx) const {
   ops::Ops& ops = context.ops;
-  if (!update.drops(context)) return ops.low_rank_expand_add(scratch.dh, update.a, dx);
   scratch.dx.reshape(dx.rows, dx.cols, DType::kF32);
   scratch.dx.fill_zero();
-  ops.low_rank_expand_add(scratch.dh, update.a, scratch.dx);
+  ops.low_rank_expand_add(dh, update.a, scratch.dx);
   ops.dropout(scratch.dx, dropout_key(context, update), scratch.dx);
   ops.add(scratch.dx, 1.0F, dx);
 }

@@ -61,7 +61,7 @@ class Linear {
   /// Room for temporaries; may be shared by all maps of a model, which run one after another.
   struct Scratch {
     Matrix dropped;  // [N,I]: dropout(x)
-    Matrix dh;       // [N,R] F32
+    Matrix dh;       // [N,R] F32; as Cache::h
     Matrix dx;       // [N,I]: the update's part of dx before its mask
     Matrix bias;     // [1,O]: scale * bias, or the sums of dy
     // Of DoRA:
@@ -124,22 +124,22 @@ class Linear {
                               MatrixView y);
   /// The sum of all ranks: columns of Cache::h.
   [[nodiscard]] Index total_rank() const noexcept;
-  // One update's part of backward; h and dy are its own columns. First scratch.dh = scale * dy B and the
-  // gradients of what it trains, then dx += dh A.
+  // One update's part of backward; h, dh and dy are its own columns. First dh = scale * dy B and the
+  // gradients of what it trains; then, unless the product takes it along, dx += dh A under the mask of x.
   void backward_update(const Context& context, LowRankUpdate& update, ConstMatrixView x, ConstMatrixView h,
-                       ConstMatrixView dy, Scratch& scratch) const;
-  void add_update_dx(const Context& context, const LowRankUpdate& update, Scratch& scratch,
-                     MatrixView dx) const;
+                       ConstMatrixView dy, MatrixView dh, Scratch& scratch) const;
+  void add_masked_dx(const Context& context, const LowRankUpdate& update, ConstMatrixView dh,
+                     Scratch& scratch, MatrixView dx) const;
 
   /// y = or += x W^T + plus.
   void multiply(const Context& context, ConstMatrixView x, bool accumulate, MatrixView y,
-                ops::LowRankTerm plus = {}) const;
+                std::span<const ops::LowRankTerm> plus = {}) const;
   /// dx = or += dy W + plus.
   void multiply_back(const Context& context, ConstMatrixView dy, bool accumulate, MatrixView dx,
-                     ops::LowRankTerm plus = {}) const;
-  /// The only update, if it adds to all outputs and none of them is another's: the product with W then takes
-  /// it along. Else null.
-  [[nodiscard]] LowRankUpdate* whole_update() const;
+                     std::span<const ops::LowRankTerm> plus = {}) const;
+  /// Whether every update adds to all outputs, and nothing else decides any: the product with W then takes
+  /// them along.
+  [[nodiscard]] bool updates_are_whole() const;
 
   [[nodiscard]] bool is_dora() const noexcept {
     return updates_.size() == 1 && !updates_.front().update->magnitude.empty();

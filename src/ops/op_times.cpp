@@ -40,7 +40,9 @@ class TimedOps final : public Ops {
 
   void matmul(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) override {
     const Index inner = options.transpose_a ? a.rows : a.cols;
-    const Span span = start(OpKind::kMatmul, product_flops(c.rows, inner + options.plus.p.rows, c.cols));
+    Index ranks = 0;
+    for (const LowRankTerm& term : options.plus) ranks += term.p.rows;
+    const Span span = start(OpKind::kMatmul, product_flops(c.rows, inner + ranks, c.cols));
     ops_->matmul(a, b, c, options);
   }
 

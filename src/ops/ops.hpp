@@ -27,20 +27,18 @@ enum class Integers {
 
 /// h [M,R] p [R,N], both F32: what a low-rank update adds to a product.
 struct LowRankTerm {
-  ConstMatrixView h = {};
-  ConstMatrixView p = {};
-
-  [[nodiscard]] bool empty() const { return p.empty(); }
+  ConstMatrixView h;
+  ConstMatrixView p;
 };
 
-/// c = op(a) op(b), or c += op(a) op(b); both more the term `plus` if it is not empty. op transposes where
+/// c = op(a) op(b), or c += op(a) op(b); both more the terms `plus`, one after the other. op transposes where
 /// asked.
 struct MatmulOptions {
   bool transpose_a = false;
   bool transpose_b = false;
   bool accumulate = false;
   Integers integers = Integers::kNone;
-  LowRankTerm plus = {};
+  std::span<const LowRankTerm> plus = {};
 };
 
 /// One attention layer's fixed facts. Query head h reads key/value head h / (heads / kv_heads).

@@ -89,7 +89,8 @@ TEST_P(FmaProducts, TakeALowRankTermAlong) {
           StridedMatrix c(rows, outputs, type, 3);
           Dense<double> want = sum;
           if (accumulate) reference::add(reference::dense<double>(c), 1.0, want);
-          FmaMatmul().run(a, ConstMatrixView(b), c, options(accumulate), false, {h, p});
+          const LowRankTerm term = {h, p};
+          FmaMatmul().run(a, ConstMatrixView(b), c, options(accumulate), false, {&term, 1});
           EXPECT_TRUE(near(c, want, tolerance_of(type)))
               << fmt::format("[{},{}] x {}, rank {}", rows, kInner, outputs, rank);
           EXPECT_TRUE(c.surroundings_intact());
@@ -108,8 +109,26 @@ TEST_P(FmaProducts, AreTheSameBesideAnUpdateOfZeros) {
   Matrix p(8, 90), alone(33, 90), beside(33, 90);
   p.fill_zero();
   FmaMatmul().run(a, b, alone, options(), false);
-  FmaMatmul().run(a, b, beside, options(), false, {h, p});
+  const LowRankTerm term = {h, p};
+  FmaMatmul().run(a, b, beside, options(), false, {&term, 1});
   EXPECT_TRUE(same_bits(alone, beside));
+}
+
+TEST_P(FmaProducts, AddTermsAsOneStackedTerm) {
+  const Matrix a = GetParam().transpose_a ? random_matrix(300, 33, DType::kF32, 1)
+                                          : random_matrix(33, 300, DType::kF32, 1);
+  const Matrix b = GetParam().transpose_b ? random_matrix(90, 300, DType::kF32, 2)
+                                          : random_matrix(300, 90, DType::kF32, 2);
+  const Matrix h = random_matrix(33, 11, DType::kF32, 3);
+  const Matrix p = random_matrix(11, 90, DType::kF32, 4);
+  const LowRankTerm stacked = {h, p};
+  const LowRankTerm apart[] = {{h.view().col_range(0, 4), p.view().row_range(0, 4)},
+                               {h.view().col_range(4, 7), p.view().row_range(4, 7)}};
+  Matrix want = random_matrix(33, 90, DType::kF32, 5);
+  Matrix got = random_matrix(33, 90, DType::kF32, 5);
+  FmaMatmul().run(a, b, want, options(true), false, {&stacked, 1});
+  FmaMatmul().run(a, b, got, options(true), false, apart);
+  EXPECT_TRUE(same_bits(want, got));
 }
 
 TEST_P(FmaProducts, DoNotDependOnOtherRowsColumnsOrThreads) {

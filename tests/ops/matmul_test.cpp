@@ -100,12 +100,13 @@ TEST(Matmul, EveryKindTakesALowRankTermAlong) {
         Matmul matmul;
         const Matrix a = random_matrix(rows, kInner, kBF16, 1);
         const Matrix h = random_matrix(rows, 3, kF32, 4);
+        const LowRankTerm term = {h, p};
         for (const DType type : {kF32, kBF16}) {
           Matrix without = random_matrix(rows, kOutputs, kF32, 6);
           Matrix with = random_matrix(rows, kOutputs, type, 6);
           matmul.run(a, b, without, {.transpose_b = true, .accumulate = true, .integers = integers});
           matmul.run(a, b, with,
-                     {.transpose_b = true, .accumulate = true, .integers = integers, .plus = {h, p}});
+                     {.transpose_b = true, .accumulate = true, .integers = integers, .plus = {&term, 1}});
           Dense<double> want = reference::dense<double>(without);
           reference::low_rank_expand_add(reference::dense<double>(h), reference::dense<double>(p), want);
           EXPECT_TRUE(near(with, want, tolerance_of(type))) << rows;
@@ -115,11 +116,12 @@ TEST(Matmul, EveryKindTakesALowRankTermAlong) {
   }
   Matrix c = random_matrix(6, kOutputs, kF32, 6);
   const Matrix h = random_matrix(6, 3, kF32, 4);
+  const LowRankTerm term = {h, p};
   Dense<double> want = reference::dense<double>(c);
   reference::low_rank_expand_add(reference::dense<double>(h), reference::dense<double>(p), want);
   const ConstMatrixView none = {c.view().data, 6, 0, 1, kF32};
   Matmul().run(none, ConstMatrixView{c.view().data, kOutputs, 0, 1, kF32}, c,
-               {.transpose_b = true, .accumulate = true, .plus = {h, p}});
+               {.transpose_b = true, .accumulate = true, .plus = {&term, 1}});
   EXPECT_TRUE(near(c, want, testing::kF32Tolerance)) << "without an inner side";
 }
 

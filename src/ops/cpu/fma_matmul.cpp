@@ -22,7 +22,8 @@ namespace {
 /// What all threads know of a product.
 struct Product : PanelProduct {
   bool round_weights = false;
-  LowRankTerm plus;           // h of the rows of c
+  std::span<const LowRankTerm> plus;
+  Index first_row = 0;        // of c in the h of plus
   float* laid_out = nullptr;  // [stretches of K, strips of a] strips
 };
 
@@ -105,9 +106,10 @@ const float* strips_at(const Product& product, Index stretch) {
 }
 
 /// sums [count, rows of c] += p^T h^T.
-void add_to_weight_rows(const Product& product, Index first, Index count, FmaMatmul::Own& own,
-                        MatrixView sums) {
-  const auto& [h, p] = product.plus;
+void add_to_weight_rows(const Product& product, const LowRankTerm& term, Index first, Index count,
+                        FmaMatmul::Own& own, MatrixView sums) {
+  const ConstMatrixView h = term.h.row_range(product.first_row, product.c.rows);
+  const ConstMatrixView p = term.p;
   float* const strip = own.weights.view(kStretch, kWidth, DType::kF32).row<float>(0);
   for (Index rank = 0; rank < p.rows; rank += kStretch) {
     const Index depth = std::min(kStretch, p.rows - rank);
@@ -146,7 +148,7 @@ void multiply_weight_rows(const Product& product, Index first, Index count, FmaM
     }
   }
   // The weights' memory is free by now: for strips of h, and then for kWidth rows of c at a time.
-  add_to_weight_rows(product, first, count, own, sums);
+  for (const LowRankTerm& term : product.plus) add_to_weight_rows(product, term, first, count, own, sums);
   const MatrixView turned = own.weights.view(kWidth, count + kPadding, DType::kF32).col_range(0, count);
   store_turned(
       sums, turned, product.options.accumulate, [](Index /*column*/) { return 1.0F; },
@@ -154,9 +156,10 @@ void multiply_weight_rows(const Product& product, Index first, Index count, FmaM
 }
 
 /// sums [rows of c, width] += h p. room [kStretch, width], zero from `count` columns on.
-void add_to_weight_columns(const Product& product, Index first, Index count, MatrixView room,
-                           MatrixView sums) {
-  const auto& [h, p] = product.plus;
+void add_to_weight_columns(const Product& product, const LowRankTerm& term, Index first, Index count,
+                           MatrixView room, MatrixView sums) {
+  const ConstMatrixView h = term.h.row_range(product.first_row, product.c.rows);
+  const ConstMatrixView p = term.p;
   for (Index rank = 0; rank < p.rows; rank += kStretch) {
     const Index depth = std::min(kStretch, p.rows - rank);
     copy_serial(p.row_range(rank, depth).col_range(first, count),
@@ -193,7 +196,8 @@ void multiply_weight_columns(const Product& product, Index first, Index count, F
       }
     }
   }
-  add_to_weight_columns(product, first, count, weights, sums);
+  for (const LowRankTerm& term : product.plus)
+    add_to_weight_columns(product, term, first, count, weights, sums);
   store_sums(sums.row_range(0, product.c.rows).col_range(0, count), product.options.accumulate,
              product.c.col_range(first, count));
 }
@@ -219,14 +223,13 @@ Index FmaMatmul::kept_bytes(Index rows, Index side, Index threads) {
 }
 
 void FmaMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, bool round_weights,
-                    LowRankTerm plus) {
+                    std::span<const LowRankTerm> plus) {
   of_threads_.resize(std::max(of_threads_.size(), static_cast<std::size_t>(omp_get_max_threads())));
   for_each_row_part({a, b, c, options}, size_of(DType::kF32), [&](const PanelProduct& part, Index row) {
     const Index side = HWY_DYNAMIC_DISPATCH(strip_rows)(options);
     const Index strips = pieces(part.c.rows, side);
     const MatrixView room = laid_out_.view(part.stretches() * kStretch, strips * side, DType::kF32);
-    const LowRankTerm its = plus.empty() ? plus : LowRankTerm{plus.h.row_range(row, part.c.rows), plus.p};
-    const Product product = {part, round_weights, its, room.row<float>(0)};
+    const Product product = {part, round_weights, plus, row, room.row<float>(0)};
     parallel_for(part.stretches(), [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out)(product, i); });
     for_each_column_piece(c.cols, [&](Index first, Index count) {
       Own& own = of_threads_[static_cast<std::size_t>(omp_get_thread_num())];

@@ -1,6 +1,7 @@
 // ops/cpu/fma_matmul.hpp: products in float32, with weights of any type: for machines without AVX-512, where
 // oneDNN 2.6 reaches a quarter to a half of what the cores can do and cannot read packed weights.
 #pragma once
+#include <span>
 #include <vector>
 
 #include "ops/cpu/scratch.hpp"
@@ -18,7 +19,7 @@ class FmaMatmul {
   /// a, b and c in any mix of F32, F16 and BF16, b packed too; shapes as in Ops::matmul, none of them 0.
   /// round_weights: b to BF16 first.
   void run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, bool round_weights,
-           LowRankTerm plus = {});
+           std::span<const LowRankTerm> plus = {});
 
   /// Bytes kept between calls with up to `rows` rows of a, and `side` its columns or those of c, at most.
   static Index kept_bytes(Index rows, Index side, Index threads);

@@ -335,21 +335,21 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
   LORRY_CHECK(c.dtype == DType::kF32 || c.dtype == DType::kBF16);
   LORRY_CHECK(options.integers == Integers::kNone || !options.transpose_a);
   if (c.rows == 0 || c.cols == 0) return;
-  const LowRankTerm plus = std::exchange(options.plus, {});
-  if (!plus.empty()) {
-    LORRY_CHECK(plus.h.rows == c.rows && plus.h.cols == plus.p.rows && plus.p.cols == c.cols);
-    LORRY_CHECK(plus.h.dtype == DType::kF32 && plus.p.dtype == DType::kF32);
+  const std::span<const LowRankTerm> plus = std::exchange(options.plus, {});
+  for (const auto& [h, p] : plus) {
+    LORRY_CHECK(h.rows == c.rows && h.cols == p.rows && p.cols == c.cols);
+    LORRY_CHECK(h.dtype == DType::kF32 && p.dtype == DType::kF32);
   }
   if (inner == 0) {
     if (!options.accumulate) zero(c);
   } else if (multiply(a, b, c, options, plus)) {
     return;
   }
-  if (!plus.empty()) low_rank_expand_add(plus.h, plus.p, c);
+  for (const auto& [h, p] : plus) low_rank_expand_add(h, p, c);
 }
 
 bool Matmul::multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
-                      LowRankTerm plus) {
+                      std::span<const LowRankTerm> plus) {
   if (options.integers == Integers::kDots && options.transpose_b && integer_dot_serves(b)) {
     integer_dot(a, b, options.accumulate, c);
     return false;

@@ -2,6 +2,7 @@
 // kernels of ours.
 #pragma once
 #include <memory>
+#include <span>
 #include <string>
 
 #include "ops/ops.hpp"
@@ -31,7 +32,8 @@ class Matmul {
 
  private:
   /// run() where no side is 0, by the kernel for it; tells whether that one added plus too.
-  bool multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, LowRankTerm plus);
+  bool multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
+                std::span<const LowRankTerm> plus);
   /// Of products that do not run in integers.
   static Index kept_by_numbers(const ProductSizes& sizes, Index threads);
 
