@@ -39,6 +39,15 @@ class FmaProducts : public ::testing::TestWithParam<Way> {
   [[nodiscard]] static M laid(bool transposed, Index rows, Index cols, DType type, std::uint64_t seed) {
     return transposed ? M(cols, rows, type, seed) : M(rows, cols, type, seed);
   }
+  /// Random a and b of these sizes, laid out as they are multiplied.
+  [[nodiscard]] static Matrix left(Index rows, Index inner) {
+    return GetParam().transpose_a ? random_matrix(inner, rows, DType::kF32, 1)
+                                  : random_matrix(rows, inner, DType::kF32, 1);
+  }
+  [[nodiscard]] static Matrix right(Index inner, Index outputs) {
+    return GetParam().transpose_b ? random_matrix(outputs, inner, DType::kF32, 2)
+                                  : random_matrix(inner, outputs, DType::kF32, 2);
+  }
   [[nodiscard]] static Dense<double> seen(ConstMatrixView view, bool transposed) {
     Dense<double> all = reference::dense<double>(view);
     return transposed ? reference::transpose(all) : all;
@@ -101,10 +110,8 @@ TEST_P(FmaProducts, TakeALowRankTermAlong) {
 }
 
 TEST_P(FmaProducts, AreTheSameBesideAnUpdateOfZeros) {
-  const Matrix a = GetParam().transpose_a ? random_matrix(300, 33, DType::kF32, 1)
-                                          : random_matrix(33, 300, DType::kF32, 1);
-  const Matrix b = GetParam().transpose_b ? random_matrix(90, 300, DType::kF32, 2)
-                                          : random_matrix(300, 90, DType::kF32, 2);
+  const Matrix a = left(33, 300);
+  const Matrix b = right(300, 90);
   const Matrix h = random_matrix(33, 8, DType::kF32, 3);
   Matrix p(8, 90), alone(33, 90), beside(33, 90);
   p.fill_zero();
@@ -115,10 +122,8 @@ TEST_P(FmaProducts, AreTheSameBesideAnUpdateOfZeros) {
 }
 
 TEST_P(FmaProducts, AddTermsAsOneStackedTerm) {
-  const Matrix a = GetParam().transpose_a ? random_matrix(300, 33, DType::kF32, 1)
-                                          : random_matrix(33, 300, DType::kF32, 1);
-  const Matrix b = GetParam().transpose_b ? random_matrix(90, 300, DType::kF32, 2)
-                                          : random_matrix(300, 90, DType::kF32, 2);
+  const Matrix a = left(33, 300);
+  const Matrix b = right(300, 90);
   const Matrix h = random_matrix(33, 11, DType::kF32, 3);
   const Matrix p = random_matrix(11, 90, DType::kF32, 4);
   const LowRankTerm stacked = {h, p};
@@ -136,10 +141,8 @@ TEST_P(FmaProducts, DoNotDependOnOtherRowsColumnsOrThreads) {
   constexpr Index kInner = 700;
   constexpr Index kOutputs = 900;
   const bool across = GetParam().transpose_a;
-  const Matrix a =
-      across ? random_matrix(kInner, kRows, DType::kF32, 1) : random_matrix(kRows, kInner, DType::kF32, 1);
-  const Matrix b = GetParam().transpose_b ? random_matrix(kOutputs, kInner, DType::kF32, 2)
-                                          : random_matrix(kInner, kOutputs, DType::kF32, 2);
+  const Matrix a = left(kRows, kInner);
+  const Matrix b = right(kInner, kOutputs);
   Matrix all(kRows, kOutputs);
   FmaMatmul products;
   products.run(a, b, all, options(), false);
@@ -166,8 +169,7 @@ TEST_P(FmaProducts, PackedWeightsAreTheirNumbers) {
       unpack(weights, numbers);
       const Index inner = GetParam().transpose_b ? weights.cols : weights.rows;
       const Index outputs = GetParam().transpose_b ? weights.rows : weights.cols;
-      const Matrix a = GetParam().transpose_a ? random_matrix(inner, 50, DType::kF32, 1)
-                                              : random_matrix(50, inner, DType::kF32, 1);
+      const Matrix a = left(50, inner);
       Matrix want(50, outputs), got(50, outputs);
       FmaMatmul().run(a, numbers, want, options(), false);
       FmaMatmul().run(a, weights, got, options(), type == DType::kBF16);
