@@ -59,8 +59,8 @@ void SelfAttention::forward(const Context& context, ConstMatrixView x, ConstMatr
   cache.lse.reshape(x.rows, shape_.heads, DType::kF32);
   const MatrixView qkv = cache.qkv;
   context.ops.attention(qkv.col_range(0, q_width()), qkv.col_range(q_width(), k_width()),
-                        qkv.col_range(q_width() + k_width(), k_width()), {sequence.offsets, sequence.offsets},
-                        shape_, cache.out, cache.lse);
+                        qkv.col_range(q_width() + k_width(), k_width()), sequence.documents(), shape_,
+                        cache.out, cache.lse);
   parts_.output.forward(context, cache.out, true, cache.output_update, scratch.linear, y);
 }
 
@@ -75,7 +75,7 @@ void SelfAttention::backward(const Context& context, ConstMatrixView x, ConstMat
   const ConstMatrixView qkv = cache.qkv;
   const MatrixView d_qkv = scratch.d_qkv;
   context.ops.attention_backward(qkv.col_range(0, q), qkv.col_range(q, k), qkv.col_range(q + k, k), cache.out,
-                                 cache.lse, scratch.d_out, {sequence.offsets, sequence.offsets}, shape_,
+                                 cache.lse, scratch.d_out, sequence.documents(), shape_,
                                  d_qkv.col_range(0, q), d_qkv.col_range(q, k), d_qkv.col_range(q + k, k));
   const MatrixView d_qk = d_qkv.col_range(0, q + k);
   if (!rope.empty()) context.ops.rope(rope, sequence.positions, shape_.head_dim, true, d_qk);

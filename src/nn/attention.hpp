@@ -10,8 +10,11 @@ namespace lorry::nn {
 
 /// Rows and positions of one packed micro-batch.
 struct Sequence {
-  std::span<const std::int32_t> positions;  // [N], restarting at every document
+  std::span<const std::int32_t> positions;  // [N], restarting at every document without a parent
   std::span<const Index> offsets;           // documents own rows [offsets[d], offsets[d+1])
+  std::span<const Index> parents = {};      // of documents, as in ops::Documents
+
+  [[nodiscard]] ops::Documents documents() const { return {offsets, offsets, parents}; }
 };
 
 /// Keys and values of earlier tokens, for generation. Which rows are whose is the owner's to know.

@@ -266,7 +266,7 @@ double attention_flops(const Documents& documents, const AttentionShape& shape) 
   double pairs = 0;
   for (std::size_t d = 0; d + 1 < documents.queries.size(); ++d) {
     const Index queries = documents.queries[d + 1] - documents.queries[d];
-    const Index keys = documents.keys[d + 1] - documents.keys[d];
+    const Index keys = documents.keys_seen(d);
     pairs += pairs_of(keys) - pairs_of(keys - queries);
   }
   return 4.0 * pairs * static_cast<double>(shape.heads * shape.head_dim);

@@ -52,9 +52,23 @@ struct AttentionShape {
 
 /// Which rows belong together. Document d owns query rows [queries[d], queries[d+1]) and key rows
 /// [keys[d], keys[d+1]); its queries are the last ones of its keys. In training both lists are the same.
+///
+/// A document with a parent goes on where that ends: its queries also see all keys of the parent, which come
+/// before its own. So texts that begin alike have their beginning once, as the parent of all.
 struct Documents {
   std::span<const Index> queries;
   std::span<const Index> keys;
+  /// [d] the parent of document d, which has no parent itself; -1: none. Empty: no document has one.
+  std::span<const Index> parents = {};
+
+  [[nodiscard]] Index parent(std::size_t d) const { return parents.empty() ? -1 : parents[d]; }
+  /// Keys of its parent.
+  [[nodiscard]] Index keys_before(std::size_t d) const {
+    const Index of = parent(d);
+    return of < 0 ? 0 : keys[static_cast<std::size_t>(of) + 1] - keys[static_cast<std::size_t>(of)];
+  }
+  /// Keys that its last query sees, without a window.
+  [[nodiscard]] Index keys_seen(std::size_t d) const { return keys_before(d) + keys[d + 1] - keys[d]; }
 };
 
 /// Dropout of one matrix: element (row, col) is kept by a draw that depends on these numbers alone, so that

@@ -27,6 +27,7 @@ struct Case {
   AttentionShape shape;
   DType dtype = DType::kF32;
   float deviation = 1.0F;  // of q and k: how peaked the softmax is
+  std::vector<Index> parents = {};
 };
 
 AttentionShape shape_of(Index heads, Index kv_heads, Index head_dim, Index window = 0) {
@@ -44,6 +45,7 @@ std::vector<Index> starts(const std::vector<Index>& lengths) {
 struct Problem {
   explicit Problem(const Case& c)
       : rows(starts(c.lengths)),
+        parents(c.parents),
         shape(c.shape),
         q_cols(c.shape.heads * c.shape.head_dim),
         k_cols(c.shape.kv_heads * c.shape.head_dim),
@@ -53,7 +55,7 @@ struct Problem {
         dout(rows.back(), q_cols, c.dtype, 2),
         lse(rows.back(), c.shape.heads) {}
 
-  [[nodiscard]] Documents documents() const { return {rows, rows}; }
+  [[nodiscard]] Documents documents() const { return {rows, rows, parents}; }
   MatrixView part(testing::StridedMatrix& of, int which) const {
     if (which == 0) return of.view().col_range(0, q_cols);
     return of.view().col_range(q_cols + (which - 1) * k_cols, k_cols);
@@ -69,6 +71,7 @@ struct Problem {
   }
 
   std::vector<Index> rows;
+  std::vector<Index> parents;
   AttentionShape shape;
   Index q_cols;
   Index k_cols;
@@ -92,6 +95,7 @@ struct Problem {
 }
 
 std::vector<Case> cases() {
+  const DType f32 = DType::kF32;
   const DType bf16 = DType::kBF16;
   return {
       {"OneToken", {1}, shape_of(2, 1, 8)},
@@ -110,6 +114,12 @@ std::vector<Case> cases() {
       {"Bf16", {1, 70, 33}, shape_of(4, 2, 64), bf16},
       {"Bf16Odd", {37, 65}, shape_of(3, 3, 20), bf16},
       {"Bf16Window", {150}, shape_of(2, 1, 64, 40), bf16},
+      {"Parent", {40, 3, 70, 29, 1}, shape_of(4, 2, 20), f32, 1.0F, {-1, 0, 0, 0, 0}},
+      {"ParentOverABlock", {130, 33, 66}, shape_of(2, 1, 64), f32, 1.0F, {-1, 0, 0}},
+      {"ParentBetweenOthers", {9, 64, 5, 17, 64}, shape_of(2, 2, 8), f32, 1.0F, {1, -1, -1, 1, 2}},
+      {"ParentBehindAWindow", {70, 66, 3}, shape_of(2, 1, 8, 40), f32, 1.0F, {-1, 0, 0}},
+      {"ParentOfOneToken", {1, 1, 30}, shape_of(2, 1, 16), f32, 1.0F, {-1, 0, 0}},
+      {"Bf16Parent", {37, 65, 2}, shape_of(4, 2, 64), bf16, 1.0F, {-1, 0, 0}},
   };
 }
 
@@ -165,9 +175,38 @@ TEST_P(AttentionCases, TheNumberOfThreadsChangesNoBit) {
 INSTANTIATE_TEST_SUITE_P(Attention, AttentionCases, ::testing::ValuesIn(cases()),
                          [](const auto& each) { return each.param.name; });
 
+/// Where documents have parents, the same numbers as where each has its parent's tokens as its own.
+TEST(Attention, AParentIsAsItsTokensInFront) {
+  const AttentionShape shape = shape_of(4, 2, 20);
+  const std::vector<Index> rows{0, 70, 75, 110};
+  const std::vector<Index> parents{-1, 0, 0};
+  const std::vector<Index> keys{0, 70, 145, 250};  // of 70, 70 + 5, 70 + 35
+  testing::StridedMatrix q(110, 80, DType::kF32, 1);
+  testing::StridedMatrix k(110, 40, DType::kF32, 2);
+  testing::StridedMatrix v(110, 40, DType::kF32, 3);
+  testing::StridedMatrix written_out_k(250, 40, DType::kF32);
+  testing::StridedMatrix written_out_v(250, 40, DType::kF32);
+  const auto copy_rows = [&](Index from, Index count, Index to) {
+    for (Index i = 0; i < count; ++i) {
+      for (Index j = 0; j < 40; ++j) {
+        testing::put(written_out_k.view(), to + i, j, testing::get(k, from + i, j));
+        testing::put(written_out_v.view(), to + i, j, testing::get(v, from + i, j));
+      }
+    }
+  };
+  for (const Index document : {0, 70, 145}) copy_rows(0, 70, document);
+  copy_rows(70, 5, 140);
+  copy_rows(75, 35, 215);
+  testing::StridedMatrix want(110, 80, DType::kF32);
+  testing::StridedMatrix got(110, 80, DType::kF32);
+  cpu::attention(q, written_out_k, written_out_v, {rows, keys}, shape, want, {});
+  cpu::attention(q, k, v, {rows, rows, parents}, shape, got, {});
+  EXPECT_TRUE(testing::same_bits(got, want));
+}
+
 TEST(Attention, GradientsMatchComplexSteps) {
   for (const Index window : {0, 3}) {
-    Problem p({"", {7, 1, 5}, shape_of(4, 2, 6, window)});
+    Problem p({"", {7, 1, 5}, shape_of(4, 2, 6, window), DType::kF32, 1.0F, {-1, -1, 0}});
     p.forward();
     p.backward();
     const Dense<double> weights = reference::dense<double>(p.dout);

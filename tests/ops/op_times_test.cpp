@@ -15,7 +15,11 @@ double counted_flops(const Documents& documents, const AttentionShape& shape) {
   double pairs = 0;
   for (std::size_t d = 0; d + 1 < documents.queries.size(); ++d) {
     const Index queries = documents.queries[d + 1] - documents.queries[d];
-    const Index keys = documents.keys[d + 1] - documents.keys[d];
+    Index keys = documents.keys[d + 1] - documents.keys[d];
+    if (!documents.parents.empty() && documents.parents[d] >= 0) {
+      const auto parent = static_cast<std::size_t>(documents.parents[d]);
+      keys += documents.keys[parent + 1] - documents.keys[parent];
+    }
     for (Index q = 0; q < queries; ++q) {
       for (Index k = 0; k < keys; ++k) {
         const Index back = keys - queries + q - k;  // how far before the query the key is
@@ -32,8 +36,10 @@ TEST(OpTimes, AttentionCountsThePairsThatAreAttendedTo) {
   for (const Index window : {0, 1, 2, 5, 8, 12, 100}) {
     const AttentionShape shape = {.heads = 6, .kv_heads = 2, .head_dim = 16, .scale = 1, .window = window};
     for (const std::vector<Index>& keys : {queries, more_keys}) {
-      const Documents documents = {queries, keys};
-      EXPECT_EQ(attention_flops(documents, shape), counted_flops(documents, shape)) << window;
+      for (const std::vector<Index>& parents : {std::vector<Index>(), std::vector<Index>{-1, 0, -1, 0}}) {
+        const Documents documents = {queries, keys, parents};
+        EXPECT_EQ(attention_flops(documents, shape), counted_flops(documents, shape)) << window;
+      }
     }
   }
 }

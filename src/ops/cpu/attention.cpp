@@ -169,9 +169,11 @@ void run_forward_task(const AttentionTask& task, ConstMatrixView q, ConstMatrixV
   const Index col = task.kv_head * shape.head_dim;
   for (Index key = begin; key < end; key += kKeyBlock) {
     const ScoreBlock block{task.queries, std::min(kKeyBlock, end - key), task.position - key, shape.window};
-    const Index row = task.key_row + key;
-    pack(k, row, block.keys, col, shape.head_dim, 1.0F, scratch.head_width(), scratch.keys);
-    pack(v, row, block.keys, col, shape.head_dim, 1.0F, scratch.head_width(), scratch.values);
+    task.keys.for_each_piece(key, block.keys, [&](Index row, Index rows, Index place) HWY_ATTR {
+      const Index width = scratch.head_width();
+      pack(k, row, rows, col, shape.head_dim, 1.0F, width, scratch.keys + place * width);
+      pack(v, row, rows, col, shape.head_dim, 1.0F, width, scratch.values + place * width);
+    });
     for (Index g = 0; g < shape.heads / shape.kv_heads; ++g) {
       add_key_block(block, shape.head_dim, key == begin, scratch.head(g), scratch);
     }

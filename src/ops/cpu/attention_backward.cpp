@@ -1,6 +1,7 @@
-// Backward pass, with the probabilities recomputed from the scores and lse. A task is a whole document and
-// one key/value head: it alone owns that head's dk and dv rows, so sums have one order whatever the threads.
-// Within it query blocks follow each other, and dk, dv gather in float32 beside the widened keys and values.
+// Backward pass, with the probabilities recomputed from the scores and lse. A task is a whole document, with
+// those whose parent it is, and one key/value head: it alone owns that head's dk and dv rows, so sums have
+// one order whatever the threads. Within it query blocks follow each other, and dk, dv gather in float32
+// beside the widened keys and values.
 #include <hwy/aligned_allocator.h>
 
 #include <algorithm>
@@ -26,7 +27,8 @@ struct BackwardViews {
   MatrixView dq, dk, dv;
 };
 
-/// A thread's panels, for documents of up to `keys` tokens. All but the first four have one block of rows.
+/// A thread's panels, for documents that see up to `keys` keys. All but the first four have one block of
+/// rows.
 class BackwardScratch {
  public:
   BackwardScratch(Index keys, Index head_dim) : head_width(round_up(head_dim)) {
@@ -89,7 +91,8 @@ HWY_INLINE void score_gradients(const ScoreBlock& block, Index i, Index width, c
   }
 }
 
-/// Adds the gradients of one block of scores to dq, dk and dv. `key`: the block's first key in the document.
+/// Adds the gradients of one block of scores to dq, dk and dv. `key`: the block's first one of the document's
+/// keys.
 void add_score_block(const ScoreBlock& block, Index key, Index head_dim, bool first,
                      const BackwardScratch& s) {
   const Index width = round_up(block.queries);
@@ -141,24 +144,52 @@ void backward_queries(const AttentionTask& task, Index head, const AttentionShap
          views.dq);
 }
 
-/// `task` holds the whole document as its queries.
-void run_backward_task(const AttentionTask& task, const AttentionShape& shape, const BackwardViews& views,
+/// Widens the keys and values of a document, which are its queries' own rows, behind those of its parent.
+void start_keys(const AttentionTask& document, Index dim, const BackwardViews& views,
+                const BackwardScratch& s) {
+  const Index col = document.kv_head * dim;
+  const Index at = document.keys.before * s.head_width;
+  pack(views.k, document.keys.own, document.queries, col, dim, 1.0F, s.head_width, s.k + at);
+  pack(views.v, document.keys.own, document.queries, col, dim, 1.0F, s.head_width, s.v + at);
+  std::fill_n(s.dk + at, document.queries * s.head_width, 0.0F);
+  std::fill_n(s.dv + at, document.queries * s.head_width, 0.0F);
+}
+
+/// All queries of a document.
+void backward_document(const AttentionTask& document, const AttentionShape& shape, const BackwardViews& views,
                        const BackwardScratch& s) {
-  const Index dim = shape.head_dim;
-  const Index col = task.kv_head * dim;
-  const Index keys = task.queries;
   const Index group = shape.heads / shape.kv_heads;
-  pack(views.k, task.key_row, keys, col, dim, 1.0F, s.head_width, s.k);
-  pack(views.v, task.key_row, keys, col, dim, 1.0F, s.head_width, s.v);
-  std::fill_n(s.dk, keys * s.head_width, 0.0F);
-  std::fill_n(s.dv, keys * s.head_width, 0.0F);
-  for (Index first = 0; first < keys; first += kQueryBlock) {
-    const AttentionTask block{task.query_row + first, std::min(kQueryBlock, keys - first), task.key_row,
-                              first, task.kv_head};
-    for (Index g = 0; g < group; ++g) backward_queries(block, task.kv_head * group + g, shape, views, s);
+  for (Index first = 0; first < document.queries; first += kQueryBlock) {
+    AttentionTask block = document;
+    block.query_row += first;
+    block.position += first;
+    block.queries = std::min(kQueryBlock, document.queries - first);
+    for (Index g = 0; g < group; ++g) backward_queries(block, document.kv_head * group + g, shape, views, s);
   }
-  unpack(s.dk, s.head_width, 1.0F, task.key_row, keys, col, dim, views.dk);
-  unpack(s.dv, s.head_width, 1.0F, task.key_row, keys, col, dim, views.dv);
+}
+
+/// Hands over the gradients of what start_keys() widened.
+void finish_keys(const AttentionTask& document, Index dim, const BackwardViews& views,
+                 const BackwardScratch& s) {
+  const Index col = document.kv_head * dim;
+  const Index at = document.keys.before * s.head_width;
+  unpack(s.dk + at, s.head_width, 1.0F, document.keys.own, document.queries, col, dim, views.dk);
+  unpack(s.dv + at, s.head_width, 1.0F, document.keys.own, document.queries, col, dim, views.dv);
+}
+
+/// The branches one after the other in the same room, behind the root, whose gradients they add to.
+void run_backward_task(const AttentionTree& tree, const AttentionShape& shape, const BackwardViews& views,
+                       const BackwardScratch& s) {
+  const auto backward_own = [&](const AttentionTask& document) {
+    backward_document(document, shape, views, s);
+    finish_keys(document, shape.head_dim, views, s);
+  };
+  start_keys(tree.root, shape.head_dim, views, s);
+  for (const AttentionTask& branch : tree.branches) {
+    start_keys(branch, shape.head_dim, views, s);
+    backward_own(branch);
+  }
+  backward_own(tree.root);
 }
 
 void attention_backward_all(const Documents& documents, const AttentionShape& shape, ConstMatrixView q,
@@ -166,18 +197,17 @@ void attention_backward_all(const Documents& documents, const AttentionShape& sh
                             ConstMatrixView dout, MatrixView dq, MatrixView dk, MatrixView dv) {
   Index longest = 0;
   for (std::size_t d = 0; d + 1 < documents.keys.size(); ++d) {
-    longest = std::max(longest, documents.keys[d + 1] - documents.keys[d]);
+    longest = std::max(longest, documents.keys_seen(d));
   }
   const BackwardViews views{q, k, v, out, lse, dout, dq, dk, dv};
-  const std::vector<AttentionTask> tasks =
-      forward_tasks(documents, shape.kv_heads, std::max<Index>(1, longest));
-  const auto count = static_cast<Index>(tasks.size());
+  const std::vector<AttentionTree> trees = backward_tasks(documents, shape.kv_heads);
+  const auto count = static_cast<Index>(trees.size());
 #pragma omp parallel if (count > 1)
   {
     const BackwardScratch scratch(longest, shape.head_dim);
 #pragma omp for schedule(dynamic, 1)
     for (Index t = 0; t < count; ++t) {
-      run_backward_task(tasks[static_cast<std::size_t>(t)], shape, views, scratch);
+      run_backward_task(trees[static_cast<std::size_t>(t)], shape, views, scratch);
     }
   }
 }

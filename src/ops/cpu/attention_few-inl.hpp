@@ -144,8 +144,6 @@ void run_few_queries(const AttentionTask& task, ConstMatrixView q, ConstMatrixVi
   std::vector<float> memory(static_cast<std::size_t>(2 * group * width));
   std::vector<RunningQuery> running(static_cast<std::size_t>(group));
   with_type(k.dtype, [&]<class T>(T /*tag*/) HWY_ATTR {
-    const Rows<T> keys = head_rows<T>(k, task.key_row, task.kv_head, dim);
-    const Rows<T> values = head_rows<T>(v, task.key_row, task.kv_head, dim);
     for (Index i = 0; i < task.queries; ++i) {
       const Index row = task.query_row + i;
       const Index last = task.position + i + 1;
@@ -156,12 +154,16 @@ void run_few_queries(const AttentionTask& task, ConstMatrixView q, ConstMatrixVi
         std::fill_n(query + width, width, 0.0F);
         running[static_cast<std::size_t>(h)] = {query, query + width};
       }
-      for (Index j = first; j < last; j += kFewKeys) {
-        const Index count = std::min(kFewKeys, last - j);
-        for (RunningQuery& one : running)
-          one.see(keys.from(j), values.from(j), count, &one == &running.front());
-        for (Index n = j + kFewKeys; n < std::min(last, j + 2 * kFewKeys); ++n) prefetch_row(keys, n);
-      }
+      task.keys.for_each_piece(first, last - first, [&](Index key_row, Index rows, Index /*place*/) HWY_ATTR {
+        const Rows<T> keys = head_rows<T>(k, key_row, task.kv_head, dim);
+        const Rows<T> values = head_rows<T>(v, key_row, task.kv_head, dim);
+        for (Index j = 0; j < rows; j += kFewKeys) {
+          const Index count = std::min(kFewKeys, rows - j);
+          for (RunningQuery& one : running)
+            one.see(keys.from(j), values.from(j), count, &one == &running.front());
+          for (Index n = j + kFewKeys; n < std::min(rows, j + 2 * kFewKeys); ++n) prefetch_row(keys, n);
+        }
+      });
       for (Index h = 0; h < group; ++h) {
         RunningQuery& one = running[static_cast<std::size_t>(h)];
         const Index head = task.kv_head * group + h;

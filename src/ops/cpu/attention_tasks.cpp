@@ -4,16 +4,30 @@
 
 namespace lorry::ops::cpu {
 
+namespace {
+
+/// Queries [first, first + count) of document d.
+AttentionTask task_of(const Documents& documents, std::size_t d, Index first, Index count, Index kv_head) {
+  const Index queries = documents.queries[d + 1] - documents.queries[d];
+  const Index parent = documents.parent(d);
+  return {.query_row = documents.queries[d] + first,
+          .queries = count,
+          .keys = {.own = documents.keys[d],
+                   .before = documents.keys_before(d),
+                   .parent = parent < 0 ? 0 : documents.keys[static_cast<std::size_t>(parent)]},
+          .position = documents.keys_seen(d) - queries + first,
+          .kv_head = kv_head};
+}
+
+}  // namespace
+
 std::vector<AttentionTask> forward_tasks(const Documents& documents, Index kv_heads, Index block) {
   std::vector<AttentionTask> tasks;
   for (std::size_t d = 0; d + 1 < documents.queries.size(); ++d) {
-    const Index first_row = documents.queries[d];
-    const Index queries = documents.queries[d + 1] - first_row;
-    const Index keys = documents.keys[d + 1] - documents.keys[d];
+    const Index queries = documents.queries[d + 1] - documents.queries[d];
     for (Index first = 0; first < queries; first += block) {
       for (Index h = 0; h < kv_heads; ++h) {
-        tasks.push_back({first_row + first, std::min(block, queries - first), documents.keys[d],
-                         keys - queries + first, h});
+        tasks.push_back(task_of(documents, d, first, std::min(block, queries - first), h));
       }
     }
   }
@@ -21,6 +35,33 @@ std::vector<AttentionTask> forward_tasks(const Documents& documents, Index kv_he
     return a.position + a.queries > b.position + b.queries;
   });
   return tasks;
+}
+
+std::vector<AttentionTree> backward_tasks(const Documents& documents, Index kv_heads) {
+  const std::size_t count = documents.queries.size() - 1;
+  std::vector<AttentionTree> trees;
+  std::vector<std::size_t> tree_of(count);  // of a document without a parent: its first one
+  for (std::size_t d = 0; d < count; ++d) {
+    if (documents.parent(d) >= 0) continue;
+    tree_of[d] = trees.size();
+    const Index queries = documents.queries[d + 1] - documents.queries[d];
+    for (Index h = 0; h < kv_heads; ++h) {
+      trees.push_back({.root = task_of(documents, d, 0, queries, h), .branches = {}, .rows = queries});
+    }
+  }
+  for (std::size_t d = 0; d < count; ++d) {
+    if (documents.parent(d) < 0) continue;
+    const Index queries = documents.queries[d + 1] - documents.queries[d];
+    for (Index h = 0; h < kv_heads; ++h) {
+      const std::size_t first = tree_of[static_cast<std::size_t>(documents.parent(d))];
+      AttentionTree& tree = trees[first + static_cast<std::size_t>(h)];
+      tree.branches.push_back(task_of(documents, d, 0, queries, h));
+      tree.rows += queries;
+    }
+  }
+  std::stable_sort(trees.begin(), trees.end(),
+                   [](const AttentionTree& a, const AttentionTree& b) { return a.rows > b.rows; });
+  return trees;
 }
 
 void check_attention(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v, const Documents& documents,
@@ -33,11 +74,15 @@ void check_attention(ConstMatrixView q, ConstMatrixView k, ConstMatrixView v, co
   LORRY_CHECK_EQ(v.rows, k.rows);
   LORRY_CHECK(!documents.queries.empty());
   LORRY_CHECK_EQ(documents.queries.size(), documents.keys.size());
+  LORRY_CHECK(documents.parents.empty() || documents.parents.size() + 1 == documents.queries.size());
   LORRY_CHECK(documents.queries.front() >= 0 && documents.queries.back() <= q.rows);
   LORRY_CHECK(documents.keys.front() >= 0 && documents.keys.back() <= k.rows);
   for (std::size_t d = 0; d + 1 < documents.queries.size(); ++d) {
     const Index queries = documents.queries[d + 1] - documents.queries[d];
     LORRY_CHECK(queries >= 0 && queries <= documents.keys[d + 1] - documents.keys[d]);
+    const Index parent = documents.parent(d);
+    LORRY_CHECK(parent < std::ssize(documents.parents));
+    LORRY_CHECK(parent < 0 || documents.parent(static_cast<std::size_t>(parent)) < 0);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <complex>
+#include <utility>
 #include <vector>
 
 #include "ops/ops.hpp"
@@ -12,20 +13,28 @@
 
 namespace lorry::ops::reference {
 
-/// One query's place: rows of q and k, and the keys [first, last) that it sees.
+/// One query's place: its row of q, and the rows of the keys that it sees.
 struct QueryPlace {
   Index row;
-  Index first_key_row;
-  Index last_key_row;
+  std::vector<Index> key_rows;
 };
 
 inline std::vector<QueryPlace> query_places(const Documents& documents, Index window) {
   std::vector<QueryPlace> places;
   for (std::size_t d = 0; d + 1 < documents.queries.size(); ++d) {
     for (Index row = documents.queries[d]; row < documents.queries[d + 1]; ++row) {
-      const Index last = documents.keys[d + 1] - (documents.queries[d + 1] - row) + 1;
-      const Index first = window == 0 ? documents.keys[d] : std::max(documents.keys[d], last - window);
-      places.push_back({row, first, last});
+      QueryPlace place{row, {}};
+      const auto add_rows = [&](Index first, Index last) {
+        for (Index key = first; key < last; ++key) place.key_rows.push_back(key);
+      };
+      if (const Index parent = documents.parent(d); parent >= 0) {
+        add_rows(documents.keys[static_cast<std::size_t>(parent)],
+                 documents.keys[static_cast<std::size_t>(parent) + 1]);
+      }
+      add_rows(documents.keys[d], documents.keys[d + 1] - (documents.queries[d + 1] - row) + 1);
+      const auto unseen = window == 0 ? 0 : std::max<Index>(0, std::ssize(place.key_rows) - window);
+      place.key_rows.erase(place.key_rows.begin(), place.key_rows.begin() + unseen);
+      places.push_back(std::move(place));
     }
   }
   return places;
@@ -39,7 +48,7 @@ std::vector<T> probabilities(const Dense<T>& q, const Dense<T>& k, const QueryPl
   const Index k_col = h / (shape.heads / shape.kv_heads) * shape.head_dim;
   std::vector<T> p;
   double top = -1e300;
-  for (Index j = place.first_key_row; j < place.last_key_row; ++j) {
+  for (const Index j : place.key_rows) {
     T score = T(0);
     for (Index d = 0; d < shape.head_dim; ++d) score += q(place.row, q_col + d) * k(j, k_col + d);
     p.push_back(score * T(shape.scale));
@@ -65,8 +74,7 @@ Dense<T> attention(const Dense<T>& q, const Dense<T>& k, const Dense<T>& v, cons
       const Index k_col = h / (shape.heads / shape.kv_heads) * shape.head_dim;
       for (std::size_t j = 0; j < p.size(); ++j) {
         for (Index d = 0; d < shape.head_dim; ++d) {
-          out(place.row, h * shape.head_dim + d) +=
-              p[j] * v(place.first_key_row + static_cast<Index>(j), k_col + d);
+          out(place.row, h * shape.head_dim + d) += p[j] * v(place.key_rows[j], k_col + d);
         }
       }
     }
@@ -92,7 +100,7 @@ AttentionGradients<T> attention_backward(const Dense<T>& q, const Dense<T>& k, c
       std::vector<T> dp(p.size());
       T mean = T(0);
       for (std::size_t j = 0; j < p.size(); ++j) {
-        const Index row = place.first_key_row + static_cast<Index>(j);
+        const Index row = place.key_rows[j];
         for (Index d = 0; d < shape.head_dim; ++d) {
           dp[j] += dout(place.row, col + d) * v(row, k_col + d);
           g.dv(row, k_col + d) += p[j] * dout(place.row, col + d);
@@ -100,7 +108,7 @@ AttentionGradients<T> attention_backward(const Dense<T>& q, const Dense<T>& k, c
         mean += p[j] * dp[j];
       }
       for (std::size_t j = 0; j < p.size(); ++j) {
-        const Index row = place.first_key_row + static_cast<Index>(j);
+        const Index row = place.key_rows[j];
         const T ds = p[j] * (dp[j] - mean) * T(shape.scale);
         for (Index d = 0; d < shape.head_dim; ++d) {
           g.dq(place.row, col + d) += ds * k(row, k_col + d);
