@@ -1,6 +1,7 @@
 #include "data/batcher.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/check.hpp"
 #include "core/error.hpp"
@@ -9,13 +10,25 @@
 namespace lorry::data {
 namespace {
 
-constexpr Index kLookAhead = 64;  // documents; enough to fill gaps, too few to bias what an early step sees
+constexpr Index kLookAhead = 64;  // groups; enough to fill gaps, too few to bias what an early step sees
 
-std::vector<Sequence> one_document_each(std::span<const Index> order) {
-  std::vector<Sequence> sequences;
-  sequences.reserve(order.size());
-  for (const Index document : order) sequences.push_back({document});
-  return sequences;
+constexpr std::uint64_t kGroupSeed = 0xD1B54A32D192ED03ULL;  // of groups: apart from the order of documents
+
+/// The groups of an epoch. Shuffled once more, since in the order of their first documents large ones come
+/// early.
+GroupedOrder grouped_order(DocumentView documents, const BatcherOptions& options, Index epoch) {
+  std::vector<Index> order =
+      epoch_order(documents.size(), options.shares, options.shuffle, options.seed, epoch);
+  if (!options.share_prompts) return ungrouped(documents, std::move(order));
+  GroupedOrder grouped = group_by_prompt(documents, order, options.max_seq_length);
+  if (!options.shuffle) return grouped;
+  std::vector<DocumentGroup> shuffled;
+  shuffled.reserve(grouped.groups.size());
+  for (const Index i : shuffled_order(std::ssize(grouped.groups), options.seed + kGroupSeed, epoch)) {
+    shuffled.push_back(grouped.groups[static_cast<std::size_t>(i)]);
+  }
+  grouped.groups = std::move(shuffled);
+  return grouped;
 }
 
 BatcherOptions checked(DocumentView documents, const BatcherOptions& options) {
@@ -29,13 +42,16 @@ BatcherOptions checked(DocumentView documents, const BatcherOptions& options) {
 }  // namespace
 
 EpochPlan::EpochPlan(DocumentView documents, const BatcherOptions& options, Index epoch)
-    : documents_(documents), batch_size_(options.batch_size), row_multiple_(options.row_multiple) {
+    : documents_(documents),
+      batch_size_(options.batch_size),
+      row_multiple_(options.row_multiple),
+      share_prompts_(options.share_prompts) {
   LORRY_CHECK(batch_size_ >= 1);
-  const std::vector<Index> order =
-      epoch_order(documents.size(), options.shares, options.shuffle, options.seed, epoch);
-  sequences_ = options.pack ? pack_documents(documents, order, options.max_seq_length,
-                                             options.shuffle ? kLookAhead : Index{1})
-                            : one_document_each(order);
+  const GroupedOrder grouped = grouped_order(documents, options, epoch);
+  for (const DocumentGroup& group : grouped.groups) tokens_ += group.rows;
+  sequences_ = options.pack
+                   ? pack_groups(grouped, options.max_seq_length, options.shuffle ? kLookAhead : Index{1})
+                   : one_group_each(grouped);
 }
 
 Index EpochPlan::size() const noexcept {
@@ -46,7 +62,7 @@ Batch EpochPlan::batch(Index i) const {
   LORRY_CHECK(i >= 0 && i < size());
   const std::size_t first = static_cast<std::size_t>(i * batch_size_);
   const std::size_t count = std::min(static_cast<std::size_t>(batch_size_), sequences_.size() - first);
-  return make_batch(documents_, std::span(sequences_).subspan(first, count), row_multiple_);
+  return make_batch(documents_, std::span(sequences_).subspan(first, count), row_multiple_, share_prompts_);
 }
 
 Batcher::Batcher(DocumentView documents, const BatcherOptions& options)

@@ -12,9 +12,10 @@ namespace lorry::data {
 
 struct BatcherOptions {
   Index batch_size = 1;         // sequences per batch
-  Index max_seq_length = 2048;  // rows per packed sequence, at least the longest document
-  bool pack = true;             // several documents per sequence; false: one
+  Index max_seq_length = 2048;  // rows per packed sequence, at least the longest document's
+  bool pack = true;             // several documents, or groups of them, per sequence; false: one
   bool shuffle = true;          // false: the data's order in every epoch
+  bool share_prompts = false;   // documents with the same prompt come together, and its rows are there once
   std::uint64_t seed = 0;
   std::vector<Share> shares = {};  // how often an epoch goes through which documents; empty: once through all
   Index row_multiple = 32;  // rows of a batch are padded to a multiple, so that few matrix shapes occur
@@ -28,12 +29,16 @@ class EpochPlan {
 
   [[nodiscard]] Index size() const noexcept;
   [[nodiscard]] Batch batch(Index i) const;
+  /// Of all batches, without padding; at most, where groups of the same prompt come to lie together.
+  [[nodiscard]] Index tokens() const noexcept { return tokens_; }
 
  private:
   DocumentView documents_;
   std::vector<Sequence> sequences_;
   Index batch_size_;
   Index row_multiple_;
+  bool share_prompts_;
+  Index tokens_ = 0;
 };
 
 /// Where a run is in its data: all that a checkpoint has to keep.
@@ -57,6 +62,8 @@ class Batcher {
   /// Batches (micro-steps) in `epoch`: differs a little from one to the next, because packing follows the
   /// shuffled order.
   [[nodiscard]] Index batches_in_epoch(Index epoch) const;
+  /// Of the epoch that was planned last.
+  [[nodiscard]] Index tokens_in_epoch() const noexcept { return plan_.tokens(); }
   /// Whether the batch that next() gave last ended its epoch; a step that accumulates stops there.
   [[nodiscard]] bool at_epoch_end() const noexcept { return state_.index == 0; }
 

@@ -5,6 +5,7 @@
 #include "core/error.hpp"
 #include "core/option_error.hpp"
 #include "data/dataset_builder.hpp"
+#include "data/prompt_groups.hpp"
 
 namespace lorry::data {
 namespace {
@@ -61,7 +62,7 @@ void DatasetBuilder::add_window(const Document& document, Index first, Index las
   ++statistics.documents;
   statistics.tokens += added.size();
   statistics.targets += added.target_count();
-  if (stored_) stored_->add(place, document.size(), first, last - first);
+  if (stored_) stored_->add(place, document.size(), first, last - first, added.prompt_key());
   if (stored_ && statistics.tokens > most_tokens_ && keeps_) {
     keeps_ = false;
     dataset_.documents = {};
@@ -97,6 +98,7 @@ Dataset DatasetBuilder::take(std::string_view source) {
         source, dataset_.statistics.records, max_seq_length_);
   }
   if (!keeps_) dataset_.index = std::move(stored_);
+  dataset_.statistics.repeated = rows_spared(dataset_.view());
   return std::move(dataset_);
 }
 

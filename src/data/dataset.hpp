@@ -23,6 +23,7 @@ struct Statistics {
   Index targets = 0;    // of these, learnt
   Index cut = 0;        // records longer than the maximum, cut into windows
   Index dropped = 0;    // records, or windows of cut records, with nothing to learn
+  Index repeated = 0;   // tokens, at most, that documents that share prompts are spared: rows_spared()
 
   /// The same as names and values, in the order in which to show them.
   [[nodiscard]] std::vector<std::pair<std::string_view, Index>> list() const;

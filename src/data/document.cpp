@@ -85,6 +85,12 @@ Index Document::target_count() const noexcept {
   return count;
 }
 
+PromptKey Document::prompt_key() const noexcept {
+  const std::span<const std::int32_t> tokens = prompt();
+  const std::string_view bytes(reinterpret_cast<const char*>(tokens.data()), tokens.size_bytes());
+  return {.hash = std::hash<std::string_view>()(bytes), .tokens = std::ssize(tokens)};
+}
+
 bool Document::learns(Index t) const noexcept {
   if (t < targets_from || t >= size()) return false;
   return std::none_of(masked.begin(), masked.end(),

@@ -1,11 +1,13 @@
 // data/document.hpp: a record as tokens, and what is learnt of it.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "core/index.hpp"
@@ -37,6 +39,16 @@ struct TokenSpan {
   friend bool operator==(const TokenSpan&, const TokenSpan&) = default;
 };
 
+/// What tells prompts apart: the tokens before the first one that is learnt.
+struct PromptKey {
+  std::size_t hash = 0;  // of these; equal ones may yet differ
+  Index tokens = 0;
+
+  friend bool operator<(const PromptKey& a, const PromptKey& b) noexcept {
+    return std::tie(a.hash, a.tokens) < std::tie(b.hash, b.tokens);
+  }
+};
+
 /// Tokens that attend to one another. Row t predicts ids[t + 1] where that token is learnt.
 struct Document {
   std::vector<std::int32_t> ids;
@@ -46,6 +58,11 @@ struct Document {
 
   [[nodiscard]] Index size() const noexcept { return static_cast<Index>(ids.size()); }
   [[nodiscard]] Index target_count() const noexcept;
+  /// The tokens before targets_from.
+  [[nodiscard]] std::span<const std::int32_t> prompt() const noexcept {
+    return std::span(ids).first(static_cast<std::size_t>(std::min(targets_from, size())));
+  }
+  [[nodiscard]] PromptKey prompt_key() const noexcept;
   /// Whether token t is learnt.
   [[nodiscard]] bool learns(Index t) const noexcept;
 };

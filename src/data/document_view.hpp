@@ -8,13 +8,14 @@
 
 namespace lorry::data {
 
-/// Documents that are not kept: their lengths are, their tokens are made when asked for. One thread at a
-/// time.
+/// Documents that are not kept: their lengths and the keys of their prompts are, their tokens are made when
+/// asked for. One thread at a time.
 class DocumentIndex {
  public:
   virtual ~DocumentIndex() = default;
   [[nodiscard]] virtual Index size() const = 0;
   [[nodiscard]] virtual Index length(Index i) const = 0;
+  [[nodiscard]] virtual PromptKey prompt_key(Index i) const = 0;
   [[nodiscard]] virtual Document make(Index i) const = 0;
 };
 
@@ -29,6 +30,9 @@ class DocumentView {
   [[nodiscard]] Index size() const { return index_ != nullptr ? index_->size() : std::ssize(held_); }
   [[nodiscard]] bool empty() const { return size() == 0; }
   [[nodiscard]] Index length(Index i) const { return index_ != nullptr ? index_->length(i) : at(i).size(); }
+  [[nodiscard]] PromptKey prompt_key(Index i) const {
+    return index_ != nullptr ? index_->prompt_key(i) : at(i).prompt_key();
+  }
   /// Calls visit(const Document&).
   template <class Visit>
   void visit(Index i, const Visit& visit) const {

@@ -16,15 +16,32 @@ constexpr std::uint64_t kOrderStream = 0x6F72646572ULL
 constexpr std::uint64_t kShareSeed =
     0x9E3779B97F4A7C15ULL;  // which documents of a part of a file: apart from the order
 
-void append_document(const Document& document, Batch& batch) {
-  for (Index t = 0; t < document.size(); ++t) {
-    batch.targets.push_back(document.learns(t + 1) ? document.ids[static_cast<std::size_t>(t + 1)] : -1);
+/// The rows of tokens [first, last) as a document that goes on from `parent`.
+void append_rows(const Document& document, Index first, Index last, Index parent, Batch& batch) {
+  for (Index t = first; t < last; ++t) {
+    const bool learns = document.learns(t + 1);
+    batch.ids.push_back(document.ids[static_cast<std::size_t>(t)]);
+    batch.targets.push_back(learns ? document.ids[static_cast<std::size_t>(t + 1)] : -1);
     batch.positions.push_back(static_cast<std::int32_t>(t));
+    if (learns) ++batch.target_count;
   }
-  batch.ids.insert(batch.ids.end(), document.ids.begin(), document.ids.end());
   batch.offsets.push_back(batch.rows());
-  batch.target_count += document.target_count();
-  batch.token_count += document.size();
+  batch.parents.push_back(parent);
+  batch.token_count += last - first;
+}
+
+/// Documents with the same prompt.
+void append_group(std::span<const Document> group, Batch& batch) {
+  const Index prompt = std::ssize(group.front().prompt());
+  if (rows_spared(std::ssize(group), prompt) == 0) {
+    for (const Document& document : group) append_rows(document, 0, document.size(), -1, batch);
+    return;
+  }
+  const Index parent = batch.documents();
+  append_rows(group.front(), 0, prompt - 1, -1, batch);
+  for (const Document& document : group) {
+    append_rows(document, prompt - 1, document.size() - 1, parent, batch);
+  }
 }
 
 void append_padding(Index row_multiple, Batch& batch) {
@@ -36,6 +53,7 @@ void append_padding(Index row_multiple, Batch& batch) {
     batch.positions.push_back(0);  // whatever the model's longest text is
   }
   batch.offsets.push_back(batch.rows());
+  batch.parents.push_back(-1);
 }
 
 }  // namespace
@@ -78,43 +96,63 @@ std::vector<Index> epoch_order(Index count, std::span<const Share> shares, bool 
   return order;
 }
 
-std::vector<Sequence> pack_documents(DocumentView documents, std::span<const Index> order, Index capacity,
-                                     Index look_ahead) {
+std::vector<Sequence> pack_groups(const GroupedOrder& grouped, Index capacity, Index look_ahead) {
   LORRY_CHECK(look_ahead >= 1);
   std::vector<Sequence> sequences;
-  std::vector<Index> waiting;  // the next documents, in order
+  std::vector<DocumentGroup> waiting;  // the next groups, in order
   std::size_t taken = 0;
   const auto refill = [&] {
-    while (static_cast<Index>(waiting.size()) < look_ahead && taken < order.size()) {
-      waiting.push_back(order[taken++]);
+    while (static_cast<Index>(waiting.size()) < look_ahead && taken < grouped.groups.size()) {
+      waiting.push_back(grouped.groups[taken++]);
     }
   };
   for (refill(); !waiting.empty();) {
     Index room = capacity;
     Sequence sequence;
     for (;;) {
-      const auto fits =
-          std::find_if(waiting.begin(), waiting.end(), [&](Index d) { return documents.length(d) <= room; });
+      const auto fits = std::find_if(waiting.begin(), waiting.end(),
+                                     [&](const DocumentGroup& group) { return group.rows <= room; });
       if (fits == waiting.end()) break;
-      room -= documents.length(*fits);
-      sequence.push_back(*fits);
+      room -= fits->rows;
+      const std::span<const Index> documents = grouped.documents(*fits);
+      sequence.insert(sequence.end(), documents.begin(), documents.end());
       waiting.erase(fits);
       refill();
     }
-    LORRY_CHECK(!sequence.empty());  // no document is longer than capacity
+    LORRY_CHECK(!sequence.empty());  // no group has more rows than capacity
     sequences.push_back(std::move(sequence));
   }
   return sequences;
 }
 
-Batch make_batch(DocumentView documents, std::span<const Sequence> sequences, Index row_multiple) {
+std::vector<Sequence> one_group_each(const GroupedOrder& grouped) {
+  std::vector<Sequence> sequences;
+  sequences.reserve(grouped.groups.size());
+  for (const DocumentGroup& group : grouped.groups) {
+    const std::span<const Index> documents = grouped.documents(group);
+    sequences.emplace_back(documents.begin(), documents.end());
+  }
+  return sequences;
+}
+
+Batch make_batch(DocumentView documents, std::span<const Sequence> sequences, Index row_multiple,
+                 bool share_prompts) {
   LORRY_CHECK(row_multiple >= 1);
   Batch batch;
   batch.offsets.push_back(0);
+  std::vector<Document> group;  // documents so far with the same prompt
+  const auto end_group = [&] {
+    if (!group.empty()) append_group(group, batch);
+    group.clear();
+  };
+  const auto add = [&](const Document& document) {
+    if (!share_prompts) return append_rows(document, 0, document.size(), -1, batch);
+    if (!group.empty() && !std::ranges::equal(group.front().prompt(), document.prompt())) end_group();
+    group.push_back(document);
+  };
   for (const Sequence& sequence : sequences) {
-    for (const Index i : sequence) {
-      documents.visit(i, [&](const Document& document) { append_document(document, batch); });
-    }
+    for (const Index i : sequence) documents.visit(i, add);
+    end_group();
   }
   append_padding(row_multiple, batch);
   return batch;

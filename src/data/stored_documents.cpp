@@ -12,13 +12,14 @@ constexpr std::size_t kRecordsKept = 4;
 
 }  // namespace
 
-void StoredDocuments::add(RecordPlace place, Index whole, Index first, Index length) {
+void StoredDocuments::add(RecordPlace place, Index whole, Index first, Index length, PromptKey prompt) {
   entries_.push_back({.offset = place.offset,
                       .line = place.line,
                       .file = static_cast<std::int32_t>(files_.size()),
                       .length = static_cast<std::int32_t>(length),
                       .first = first,
-                      .whole = whole});
+                      .whole = whole,
+                      .prompt = prompt});
 }
 
 const Document& StoredDocuments::whole_record(const Entry& entry) const {

@@ -17,10 +17,11 @@ class StoredDocuments final : public DocumentIndex {
   /// Ends a file: what was added since the last one stands in it.
   void add_file(std::unique_ptr<RecordReader> reader) { files_.push_back(std::move(reader)); }
   /// Tokens [first, first + length) of the record at `place`, which has `whole` tokens.
-  void add(RecordPlace place, Index whole, Index first, Index length);
+  void add(RecordPlace place, Index whole, Index first, Index length, PromptKey prompt);
 
   [[nodiscard]] Index size() const override { return std::ssize(entries_); }
   [[nodiscard]] Index length(Index i) const override { return entry(i).length; }
+  [[nodiscard]] PromptKey prompt_key(Index i) const override { return entry(i).prompt; }
   /// Throws Error where the file has changed since.
   [[nodiscard]] Document make(Index i) const override;
 
@@ -32,6 +33,7 @@ class StoredDocuments final : public DocumentIndex {
     std::int32_t length;
     Index first;
     Index whole;
+    PromptKey prompt;
   };
   struct Made {
     std::int32_t file;

@@ -11,7 +11,7 @@ namespace lorry::model {
 namespace {
 
 nn::Sequence sequence_of(const data::Batch& batch) {
-  return {batch.positions, batch.offsets};
+  return {batch.positions, batch.offsets, batch.parents};
 }
 
 }  // namespace
@@ -192,10 +192,11 @@ void Decoder::add_embedding_noise(const data::Batch& batch, const PassOptions& o
   // As the stream of the dropout of the map with the highest number, which no model has.
   constexpr std::uint64_t kNumber = (std::uint64_t{1} << 20U) - 1;
   std::vector<float> magnitude(static_cast<std::size_t>(x.rows));
-  for (Index d = 0; d < batch.documents(); ++d) {
-    const Index first = batch.offsets[static_cast<std::size_t>(d)];
-    const Index last = batch.offsets[static_cast<std::size_t>(d) + 1];
-    const auto elements = static_cast<double>((last - first) * x.cols);
+  const ops::Documents documents = sequence_of(batch).documents();
+  for (std::size_t d = 0; d < static_cast<std::size_t>(batch.documents()); ++d) {
+    const Index first = batch.offsets[d];
+    const Index last = batch.offsets[d + 1];
+    const auto elements = static_cast<double>(documents.keys_seen(d) * x.cols);
     std::fill(magnitude.begin() + first, magnitude.begin() + last,
               static_cast<float>(static_cast<double>(options.neftune_noise_alpha) / std::sqrt(elements)));
   }

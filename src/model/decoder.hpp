@@ -146,7 +146,7 @@ class Decoder {
   void prepare_positions(Index positions);
   void embed(std::span<const std::int32_t> ids, std::span<const std::int32_t> positions, MatrixView x) const;
   /// NEFTune (Jain et al. 2023, arXiv:2310.05914, algorithm 1): adds to each element of x, the embeddings of
-  /// a document of L tokens, a draw from alpha / sqrt(L D) * [-1, 1).
+  /// a document of L tokens with its parent's, a draw from alpha / sqrt(L D) * [-1, 1).
   void add_embedding_noise(const data::Batch& batch, const PassOptions& options, MatrixView x) const;
   /// One batch on its way; options: null where nothing trains.
   struct Pass {

@@ -50,23 +50,23 @@ TEST(ShuffledOrder, PutsEveryDocumentEverywhereEquallyOften) {
   }
 }
 
-TEST(PackDocuments, FillsGapsFromTheNextDocumentsOnly) {
+TEST(PackGroups, FillsGapsFromTheNextDocumentsOnly) {
   const auto documents = documents_of({6, 5, 5, 4, 2});
-  const auto order = in_order(5);
-  EXPECT_EQ(pack_documents(documents, order, 10, 8), (std::vector<Sequence>{{0, 3}, {1, 2}, {4}}));
-  EXPECT_EQ(pack_documents(documents, order, 10, 3), (std::vector<Sequence>{{0, 3}, {1, 2}, {4}}));
-  EXPECT_EQ(pack_documents(documents, order, 10, 2), (std::vector<Sequence>{{0}, {1, 2}, {3, 4}}));
-  EXPECT_EQ(pack_documents(documents, order, 8, 2), (std::vector<Sequence>{{0}, {1}, {2, 4}, {3}}));
-  EXPECT_EQ(pack_documents(documents, order, 8, 4), (std::vector<Sequence>{{0, 4}, {1}, {2}, {3}}));
+  const GroupedOrder grouped = ungrouped(documents, in_order(5));
+  EXPECT_EQ(pack_groups(grouped, 10, 8), (std::vector<Sequence>{{0, 3}, {1, 2}, {4}}));
+  EXPECT_EQ(pack_groups(grouped, 10, 3), (std::vector<Sequence>{{0, 3}, {1, 2}, {4}}));
+  EXPECT_EQ(pack_groups(grouped, 10, 2), (std::vector<Sequence>{{0}, {1, 2}, {3, 4}}));
+  EXPECT_EQ(pack_groups(grouped, 8, 2), (std::vector<Sequence>{{0}, {1}, {2, 4}, {3}}));
+  EXPECT_EQ(pack_groups(grouped, 8, 4), (std::vector<Sequence>{{0, 4}, {1}, {2}, {3}}));
 }
 
-TEST(PackDocuments, UsesEveryDocumentOnceAndLeavesLittleRoom) {
+TEST(PackGroups, UsesEveryDocumentOnceAndLeavesLittleRoom) {
   Rng rng(5);
   std::vector<Index> sizes(1000);
   Index total = 0;
   for (Index& size : sizes) total += size = 2 + rng.next_below(200);
   const auto documents = documents_of(sizes);
-  const auto sequences = pack_documents(documents, shuffled_order(1000, 0, 0), 512, 64);
+  const auto sequences = pack_groups(ungrouped(documents, shuffled_order(1000, 0, 0)), 512, 64);
   std::vector<Index> seen;
   for (const Sequence& sequence : sequences) {
     Index rows = 0;

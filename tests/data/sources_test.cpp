@@ -124,8 +124,9 @@ TEST_F(Files, TogetherAreOneDataSet) {
 }
 
 /// Everything that two batchers give, compared batch by batch, over `epochs` epochs.
-void expect_same_batches(const Dataset& a, const Dataset& b, Index epochs) {
-  const BatcherOptions options{.batch_size = 2, .max_seq_length = 48, .seed = 3, .row_multiple = 1};
+void expect_same_batches(const Dataset& a, const Dataset& b, Index epochs, bool share_prompts = false) {
+  const BatcherOptions options{
+      .batch_size = 2, .max_seq_length = 48, .share_prompts = share_prompts, .seed = 3, .row_multiple = 1};
   Batcher first(a.view(), options);
   Batcher second(b.view(), options);
   while (first.state().epoch < epochs) {
@@ -134,6 +135,7 @@ void expect_same_batches(const Dataset& a, const Dataset& b, Index epochs) {
     ASSERT_EQ(x.ids, y.ids);
     ASSERT_EQ(x.targets, y.targets);
     ASSERT_EQ(x.offsets, y.offsets);
+    ASSERT_EQ(x.parents, y.parents);
     ASSERT_EQ(first.state(), second.state());
   }
 }
@@ -141,7 +143,7 @@ void expect_same_batches(const Dataset& a, const Dataset& b, Index epochs) {
 TEST_F(Files, ThatAreIndexedGiveTheSameBatches) {
   std::string lines = "\xEF\xBB\xBF\n";
   for (int i = 0; i < 60; ++i) {
-    lines += R"({"prompt":"question )" + std::to_string(i) + R"(","completion":")" +
+    lines += R"({"prompt":"question )" + std::to_string(i % 25) + R"(","completion":")" +
              std::string(static_cast<std::size_t>(i * 7 % 90), 'x') + "y\"}" + (i % 3 == 0 ? "\r\n\n" : "\n");
   }
   const auto file = put("a.jsonl", lines);
@@ -152,7 +154,10 @@ TEST_F(Files, ThatAreIndexedGiveTheSameBatches) {
   EXPECT_TRUE(indexed.documents.empty());
   EXPECT_GT(kept.statistics.cut, 10);
   EXPECT_EQ(kept.statistics.list(), indexed.statistics.list());
+  EXPECT_EQ(kept.statistics.repeated, indexed.statistics.repeated);
+  EXPECT_GT(kept.statistics.repeated, 20 * 9);
   expect_same_batches(kept, indexed, 2);
+  expect_same_batches(kept, indexed, 2, true);
   const auto text = put("b.txt", std::string(500, 'a') + std::string(200, 'b'));
   expect_same_batches(load_dataset(text, byte_encoder(), 48),
                       load_dataset(text, byte_encoder(), 48, {.memory = 0}), 2);
@@ -194,7 +199,7 @@ TEST_F(Files, LargerThanTheMemoryTheyMayTakeAreNotLoaded) {
   Index rows = 0;
   for (int i = 0; i < 2000; ++i) rows += batcher.next().token_count;
   EXPECT_GT(rows, 2000 * 1500);
-  // The tokens would be 360 MB, the file is 90; what is kept is 8 MiB of tokens on the way, 48 bytes of index
+  // The tokens would be 360 MB, the file is 90; what is kept is 8 MiB of tokens on the way, 64 bytes of index
   // for each document with the vector's spare room, and the order of an epoch.
   EXPECT_LT(peak_rss_bytes() - before, Index{40} << 20);
 }

@@ -79,6 +79,27 @@ TEST(Neftune, IsAlphaOverTheRootOfADocumentsElements) {
   }
 }
 
+TEST(Neftune, OfAnAnswerIsThatOfItsWholeDocument) {
+  GoldenCase golden("llama");
+  data::Batch batch = distinct_tokens();
+  batch.parents = {-1, 0};  // the second one goes on from the first: 36 tokens
+  std::iota(batch.positions.begin() + 30, batch.positions.end(), 30);
+  Trained noisy(golden);
+  const double loss = noisy.run(batch, kNoisy);
+  Trained moved(golden);
+  const MatrixView table = moved.embedding();
+  const ops::NoiseKey key = {7, (std::uint64_t{3} << 20U) | 0xfffffU};
+  for (Index row = 0; row < batch.rows(); ++row) {
+    const double length = row < 30 ? 30 : 36;
+    const double magnitude = 5.0 / std::sqrt(length * static_cast<double>(table.cols));
+    float* values = table.row<float>(batch.ids[static_cast<std::size_t>(row)]);
+    for (Index j = 0; j < table.cols; ++j) {
+      values[j] += static_cast<float>(magnitude * ops::reference::noise_draw(key, row, j));
+    }
+  }
+  EXPECT_NEAR(moved.run(batch, {.gradient_scale = 0.02F}), loss, 1e-6 * loss);
+}
+
 TEST(Neftune, IsDrawnAnewForEveryMicroStepAndNeverWhereNothingTrains) {
   GoldenCase golden("llama");
   const data::Batch batch = distinct_tokens();

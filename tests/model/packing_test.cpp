@@ -73,6 +73,41 @@ TEST_P(Packing, GivesTheLossAndGradientsOfTheDocumentsAlone) {
   }
 }
 
+/// Documents 0, 1 and 3 with the prompt of 0, each with its own answer; some of it is not learnt.
+std::vector<data::Document> with_one_prompt(std::vector<data::Document> documents) {
+  const auto prompt = documents[0].prompt();
+  const std::vector<std::int32_t> ids(prompt.begin(), prompt.end());
+  for (const std::size_t d : {1, 3}) {
+    documents[d].ids.insert(documents[d].ids.begin(), ids.begin(), ids.end());
+    documents[d].targets_from = std::ssize(ids);
+  }
+  documents[3].masked = {{documents[3].size() - 6, documents[3].size() - 3}};
+  return documents;
+}
+
+TEST_P(Packing, WithSharedPromptsGivesTheLossAndGradientsOfTheDocumentsAlone) {
+  GoldenCase golden(GetParam());
+  Decoder& decoder = golden.decoder();
+  Adapter adapter = golden.adapter();
+  adapter.attach(decoder);
+  const std::vector<optim::Parameter> parameters = adapter.parameters();
+  const std::vector<data::Document> documents = with_one_prompt(make_documents(decoder.config().vocab_size));
+  const std::vector<data::Sequence> sequences = {{3, 0, 1}, {4, 2}};
+
+  adapter.zero_gradients();
+  const double alone = run(decoder, data::make_batch(documents, sequences, 1));
+  const Gradients want = copies(parameters);
+
+  adapter.zero_gradients();
+  const data::Batch batch = data::make_batch(documents, sequences, 32, true);
+  EXPECT_EQ(batch.documents(), 7);  // the prompt, its three answers, two others, padding
+  EXPECT_NEAR(run(decoder, batch), alone, kSame * alone);
+  const Gradients got = copies(parameters);
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    EXPECT_LE(relative_difference(got[i], want[i]), kSame) << parameters[i].name;
+  }
+}
+
 TEST_P(Packing, NeighboursDoNotChangeADocumentsLogits) {
   GoldenCase golden(GetParam());
   const std::vector<data::Document> documents = make_documents(golden.decoder().config().vocab_size);
