@@ -103,6 +103,12 @@ std::string DataSurvey::to_text(const data::Statistics& statistics) const {
                              records, percent(cut_.count, records), max_seq_length_, cut_.to_text()));
   text += named_line("masked", fmt::format("{} of {} records have nothing to learn and are dropped{}",
                                            masked_.count, records, masked_.to_text()));
+  if (statistics.repeated > 0) {
+    text += named_line(
+        "prompts",
+        fmt::format("{} tokens ({:.1f} %) are repeated prompts, which lorry train --share-prompts spares",
+                    statistics.repeated, percent(statistics.repeated, statistics.tokens)));
+  }
   return text +
          named_line(
              "result",
@@ -136,6 +142,7 @@ io::OrderedJson DataSurvey::to_json(const data::Statistics& statistics) const {
           {"documents", statistics.documents},
           {"document_tokens", statistics.tokens},
           {"document_targets", statistics.targets},
+          {"repeated", statistics.repeated},
           {"dropped", statistics.dropped}};
 }
 

@@ -93,7 +93,7 @@ void run(EvalFlags& flags) {
   if (streamed) {
     streamed->read = model.weights.stream()->totals() - streamed->read;
     streamed->seconds = result.seconds;
-    streamed->flops = model::forward_flops(model.config, data.statistics.tokens, result.tokens);
+    streamed->flops = model::forward_flops(model.config, result.rows, result.tokens);
   }
   if (!flags.json) {
     const std::string cut = data.statistics.cut == 0 ? std::string()
@@ -112,7 +112,7 @@ void run(EvalFlags& flags) {
                           {"cut", data.statistics.cut},
                           {"max_seq_length", max_seq_length},
                           {"seconds", result.seconds},
-                          {"tokens_per_second", static_cast<double>(data.statistics.tokens) / result.seconds},
+                          {"tokens_per_second", static_cast<double>(result.rows) / result.seconds},
                           {"peak_rss_bytes", peak_rss_bytes()},
                           {"dtype", dtype_word(model.decoder->compute())},
                           {"compute", nn::word_of(flags.int8)}};

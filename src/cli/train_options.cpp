@@ -168,6 +168,8 @@ void add_schedule_options(OptionTable& table, train::TrainOptions& options) {
 void add_duration_options(OptionTable& table, train::TrainOptions& options) {
   table.group("Batches and duration");
   table.add("batch-size", "N", bind_integer(options.batch_size, 1), "sequences computed at once");
+  table.add("share-prompts", "", bind_switch(options.share_prompts),
+            "records with the same prompt come in the same batch, where it is computed once for all of them");
   table.add("grad-accumulation-steps", "N", bind_integer(options.grad_accumulation_steps, 1),
             "batches per step: as one batch N times as large, in the memory of one");
   table.add("steps", "N", bind_integer(options.steps, 1), "optimiser steps; instead of --epochs");

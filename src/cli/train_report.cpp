@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <sstream>
+#include <utility>
 
 #include "cli/lora_options.hpp"
 #include "cli/output.hpp"
@@ -40,10 +41,18 @@ std::string method_line(const train::TrainOptions& options, const train::RunPlan
 }
 
 std::string schedule_line(const train::TrainOptions& options, const train::RunPlan& plan) {
-  return fmt::format("{} steps of {} x {} sequences of up to {} tokens, {}, lr {} {}", plan.steps,
+  return fmt::format("{} steps of {} x {} sequences of up to {} tokens{}, {}, lr {} {}", plan.steps,
                      options.grad_accumulation_steps, options.batch_size, plan.max_seq_length,
+                     options.share_prompts ? " with shared prompts" : "",
                      optim::name_of(options.optimizer.kind), options.learning_rate(),
                      optim::name_of(options.lr_scheduler));
+}
+
+/// What it would spare to share prompts; empty where it is done, too late, or hardly worth it.
+std::string prompts_line(const train::TrainOptions& options, const train::RunPlan& plan) {
+  const data::Statistics& data = plan.data;
+  if (options.share_prompts || plan.first_step > 0 || 10 * data.repeated < data.tokens) return {};
+  return fmt::format("{} tokens are repeated prompts, which --share-prompts spares", data.repeated);
 }
 
 std::string evaluation_line(const train::Evaluation& evaluation) {
@@ -63,6 +72,9 @@ void TrainReport::start(const train::RunPlan& plan) {
             {"method", method_line(options_, plan)},
             {"data", fmt::format("{}; {}", statistics_line(plan.data), plan.data_format)}};
   if (plan.eval_data) setup_.emplace_back("held out", statistics_line(*plan.eval_data));
+  if (std::string prompts = prompts_line(options_, plan); !prompts.empty()) {
+    setup_.emplace_back("prompts", std::move(prompts));
+  }
   for (const auto& [name, value] : setup_) line(name, value);
   const std::string int8 =
       plan.int8 == nn::Int8Products::kNone ? std::string() : fmt::format(", {}", nn::word_of(plan.int8));

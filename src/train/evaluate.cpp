@@ -25,8 +25,9 @@ Index evaluation_bytes(const model::ModelConfig& config, DType compute, Index ma
 Evaluation evaluate(model::Decoder& decoder, data::DocumentView documents, Index max_seq_length,
                     model::Decoder::Workspace& workspace, const std::function<void(Index, Index)>& progress) {
   const Stopwatch watch;
-  const data::EpochPlan plan(documents, {.batch_size = 1, .max_seq_length = max_seq_length, .shuffle = false},
-                             0);
+  const data::EpochPlan plan(
+      documents, {.batch_size = 1, .max_seq_length = max_seq_length, .shuffle = false, .share_prompts = true},
+      0);
   double sum = 0;
   Evaluation result;
   // Together, where weights come from the disk once for all of them.
@@ -35,7 +36,10 @@ Evaluation evaluate(model::Decoder& decoder, data::DocumentView documents, Index
     std::vector<data::Batch> batches;
     for (Index i = first; i < std::min(plan.size(), first + at_once); ++i) batches.push_back(plan.batch(i));
     for (const double loss : decoder.losses(batches, workspace)) sum += loss;
-    for (const data::Batch& batch : batches) result.tokens += batch.target_count;
+    for (const data::Batch& batch : batches) {
+      result.tokens += batch.target_count;
+      result.rows += batch.token_count;
+    }
     if (progress) progress(first + std::ssize(batches), plan.size());
   }
   result.loss = sum / static_cast<double>(result.tokens);

@@ -11,6 +11,7 @@ struct Evaluation {
   double loss = 0;        // nats per token
   double perplexity = 0;  // exp(loss)
   Index tokens = 0;       // targets scored
+  Index rows = 0;         // tokens computed: a prompt that several documents share once
   double seconds = 0;
 };
 
@@ -20,8 +21,8 @@ inline constexpr Index kEvaluatedTogether = 8;
 /// What evaluate() takes beside a model whose weights are streamed.
 Index evaluation_bytes(const model::ModelConfig& config, DType compute, Index max_seq_length);
 
-/// Mean over all targets of all documents, packed to sequences of max_seq_length. `progress` (may be empty)
-/// is told (batches done, batches in all).
+/// Mean over all targets of all documents, packed to sequences of max_seq_length, with prompts that several
+/// share computed once. `progress` (may be empty) is told (batches done, batches in all).
 Evaluation evaluate(model::Decoder& decoder, data::DocumentView documents, Index max_seq_length,
                     model::Decoder::Workspace& workspace,
                     const std::function<void(Index, Index)>& progress = {});

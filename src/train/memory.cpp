@@ -129,8 +129,10 @@ LargestBatch largest_batch(const TrainOptions& options, const model::ModelConfig
   LargestBatch batch{.rows = options.batch_size * longest, .targets = 0, .longest = longest};
   double share = 1;
   if (data != nullptr && data->statistics.tokens > 0) {
-    batch.rows = std::min(batch.rows, data->statistics.tokens);
-    share = static_cast<double>(data->statistics.targets) / static_cast<double>(data->statistics.tokens);
+    const data::Statistics& all = data->statistics;
+    batch.rows = std::min(batch.rows, all.tokens);
+    const Index spared = options.share_prompts ? all.repeated : 0;
+    share = static_cast<double>(all.targets) / static_cast<double>(all.tokens - spared);
   }
   batch.rows = round_up(batch.rows, row_multiple);
   batch.longest = std::min(batch.longest, batch.rows);

@@ -54,6 +54,7 @@ struct TrainOptions {
   double neftune_noise_alpha = 0.0;  // 0: no noise on the embeddings
 
   Index batch_size = 1;                 // sequences of a micro-batch
+  bool share_prompts = false;           // see data::BatcherOptions
   Index grad_accumulation_steps = 1;    // micro-batches of a step
   std::optional<Index> max_seq_length;  // tokens of a sequence; see sequence_length
   std::optional<Index> steps;           // optimiser steps; wins over epochs

@@ -29,20 +29,6 @@ double epochs_of(const TrainOptions& options, const data::Batcher& batcher, Inde
   }
 }
 
-/// Tokens that one epoch goes through: of every file as often as its weight says.
-double tokens_of_epoch(const data::Dataset& data) {
-  const auto tokens = static_cast<double>(data.statistics.tokens);
-  if (data.shares.empty()) return tokens;
-  const data::DocumentView documents = data.view();
-  double sum = 0;
-  for (const data::Share& share : data.shares) {
-    double of_file = 0;
-    for (Index i = share.first; i < share.last; ++i) of_file += static_cast<double>(documents.length(i));
-    sum += share.weight * of_file;
-  }
-  return sum;
-}
-
 }  // namespace
 
 MemoryParts predict_memory(RunInputs& inputs, const RunSize& size, const TrainOptions& options) {
@@ -76,6 +62,7 @@ DryRun plan_run(RunInputs& inputs, const TrainOptions& options) {
   check_stopping(options, inputs);
   const data::Batcher batcher(inputs.data.view(), {.batch_size = options.batch_size,
                                                    .max_seq_length = inputs.max_seq_length,
+                                                   .share_prompts = options.share_prompts,
                                                    .seed = options.seed,
                                                    .shares = inputs.data.shares});
   DryRun plan;
@@ -84,7 +71,8 @@ DryRun plan_run(RunInputs& inputs, const TrainOptions& options) {
   plan.max_seq_length = inputs.max_seq_length;
   plan.steps = count_steps(options, batcher);
   plan.epochs = epochs_of(options, batcher, plan.steps);
-  plan.tokens = static_cast<Index>(std::llround(plan.epochs * tokens_of_epoch(inputs.data)));
+  plan.tokens =
+      static_cast<Index>(std::llround(plan.epochs * static_cast<double>(batcher.tokens_in_epoch())));
   plan.result_bytes = options.method == Method::kLora
                           ? plan.size.adapter_bytes()
                           : plan.size.model * size_of(model::stored_dtype(inputs.model.folder));

@@ -178,6 +178,7 @@ RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObse
   if (options.int8 != nn::Int8Products::kNone) inputs.model.weights.release_pages();  // that starts have read
   data::Batcher batcher(inputs.data.view(), {.batch_size = options.batch_size,
                                              .max_seq_length = inputs.max_seq_length,
+                                             .share_prompts = options.share_prompts,
                                              .seed = options.seed,
                                              .shares = inputs.data.shares});
   const Index steps = count_steps(options, batcher);

@@ -71,6 +71,7 @@ io::OrderedJson settings_of(const TrainOptions& options) {
   json["max_grad_norm"] = options.max_grad_norm;
   json["batch_size"] = options.batch_size;
   json["grad_accumulation_steps"] = options.grad_accumulation_steps;
+  if (options.share_prompts) json["share_prompts"] = true;
   if (options.max_seq_length) json["max_seq_length"] = *options.max_seq_length;
   if (options.steps) {
     json["steps"] = *options.steps;

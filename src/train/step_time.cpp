@@ -69,6 +69,7 @@ ProbeBatch usual_batch(const TrainOptions& options, const model::ModelConfig& co
     tokens += length;
     squares += length * length;
   }
+  // Answers behind a shared prompt attend to more than their own tokens; attention is a small part of a step.
   if (tokens > 0) {
     batch.length = std::clamp<Index>(static_cast<Index>(std::lround(squares / tokens)), 2, largest.longest);
   }

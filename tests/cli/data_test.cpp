@@ -94,6 +94,21 @@ TEST_F(Data, ReportsLengthsAndWhatIsCut) {
   EXPECT_EQ(json.at("shown").at(0).at("learnt").back(), true);
 }
 
+TEST_F(Data, TellsWhatSharingPromptsSpares) {
+  // Four records of each of five prompts of 7 tokens.
+  EXPECT_EQ(report(data("pairs.jsonl") + Arguments{"--json"}).at("repeated"), 5 * (3 * 7 + 1));
+  EXPECT_NE(run_lorry(data("pairs.jsonl")).out.find("110 tokens (43.0 %) are repeated prompts"),
+            std::string::npos);
+  EXPECT_EQ(run_lorry(data("chats.jsonl") + Arguments{"--chat-template", "vicuna"}).out.find("prompts  "),
+            std::string::npos);
+  const Arguments pairs = Arguments{"--data", path("pairs.jsonl")};
+  EXPECT_NE(run_lorry(train("apart") + pairs).err.find("--share-prompts spares"), std::string::npos);
+  const Outcome shared = run_lorry(train("shared") + pairs + Arguments{"--share-prompts"});
+  ASSERT_EQ(shared.code, 0) << shared.err;
+  EXPECT_NE(shared.err.find("tokens with shared prompts"), std::string::npos) << shared.err;
+  EXPECT_EQ(shared.err.find("--share-prompts spares"), std::string::npos) << shared.err;
+}
+
 TEST_F(Data, TerminalsAreSafeFromWhatTextsHold) {
   io::put(path("evil.jsonl"), "{\"text\":\"a\\u001b[2Jb\\u0007\"}\n");
   const Outcome outcome = run_lorry(data("evil.jsonl"));

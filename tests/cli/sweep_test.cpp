@@ -95,7 +95,7 @@ TEST_F(SweepCommand, TrainYamlHasEveryOptionThatTrainWouldRecord) {
       "out", "threads", "grad_checkpoint", "xray_steps", "save_steps", "save_total_limit",
       "early_stopping_patience", "load_best_model_at_end", "report_to", "profile",
       // what a cell leaves out where it is off, as here
-      "bias", "compute", "lora_bias", "init_lora_weights", "use_rslora", "use_dora"};
+      "bias", "compute", "lora_bias", "init_lora_weights", "share_prompts", "use_rslora", "use_dora"};
   const auto keys = [&](const std::string& yaml) {
     std::vector<std::string> all;
     std::istringstream lines(yaml);

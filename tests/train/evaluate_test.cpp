@@ -49,6 +49,29 @@ TEST(Evaluate, IsTheMeanOverAllTargetsOfAllDocuments) {
   }
 }
 
+TEST(Evaluate, ComputesASharedPromptOnceToTheSameLoss) {
+  model::GoldenCase golden("mistral");
+  std::vector<data::Document> documents = make_documents();
+  for (data::Document& document : documents) {
+    document.ids.insert(document.ids.begin(), {7, 8, 9, 10});
+    document.targets_from = 4;
+  }
+  model::Decoder::Workspace workspace;
+  double sum = 0;
+  Index targets = 0;
+  Index tokens = 0;
+  for (Index i = 0; i < std::ssize(documents); ++i) {
+    const data::Batch batch = data::make_batch(documents, std::vector<data::Sequence>{{i}}, 1);
+    sum += golden.decoder().loss(batch, workspace);
+    targets += batch.target_count;
+    tokens += batch.token_count;
+  }
+  const Evaluation got = evaluate(golden.decoder(), documents, 500, workspace);
+  EXPECT_EQ(got.tokens, targets);
+  EXPECT_EQ(got.rows, tokens - (4 * 4 + 1));
+  EXPECT_NEAR(got.loss, sum / static_cast<double>(targets), 1e-6 * got.loss);
+}
+
 TEST(Evaluate, IgnoresDropoutAndTouchesNoGradient) {
   model::GoldenCase golden("llama");
   model::Adapter adapter = golden.adapter();

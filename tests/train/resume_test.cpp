@@ -101,6 +101,30 @@ TEST_F(Resume, GivesTheSameBitsAndLogOfEmbeddingsThatTrainInFull) {
   expect_same_wherever_it_stops();
 }
 
+TEST_F(Resume, GivesTheSameBitsAndLogWithSharedPrompts) {
+  put(folder_ / "data" / "train.jsonl", kRepeatedPrompts);
+  options_.lora.lora_dropout = 0.2;
+  options_.share_prompts = true;
+  options_.max_seq_length = 40;
+  options_.grad_accumulation_steps = 2;
+  options_.lr = 0.02;
+  expect_same_wherever_it_stops();
+  const Index shared = log().at(1)["tokens"];
+  options_.share_prompts = false;
+  options_.resume = false;
+  options_.out = folder_ / "apart";
+  train();
+  EXPECT_NE(log().at(1)["tokens"], shared);
+}
+
+TEST_F(Resume, RefusesToGoOnWithPromptsSharedThatWereNot) {
+  train(2);
+  options_.resume = true;
+  options_.share_prompts = true;
+  EXPECT_NE(error().find("made with other settings (share_prompts: none, now true)"), std::string::npos)
+      << error();
+}
+
 TEST_F(Resume, SavesEverySoManyStepsAndLosesNoLineOfTheLogOrWritesItTwice) {
   options_.save_steps = 2;
   train(5);

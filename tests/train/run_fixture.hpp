@@ -21,6 +21,15 @@ inline constexpr const char* kTrain = R"({"prompt": "What did Lily see? ", "comp
 {"prompt": "What did mom say? ", "completion": "Be kind and share."}
 {"prompt": "Who is that? ", "completion": "That is Tim, the new boy."}
 )";
+/// Three prompts, and answers to them.
+inline constexpr const char* kRepeatedPrompts =
+    R"({"prompt": "What did Lily see? ", "completion": "A big red ball."}
+{"prompt": "Who was sad? ", "completion": "Tom was sad because he lost his toy."}
+{"prompt": "What did Lily see? ", "completion": "A ball."}
+{"prompt": "What did Lily see? ", "completion": "She saw a ball in the park."}
+{"prompt": "Who was sad? ", "completion": "Tom."}
+{"prompt": "Where is the dog? ", "completion": "In the park with Lily."}
+)";
 inline constexpr const char* kValid = R"({"prompt": "What did Tom see? ", "completion": "A big blue ball."}
 )";
 

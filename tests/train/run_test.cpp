@@ -134,6 +134,37 @@ TEST_F(Run, OptionsReachTheSteps) {
             lines[3]["tokens"].get<Index>() + lines[4]["tokens"].get<Index>());
 }
 
+/// Sums over the steps of a log.
+std::pair<Index, Index> tokens_and_targets(const std::vector<io::Json>& log) {
+  std::pair<Index, Index> sums;
+  for (const io::Json& line : log) {
+    if (!line.contains("tokens")) continue;
+    sums.first += line["tokens"].get<Index>();
+    sums.second += line["targets"].get<Index>();
+  }
+  return sums;
+}
+
+TEST_F(Run, SharedPromptsAreReadOnceAndTheSameIsLearnt) {
+  put(folder_ / "data" / "train.jsonl", kRepeatedPrompts);
+  options_.steps.reset();
+  options_.epochs = 1;
+  options_.eval_steps = 0;
+  options_.max_seq_length = 256;  // all in one step
+  run_training(options_, {});
+  const auto [tokens, targets] = tokens_and_targets(log());
+  const double loss = log().at(1)["loss"];
+  options_.share_prompts = true;
+  options_.out = folder_ / "shared";
+  data::Statistics statistics;
+  run_training(options_, {.on_start = [&](const RunPlan& plan) { statistics = plan.data; }});
+  const auto [shared_tokens, shared_targets] = tokens_and_targets(log());
+  EXPECT_EQ(shared_tokens, tokens - statistics.repeated);
+  EXPECT_GT(statistics.repeated, 20);
+  EXPECT_EQ(shared_targets, targets);
+  EXPECT_NEAR(log().at(1)["loss"].get<double>(), loss, 1e-5 * loss);
+}
+
 TEST_F(Run, GoesOnFromAnAdapter) {
   const RunResult first = run_training(options_, {});
   options_.adapter = options_.out;
