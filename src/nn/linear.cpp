@@ -66,13 +66,11 @@ void Linear::add_update(LowRankUpdate* update, Index first_output) {
     LORRY_CHECK(updates_.empty());
     LORRY_CHECK_EQ(update->magnitude.cols(), outputs());
   }
-  updates_.push_back({update, first_output});
+  updates_.push_back({update, first_output, total_rank()});
 }
 
 Index Linear::total_rank() const noexcept {
-  Index sum = 0;
-  for (const PlacedUpdate& placed : updates_) sum += placed.update->rank;
-  return sum;
+  return updates_.empty() ? 0 : updates_.back().first_rank + updates_.back().update->rank;
 }
 
 ops::DropoutKey Linear::dropout_key(const Context& context, const LowRankUpdate& update) const {
@@ -133,11 +131,8 @@ void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate,
   ops::Ops& ops = context.ops;
   fill_cache(context, x, cache, scratch);
   std::vector<ops::LowRankTerm> terms;
-  Index rank = 0;
   for (const PlacedUpdate& placed : updates_) {
-    const LowRankUpdate& update = *placed.update;
-    terms.push_back({cache.h.view().col_range(rank, update.rank), update.b_transposed});
-    rank += update.rank;
+    terms.push_back({placed.columns(cache.h.view()), placed.update->b_transposed});
   }
   const bool along = updates_are_whole();
   multiply(context, x, accumulate, y,
@@ -148,22 +143,20 @@ void Linear::forward(const Context& context, ConstMatrixView x, bool accumulate,
     token_rows_->project(ops, x, y);
   }
   for (std::size_t i = 0; i < updates_.size(); ++i) {
-    const auto& [update, first_output] = updates_[i];
-    const MatrixView outputs = y.col_range(first_output, update->b_transposed.cols());
+    const LowRankUpdate& update = *updates_[i].update;
+    const MatrixView outputs = y.col_range(updates_[i].first_output, update.b_transposed.cols());
     if (!along) ops.low_rank_expand_add(terms[i].h, terms[i].p, outputs);
-    if (!update->bias.empty()) add_update_bias(context, *update, scratch, outputs);
+    if (!update.bias.empty()) add_update_bias(context, update, scratch, outputs);
   }
 }
 
 void Linear::fill_cache(const Context& context, ConstMatrixView x, Cache& cache, Scratch& scratch) const {
   if (updates_.empty()) return;
   cache.h.reshape(x.rows, total_rank(), DType::kF32);
-  Index rank = 0;
   for (const PlacedUpdate& placed : updates_) {
     const LowRankUpdate& update = *placed.update;
     context.ops.low_rank_project(update_input(context, update, x, scratch), update.a, update.scale,
-                                 cache.h.view().col_range(rank, update.rank));
-    rank += update.rank;
+                                 placed.columns(cache.h.view()));
   }
 }
 
@@ -181,24 +174,19 @@ void Linear::backward(const Context& context, ConstMatrixView x, ConstMatrixView
   if (is_dora()) return backward_dora(context, x, dy, cache, accumulate, scratch, dx);
   if (!updates_.empty()) scratch.dh.reshape(x.rows, total_rank(), DType::kF32);
   std::vector<ops::LowRankTerm> terms;
-  Index rank = 0;
-  for (const auto& [update, first_output] : updates_) {
-    const MatrixView dh = scratch.dh.view().col_range(rank, update->rank);
-    backward_update(context, *update, x, cache.h.view().col_range(rank, update->rank),
-                    dy.col_range(first_output, update->b_transposed.cols()), dh, scratch);
-    if (!update->drops(context)) terms.push_back({dh, update->a});
-    rank += update->rank;
+  for (const PlacedUpdate& placed : updates_) {
+    LowRankUpdate& update = *placed.update;
+    const MatrixView dh = placed.columns(scratch.dh.view());
+    backward_update(context, update, x, placed.columns(cache.h.view()),
+                    dy.col_range(placed.first_output, update.b_transposed.cols()), dh, scratch);
+    if (!update.drops(context)) terms.push_back({dh, update.a});
   }
   if (!dx.empty()) multiply_back(context, dy, accumulate, dx, terms);
   if (token_rows_ != nullptr) token_rows_->project_backward(context.ops, x, dy, weights_.matrix, dx);
   if (dx.empty()) return;
-  rank = 0;
   for (const PlacedUpdate& placed : updates_) {
-    const LowRankUpdate& update = *placed.update;
-    if (update.drops(context)) {
-      add_masked_dx(context, update, scratch.dh.view().col_range(rank, update.rank), scratch, dx);
-    }
-    rank += update.rank;
+    if (!placed.update->drops(context)) continue;
+    add_masked_dx(context, *placed.update, placed.columns(scratch.dh.view()), scratch, dx);
   }
 }
 

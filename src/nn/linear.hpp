@@ -84,10 +84,17 @@ class Linear {
   /// Whether backward has gradients to compute here, besides dx.
   [[nodiscard]] bool trains() const noexcept;
 
-  /// A borrowed update and the first of the outputs that it adds to.
+  /// A borrowed update among those of a map.
   struct PlacedUpdate {
     LowRankUpdate* update = nullptr;
-    Index first_output = 0;
+    Index first_output = 0;  // that it adds to
+    Index first_rank = 0;    // ranks of those before it
+
+    /// Its columns of a view [N, total rank] that all updates share.
+    template <class View>
+    [[nodiscard]] View columns(View all) const {
+      return all.col_range(first_rank, update->rank);
+    }
   };
   /// Puts an update of all outputs beside W, in place of what was there; null takes that away.
   void set_update(LowRankUpdate* update);
