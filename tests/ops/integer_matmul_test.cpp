@@ -10,6 +10,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops/cpu/low_rank.hpp"
 #include "ops/cpu/unpack.hpp"
 #include "ops/reference/elementwise.hpp"
 #include "ops/reference/integer_matmul.hpp"
@@ -126,6 +127,22 @@ TEST_P(IntegerProducts, DoNotDependOnOtherRowsColumnsOrThreads) {
   Matrix part(37, 41);
   products.run(a.view().row_range(301, 37), columns(WeightView(b), 555, 41), part, options());
   EXPECT_TRUE(same_bits(part, all.view().row_range(301, 37).col_range(555, 41)));
+}
+
+TEST_P(IntegerProducts, TakeLowRankTermsAlong) {
+  constexpr Index kRows = 600;  // two passes over b
+  constexpr Index kOutputs = 900;
+  const Matrix a = random_matrix(kRows, 200, DType::kF32, 1);
+  const RandomPacked b = weights(kOutputs, 200);
+  const Matrix h = random_matrix(kRows, 5, DType::kF32, 4);
+  const Matrix p = random_matrix(5, kOutputs, DType::kF32, 5);
+  const LowRankTerm term = {h, p};
+  Matrix want(kRows, kOutputs), got(kRows, kOutputs);
+  IntegerMatmul products;
+  products.run(a, WeightView(b), want, options());
+  low_rank_expand_add(h, p, want);
+  products.run(a, WeightView(b), got, options(), {&term, 1});
+  EXPECT_TRUE(same_bits(got, want));
 }
 
 TEST_P(IntegerProducts, AnOutlierCostsThoseBesideItAlone) {

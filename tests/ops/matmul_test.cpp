@@ -125,6 +125,30 @@ TEST(Matmul, EveryKindTakesALowRankTermAlong) {
   EXPECT_TRUE(near(c, want, testing::kF32Tolerance)) << "without an inner side";
 }
 
+/// Wide products in BF16 are made strip by strip where they are oneDNN's.
+TEST(Matmul, EveryStripTakesItsOwnPartOfATerm) {
+  constexpr Index kInner = 24;
+  constexpr Index kOutputs = 2100;
+  const Matrix a = random_matrix(6, kInner, kBF16, 1);
+  const Matrix h = random_matrix(6, 3, kF32, 4);
+  const Matrix p = random_matrix(3, kOutputs, kF32, 5);
+  const LowRankTerm term = {h, p};
+  for (const bool transpose_b : {false, true}) {
+    const Matrix b =
+        transpose_b ? random_matrix(kOutputs, kInner, kBF16, 2) : random_matrix(kInner, kOutputs, kBF16, 2);
+    for (const DType type : {kF32, kBF16}) {
+      Matmul matmul;
+      Matrix without(6, kOutputs);
+      Matrix with(6, kOutputs, type);
+      matmul.run(a, b, without, {.transpose_b = transpose_b});
+      matmul.run(a, b, with, {.transpose_b = transpose_b, .plus = {&term, 1}});
+      Dense<double> want = reference::dense<double>(without);
+      reference::low_rank_expand_add(reference::dense<double>(h), reference::dense<double>(p), want);
+      EXPECT_TRUE(near(with, want, tolerance_of(type)));
+    }
+  }
+}
+
 TEST(Matmul, ConvertingByPanelsEqualsConvertingTheWhole) {
   // 16 MiB of BF16 hold 4096 rows of 2048: two panels and a narrow third.
   constexpr Index kInner = 2048;

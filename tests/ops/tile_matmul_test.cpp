@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <omp.h>
 
+#include "ops/cpu/low_rank.hpp"
 #include "ops/cpu/unpack.hpp"
 #include "ops/reference/elementwise.hpp"
 #include "ops/reference/matmul.hpp"
@@ -92,6 +93,21 @@ TEST_P(TileProducts, DoNotDependOnOtherRowsColumnsOrThreads) {
       GetParam() ? WeightView(&b.packed).row_range(301, 41) : WeightView(&b.packed).col_range(301, 41);
   products.run(a.view().row_range(530, 37), columns, part, options());
   EXPECT_TRUE(same_bits(part, all.view().row_range(530, 37).col_range(301, 41)));
+}
+
+TEST_P(TileProducts, TakeLowRankTermsAlong) {
+  const Index rows = 1100;  // two passes over b
+  const Matrix a = random_matrix(rows, 300, DType::kBF16, 1);
+  const Plain b = weights(900, 300);
+  const Matrix h = random_matrix(rows, 5, DType::kF32, 4);
+  const Matrix p = random_matrix(5, 900, DType::kF32, 5);
+  const LowRankTerm term = {h, p};
+  Matrix want(rows, 900), got(rows, 900);
+  TileMatmul products;
+  products.run(a, WeightView(&b.packed), want, options());
+  low_rank_expand_add(h, p, want);
+  products.run(a, WeightView(&b.packed), got, options(), {&term, 1});
+  EXPECT_TRUE(same_bits(got, want));
 }
 
 TEST_P(TileProducts, PackedWeightsAreTheirNumbersInBf16) {

@@ -13,6 +13,7 @@
 #include <cmath>
 
 #include "ops/cpu/integer_tile-inl.hpp"
+#include "ops/cpu/low_rank.hpp"
 #include "ops/cpu/panel_product.hpp"
 #include "ops/cpu/rounding-inl.hpp"
 #include "ops/cpu/rows-inl.hpp"
@@ -263,11 +264,12 @@ Index IntegerMatmul::kept_bytes(Index rows, Index side, Index threads) {
   return panel_bytes(rows, side, size_of(DType::kU8), threads);
 }
 
-void IntegerMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) {
+void IntegerMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
+                        std::span<const LowRankTerm> plus) {
   LORRY_CHECK(b.is_packed() && b.packed->format == BlockFormat::kInt8 && b.packed->interleaved_head == 0);
   LORRY_CHECK(!options.transpose_a);
   of_threads_.resize(std::max(of_threads_.size(), static_cast<std::size_t>(omp_get_max_threads())));
-  for_each_row_part({a, b, c, options}, size_of(DType::kU8), [&](const PanelProduct& part, Index /*row*/) {
+  for_each_row_part({a, b, c, options}, size_of(DType::kU8), [&](const PanelProduct& part, Index row) {
     const Index side = HWY_DYNAMIC_DISPATCH(strip_rows)(options);
     const Index rows = pieces(part.c.rows, side) * side;
     const Index parts = pieces(part.inner(), kGroup);
@@ -278,6 +280,7 @@ void IntegerMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOpt
     for_each_column_piece(c.cols, [&](Index first, Index count) {
       Own& own = of_threads_[static_cast<std::size_t>(omp_get_thread_num())];
       HWY_DYNAMIC_DISPATCH(multiply_columns_of_c)(product, first, count, own);
+      add_terms(plus, row, first, part.c.col_range(first, count));
     });
   });
 }

@@ -257,6 +257,10 @@ void low_rank_expand_add(ConstMatrixView h, ConstMatrixView p, MatrixView y) {
   });
 }
 
+void add_terms(std::span<const LowRankTerm> terms, Index row, Index col, MatrixView c) {
+  for (const auto& [h, p] : terms) low_rank_expand_add(h.row_range(row, c.rows), p.col_range(col, c.cols), c);
+}
+
 void low_rank_outer_add(ConstMatrixView h, ConstMatrixView x, MatrixView dp) {
   LORRY_CHECK_EQ(h.rows, x.rows);
   LORRY_CHECK_EQ(h.cols, dp.rows);

@@ -216,12 +216,15 @@ struct Matmul::State {
     execute(find(a, b, c, options), stream, scratchpad, a, b, c);
   }
 
-  /// multiply, strip by strip of columns.
-  void multiply_strips(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options) {
+  /// multiply, strip by strip of columns, to each of which the terms are added while caches hold it.
+  void multiply_strips(ConstMatrixView a, ConstMatrixView b, MatrixView c, MatmulOptions options,
+                       std::span<const LowRankTerm> plus) {
     const Index width = strip_width(b, c, options);
     for (Index first = 0; first < c.cols; first += width) {
       const Index count = std::min(width, c.cols - first);
-      multiply(a, columns_of(b, options.transpose_b, first, count), c.col_range(first, count), options);
+      const MatrixView strip = c.col_range(first, count);
+      multiply(a, columns_of(b, options.transpose_b, first, count), strip, options);
+      add_terms(plus, 0, first, strip);
     }
   }
 
@@ -275,9 +278,10 @@ struct Matmul::State {
     return tasks;
   }
 
-  /// c = op(a) op(b) or c += ... for a packed b: each thread unpacks panels of its own and multiplies them
-  /// while they lie in its cache.
-  void multiply_packed(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) {
+  /// c = op(a) op(b) + plus or c += ... for a packed b: each thread unpacks panels of its own and multiplies
+  /// them while they lie in its cache.
+  void multiply_packed(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
+                       std::span<const LowRankTerm> plus) {
     of_threads.resize(std::max(of_threads.size(), static_cast<std::size_t>(omp_get_max_threads())));
     const std::vector<Task> tasks = cut_packed(a, b, c, options);
     parallel_for(std::ssize(tasks), [&](Index i) {
@@ -290,18 +294,23 @@ struct Matmul::State {
       const ThreadCount one(1);  // a single task makes no parallel loop
       const ConstMatrixView rows = rows_of(a, options.transpose_a, task.row, task.rows);
       const MatrixView out = c.row_range(task.row, task.rows).col_range(task.col, task.cols);
-      if (!widens(a, c)) return execute(*task.primitive, alone, own.pad, rows, panel, out);
-      const MatrixView wide = own.wide.view(out.rows, out.cols, DType::kF32);
-      execute(*task.primitive, alone, own.pad, rows, panel, wide);
-      options.accumulate ? add_serial(wide, 1.0F, out) : copy_serial(wide, out);
+      if (!widens(a, c)) {
+        execute(*task.primitive, alone, own.pad, rows, panel, out);
+      } else {
+        const MatrixView wide = own.wide.view(out.rows, out.cols, DType::kF32);
+        execute(*task.primitive, alone, own.pad, rows, panel, wide);
+        options.accumulate ? add_serial(wide, 1.0F, out) : copy_serial(wide, out);
+      }
+      add_terms(plus, task.row, task.col, out);
     });
   }
 
   /// Cuts c and op(b) into column panels, because a whole b or c would take too much memory in another type.
   /// Every element of c is still one product over the whole of K.
-  void multiply_panels(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) {
+  void multiply_panels(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
+                       std::span<const LowRankTerm> plus) {
     const bool widen_c = widens(a, c);
-    if (b.is_packed()) return multiply_packed(a, b, c, options);
+    if (b.is_packed()) return multiply_packed(a, b, c, options, plus);
     const Index inner = options.transpose_b ? b.cols : b.rows;
     const Index col_bytes = std::max(inner * size_of(a.dtype), widen_c ? c.rows * size_of(DType::kF32) : 0);
     const Index width = std::max<Index>(1, kPanelBytes / col_bytes / kPanelCols) * kPanelCols;
@@ -311,15 +320,12 @@ struct Matmul::State {
       const ConstMatrixView part = panel_of(columns_of(b, options.transpose_b, first, count), a.dtype);
       if (!widen_c) {
         multiply(a, part, out, options);
-        continue;
-      }
-      const MatrixView wide = panel_c.view(out.rows, out.cols, DType::kF32);
-      multiply(a, part, wide, {options.transpose_a, options.transpose_b, false});
-      if (options.accumulate) {
-        add(wide, 1.0F, out);
       } else {
-        copy(wide, out);
+        const MatrixView wide = panel_c.view(out.rows, out.cols, DType::kF32);
+        multiply(a, part, wide, {options.transpose_a, options.transpose_b, false});
+        options.accumulate ? add(wide, 1.0F, out) : copy(wide, out);
       }
+      add_terms(plus, 0, first, out);
     }
   }
 };
@@ -342,30 +348,24 @@ void Matmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions op
   }
   if (inner == 0) {
     if (!options.accumulate) zero(c);
-  } else if (multiply(a, b, c, options, plus)) {
-    return;
+  } else if (options.integers == Integers::kDots && options.transpose_b && integer_dot_serves(b)) {
+    integer_dot(a, b, options.accumulate, c);
+  } else if (c.rows <= kMatvecRows && !options.transpose_a) {
+    matvec(a, b, options.transpose_b, options.accumulate, c);
+  } else {
+    return multiply(a, b, c, options, plus);
   }
-  for (const auto& [h, p] : plus) low_rank_expand_add(h, p, c);
+  add_terms(plus, 0, 0, c);
 }
 
-bool Matmul::multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
+void Matmul::multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
                       std::span<const LowRankTerm> plus) {
-  if (options.integers == Integers::kDots && options.transpose_b && integer_dot_serves(b)) {
-    integer_dot(a, b, options.accumulate, c);
-    return false;
-  }
-  if (c.rows <= kMatvecRows && !options.transpose_a) {
-    matvec(a, b, options.transpose_b, options.accumulate, c);
-    return false;
-  }
   const std::lock_guard lock(state_->mutex);
   if (options.integers == Integers::kTiles && b.is_packed() && b.packed->format == BlockFormat::kInt8) {
-    state_->integer_matmul.run(a, b, c, options);
-    return false;
+    return state_->integer_matmul.run(a, b, c, options, plus);
   }
   if (!current_isa().wide) {
-    state_->fma_matmul.run(a, b, c, options, a.dtype == DType::kBF16, plus);
-    return true;
+    return state_->fma_matmul.run(a, b, c, options, a.dtype == DType::kBF16, plus);
   }
   const DType type = a.dtype == DType::kBF16 ? DType::kBF16 : DType::kF32;
   if (a.dtype != type) {
@@ -374,13 +374,12 @@ bool Matmul::multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptio
     a = converted;
   }
   if (current_isa().tiles && TileMatmul::serves(a, b, options)) {
-    state_->tile_matmul.run(a, b, c, options);
+    state_->tile_matmul.run(a, b, c, options, plus);
   } else if (b.is(type) && (type == DType::kBF16 || c.dtype == DType::kF32)) {
-    state_->multiply_strips(a, b.dense, c, options);
+    state_->multiply_strips(a, b.dense, c, options, plus);
   } else {
-    state_->multiply_panels(a, b, c, options);
+    state_->multiply_panels(a, b, c, options, plus);
   }
-  return false;
 }
 
 Index Matmul::kept_bytes(const ProductSizes& sizes, Index threads) {

@@ -31,8 +31,8 @@ class Matmul {
   static bool fast_bf16();
 
  private:
-  /// run() where no side is 0, by the kernel for it; tells whether that one added plus too.
-  bool multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
+  /// run() of many rows where no side is 0, by the kernel for it.
+  void multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
                 std::span<const LowRankTerm> plus);
   /// Of products that do not run in integers.
   static Index kept_by_numbers(const ProductSizes& sizes, Index threads);

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "ops/cpu/elementwise.hpp"
+#include "ops/cpu/low_rank.hpp"
 #include "ops/cpu/parallel.hpp"
 #include "ops/cpu/unpack.hpp"
 
@@ -98,7 +99,8 @@ bool TileMatmul::serves(ConstMatrixView a, WeightView b, MatmulOptions options) 
          outputs >= kLeast && amx::available();
 }
 
-void TileMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) {
+void TileMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
+                     std::span<const LowRankTerm> plus) {
   of_threads_.resize(std::max(of_threads_.size(), static_cast<std::size_t>(omp_get_max_threads())));
   const Index height = rounded_up(pieces(c.rows, pieces(c.rows, kMostRows)), kSide);
   const Index width = block_width(height, c.cols);
@@ -117,6 +119,7 @@ void TileMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOption
       } else {
         multiply_columns({b.col_range(first, count), part, options.accumulate}, own);
       }
+      add_terms(plus, row, first, part);
     });
   }
 }

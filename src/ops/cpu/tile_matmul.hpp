@@ -1,6 +1,7 @@
 // ops/cpu/tile_matmul.hpp: BF16 products on AMX tiles, with weights of any type. oneDNN 2.6 reaches two
 // fifths of what the tiles can do.
 #pragma once
+#include <span>
 #include <vector>
 
 #include "ops/cpu/amx.hpp"
@@ -10,10 +11,10 @@
 
 namespace lorry::ops::cpu {
 
-/// c (+)= a op(b), cut into blocks of c that one thread computes: it takes b a piece at a time, unpacked into
-/// its first-level cache, and multiplies it by all of a, which was laid out in tiles once. Every element of c
-/// is one sum along K, in F32 and always in the same order: it depends on its row of a and its column of b
-/// alone, bit for bit.
+/// c (+)= a op(b) + plus, cut into blocks of c that one thread computes: it takes b a piece at a time,
+/// unpacked into its first-level cache, and multiplies it by all of a, which was laid out in tiles once.
+/// Every element of c is one sum along K, in F32 and always in the same order: it depends on its row of a and
+/// its column of b alone, bit for bit.
 class TileMatmul {
  public:
   /// Whether this machine has tiles, the weights are packed, which oneDNN cannot read, and the product is
@@ -22,7 +23,8 @@ class TileMatmul {
 
   /// a [M,K] BF16; b packed; c [M,N] F32 or BF16. options.transpose_a must be
   /// false.
-  void run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options);
+  void run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
+           std::span<const LowRankTerm> plus = {});
 
   /// Bytes kept between calls with up to `rows` rows of a, and `side` its columns or those of c, at most.
   static Index kept_bytes(Index rows, Index side, Index threads);
