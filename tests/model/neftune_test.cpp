@@ -50,6 +50,20 @@ struct Trained {
   Decoder::Workspace workspace;
 };
 
+/// Puts what kNoisy adds to distinct_tokens() into the table, where each token has a row of its own; the
+/// second document counts as `length` tokens.
+void put_noise(const data::Batch& batch, double length, MatrixView table) {
+  const ops::NoiseKey key = {7, (std::uint64_t{3} << 20U) | 0xfffffU};
+  for (Index row = 0; row < batch.rows(); ++row) {
+    const double tokens = row < 30 ? 30 : length;
+    const double magnitude = 5.0 / std::sqrt(tokens * static_cast<double>(table.cols));
+    float* values = table.row<float>(batch.ids[static_cast<std::size_t>(row)]);
+    for (Index j = 0; j < table.cols; ++j) {
+      values[j] += static_cast<float>(magnitude * ops::reference::noise_draw(key, row, j));
+    }
+  }
+}
+
 TEST(Neftune, IsAlphaOverTheRootOfADocumentsElements) {
   GoldenCase golden("llama");
   const data::Batch batch = distinct_tokens();
@@ -57,19 +71,10 @@ TEST(Neftune, IsAlphaOverTheRootOfADocumentsElements) {
   const double loss = noisy.run(batch, kNoisy);
   EXPECT_NE(loss, noisy.run(batch, {.gradient_scale = 0.02F}));
 
-  // The same noise put into the table: each token has a row of its own there.
   Trained moved(golden);
   const MatrixView table = moved.embedding();
   ASSERT_FALSE(table.empty());
-  const ops::NoiseKey key = {7, (std::uint64_t{3} << 20U) | 0xfffffU};
-  for (Index row = 0; row < batch.rows(); ++row) {
-    const double length = row < 30 ? 30 : 6;
-    const double magnitude = 5.0 / std::sqrt(length * static_cast<double>(table.cols));
-    float* values = table.row<float>(batch.ids[static_cast<std::size_t>(row)]);
-    for (Index j = 0; j < table.cols; ++j) {
-      values[j] += static_cast<float>(magnitude * ops::reference::noise_draw(key, row, j));
-    }
-  }
+  put_noise(batch, 6, table);
   EXPECT_NEAR(moved.run(batch, {.gradient_scale = 0.02F}), loss, 1e-6 * loss);
   noisy.run(batch, kNoisy);
   const std::vector<optim::Parameter> got = noisy.full.parameters();
@@ -88,15 +93,7 @@ TEST(Neftune, OfAnAnswerIsThatOfItsWholeDocument) {
   const double loss = noisy.run(batch, kNoisy);
   Trained moved(golden);
   const MatrixView table = moved.embedding();
-  const ops::NoiseKey key = {7, (std::uint64_t{3} << 20U) | 0xfffffU};
-  for (Index row = 0; row < batch.rows(); ++row) {
-    const double length = row < 30 ? 30 : 36;
-    const double magnitude = 5.0 / std::sqrt(length * static_cast<double>(table.cols));
-    float* values = table.row<float>(batch.ids[static_cast<std::size_t>(row)]);
-    for (Index j = 0; j < table.cols; ++j) {
-      values[j] += static_cast<float>(magnitude * ops::reference::noise_draw(key, row, j));
-    }
-  }
+  put_noise(batch, 36, table);
   EXPECT_NEAR(moved.run(batch, {.gradient_scale = 0.02F}), loss, 1e-6 * loss);
 }
 
