@@ -60,11 +60,7 @@ std::optional<std::string> memory_warning(const MemoryParts& parts, Method metho
 DryRun plan_run(RunInputs& inputs, const TrainOptions& options) {
   check_run(inputs, options);
   check_stopping(options, inputs);
-  const data::Batcher batcher(inputs.data.view(), {.batch_size = options.batch_size,
-                                                   .max_seq_length = inputs.max_seq_length,
-                                                   .share_prompts = options.share_prompts,
-                                                   .seed = options.seed,
-                                                   .shares = inputs.data.shares});
+  const data::Batcher batcher(inputs.data.view(), batcher_options(inputs, options));
   DryRun plan;
   keep_to_budget(inputs, options);
   plan.size = measure_run(inputs.model, options);

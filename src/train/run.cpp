@@ -176,11 +176,7 @@ RunResult run_held(RunInputs& inputs, const TrainOptions& options, const RunObse
   model::use_int8(inputs.model, options.int8, options.threads);
   Trainee trainee(inputs, options);
   if (options.int8 != nn::Int8Products::kNone) inputs.model.weights.release_pages();  // that starts have read
-  data::Batcher batcher(inputs.data.view(), {.batch_size = options.batch_size,
-                                             .max_seq_length = inputs.max_seq_length,
-                                             .share_prompts = options.share_prompts,
-                                             .seed = options.seed,
-                                             .shares = inputs.data.shares});
+  data::Batcher batcher(inputs.data.view(), batcher_options(inputs, options));
   const Index steps = count_steps(options, batcher);
   Trainer trainer(trainee.decoder(), trainee.trainable(), trainer_config(options, steps));
   if (scratch) trainer.workspace().inputs.use_file(std::move(*scratch), inputs.scratch.block_inputs);

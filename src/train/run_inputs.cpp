@@ -67,4 +67,12 @@ RunInputs open_inputs(const TrainOptions& options) {
   return inputs;
 }
 
+data::BatcherOptions batcher_options(const RunInputs& inputs, const TrainOptions& options) {
+  return {.batch_size = options.batch_size,
+          .max_seq_length = inputs.max_seq_length,
+          .share_prompts = options.share_prompts,
+          .seed = options.seed,
+          .shares = inputs.data.shares};
+}
+
 }  // namespace lorry::train

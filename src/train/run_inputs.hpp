@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "data/batcher.hpp"
 #include "data/dataset.hpp"
 #include "model/loaded_model.hpp"
 #include "train/options.hpp"
@@ -29,5 +30,8 @@ struct RunInputs {
 /// Opens and reads what options.model, adapter (its chat template), data, eval_data, reading, max_seq_length,
 /// dtype and threads say; no other option matters. Throws Error.
 RunInputs open_inputs(const TrainOptions& options);
+
+/// How a run on these takes its batches.
+data::BatcherOptions batcher_options(const RunInputs& inputs, const TrainOptions& options);
 
 }  // namespace lorry::train
