@@ -44,15 +44,24 @@ Gradients copies(const std::vector<optim::Parameter>& parameters) {
 
 class Packing : public ::testing::TestWithParam<const char*> {};
 
-TEST_P(Packing, GivesTheLossAndGradientsOfTheDocumentsAlone) {
-  GoldenCase golden(GetParam());
+/// A case's model with its adapter.
+struct Adapted {
+  explicit Adapted(const char* name) : golden(name), adapter(golden.adapter()) {
+    adapter.attach(decoder);
+    adapter.zero_gradients();
+  }
+
+  GoldenCase golden;
   Decoder& decoder = golden.decoder();
-  Adapter adapter = golden.adapter();
-  adapter.attach(decoder);
-  const std::vector<optim::Parameter> parameters = adapter.parameters();
+  Adapter adapter;
+  std::vector<optim::Parameter> parameters = adapter.parameters();
+};
+
+TEST_P(Packing, GivesTheLossAndGradientsOfTheDocumentsAlone) {
+  Adapted adapted(GetParam());
+  auto& [golden, decoder, adapter, parameters] = adapted;
   const std::vector<data::Document> documents = make_documents(decoder.config().vocab_size);
 
-  adapter.zero_gradients();
   double alone = 0;
   for (Index d = 0; d < static_cast<Index>(documents.size()); ++d) {
     alone += run(decoder, data::make_batch(documents, std::vector<data::Sequence>{{d}}, 1));
@@ -86,15 +95,11 @@ std::vector<data::Document> with_one_prompt(std::vector<data::Document> document
 }
 
 TEST_P(Packing, WithSharedPromptsGivesTheLossAndGradientsOfTheDocumentsAlone) {
-  GoldenCase golden(GetParam());
-  Decoder& decoder = golden.decoder();
-  Adapter adapter = golden.adapter();
-  adapter.attach(decoder);
-  const std::vector<optim::Parameter> parameters = adapter.parameters();
+  Adapted adapted(GetParam());
+  auto& [golden, decoder, adapter, parameters] = adapted;
   const std::vector<data::Document> documents = with_one_prompt(make_documents(decoder.config().vocab_size));
   const std::vector<data::Sequence> sequences = {{3, 0, 1}, {4, 2}};
 
-  adapter.zero_gradients();
   const double alone = run(decoder, data::make_batch(documents, sequences, 1));
   const Gradients want = copies(parameters);
 
