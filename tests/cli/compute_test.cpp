@@ -54,7 +54,7 @@ TEST_F(Compute, GeneratesWithTheRoundedWeights) {
   for (const char* compute : {"float", "int8"}) {
     const Outcome outcome =
         run({"generate", "--model", path("model"), "--prompt", "say 3:", "--max-new-tokens", "4",
-             "--num-beams", "2", "--threads", "1", "--compute", compute, "--json"},
+             "--num-beams", "2", "--threads", "1", "--dtype", "f32", "--compute", compute, "--json"},
             {});
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     scores.push_back(io::Json::parse(outcome.out)["score"].get<double>());

@@ -1,4 +1,5 @@
 #include "ops/cpu/cpu_ops.hpp"
+#include "ops/cpu/amx.hpp"
 
 #include <gtest/gtest.h>
 #include <hwy/highway.h>
@@ -6,6 +7,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "ops/cpu/amx.hpp"
 #include "ops/reference/low_rank.hpp"
 #include "ops/reference/matmul.hpp"
 #include "support/near.hpp"
@@ -36,7 +38,9 @@ std::vector<std::int64_t> usable_targets() {
 
 TEST(CpuOps, NamesItsImplementation) {
   const std::unique_ptr<Ops> ops = make_cpu_ops();
-  const std::string products = __builtin_cpu_supports("avx512bw") ? "oneDNN 2." : "products of its own";
+  const std::string products = cpu::amx::available() ? "oneDNN 2."
+                               : ops->fast_bf16()    ? "products of its own, BF16 in pairs, "
+                                                     : "products of its own, ";
   EXPECT_EQ(ops->description().find(products), 0U) << ops->description();
   EXPECT_NE(ops->description().find(", Highway "), std::string::npos) << ops->description();
 }

@@ -40,13 +40,30 @@ class FmaProducts : public ::testing::TestWithParam<Way> {
     return transposed ? M(cols, rows, type, seed) : M(rows, cols, type, seed);
   }
   /// Random a and b of these sizes, laid out as they are multiplied.
-  [[nodiscard]] static Matrix left(Index rows, Index inner) {
-    return GetParam().transpose_a ? random_matrix(inner, rows, DType::kF32, 1)
-                                  : random_matrix(rows, inner, DType::kF32, 1);
+  [[nodiscard]] static Matrix left(Index rows, Index inner, FmaNumbers numbers = FmaNumbers::kFloats) {
+    const DType type = numbers == FmaNumbers::kPairs ? DType::kBF16 : DType::kF32;
+    return GetParam().transpose_a ? random_matrix(inner, rows, type, 1) : random_matrix(rows, inner, type, 1);
+  }
+  /// Of floats, and of pairs where this CPU multiplies them.
+  [[nodiscard]] static std::vector<FmaNumbers> some_numbers() {
+    std::vector<FmaNumbers> some = {FmaNumbers::kFloats};
+    if (FmaMatmul::has_pairs()) some.push_back(FmaNumbers::kPairs);
+    return some;
   }
   [[nodiscard]] static Matrix right(Index inner, Index outputs) {
     return GetParam().transpose_b ? random_matrix(outputs, inner, DType::kF32, 2)
                                   : random_matrix(inner, outputs, DType::kF32, 2);
+  }
+  [[nodiscard]] static Matrix rounded_to_bf16(ConstMatrixView of) {
+    Matrix rounded(of.rows, of.cols, DType::kBF16);
+    for (Index i = 0; i < of.rows; ++i) {
+      for (Index j = 0; j < of.cols; ++j) testing::put(rounded, i, j, testing::get(of, i, j));
+    }
+    return rounded;
+  }
+  /// A matrix of BF16 that is seen as [rows, cols].
+  [[nodiscard]] static Matrix laid_out(bool transposed, Index rows, Index cols) {
+    return transposed ? Matrix(cols, rows, DType::kBF16) : Matrix(rows, cols, DType::kBF16);
   }
   [[nodiscard]] static Dense<double> seen(ConstMatrixView view, bool transposed) {
     Dense<double> all = reference::dense<double>(view);
@@ -70,7 +87,7 @@ TEST_P(FmaProducts, MatchFloat64AtEveryEdge) {
             StridedMatrix c(rows, outputs, type, 3);
             Dense<double> want = product;
             if (accumulate) reference::add(reference::dense<double>(c), 1.0, want);
-            FmaMatmul().run(a, ConstMatrixView(b), c, options(accumulate), false);
+            FmaMatmul().run(a, ConstMatrixView(b), c, options(accumulate), FmaNumbers::kFloats);
             EXPECT_TRUE(near(c, want, tolerance_of(type)))
                 << fmt::format("[{},{}] x {}", rows, inner, outputs);
             EXPECT_TRUE(c.surroundings_intact());
@@ -79,6 +96,51 @@ TEST_P(FmaProducts, MatchFloat64AtEveryEdge) {
       }
     }
   }
+}
+
+/// How [rows, inner] and [inner, outputs] of BF16 are multiplied in pairs, at sizes where pairs, strips and
+/// stretches end early.
+TEST_P(FmaProducts, OfPairsMatchFloat64AtEveryEdge) {
+  if (!FmaMatmul::has_pairs()) GTEST_SKIP() << "this CPU has no products of BF16";
+  for (const Index inner : {1, 2, 33, 256, 301}) {
+    for (const Index outputs : {1, 17, 64, 300}) {
+      for (const Index rows : {1, 6, 17, 67}) {
+        for (const DType weights : {DType::kBF16, DType::kF32}) {
+          auto a = laid<StridedMatrix>(GetParam().transpose_a, rows, inner, DType::kBF16, 1);
+          auto b = laid<StridedMatrix>(GetParam().transpose_b, inner, outputs, weights, 2);
+          const Dense<double> product = reference::matmul(seen(a, GetParam().transpose_a),
+                                                          seen(rounded_to_bf16(b), GetParam().transpose_b));
+          StridedMatrix c(rows, outputs, weights, 3);
+          Dense<double> want = product;
+          reference::add(reference::dense<double>(c), 1.0, want);
+          FmaMatmul().run(a, ConstMatrixView(b), c, options(true), FmaNumbers::kPairs);
+          EXPECT_TRUE(near(c, want, tolerance_of(weights)))
+              << fmt::format("[{},{}] x {}", rows, inner, outputs);
+          EXPECT_TRUE(c.surroundings_intact());
+        }
+      }
+    }
+  }
+}
+
+TEST_P(FmaProducts, OfPairsAreExactWhereSumsAre) {
+  if (!FmaMatmul::has_pairs()) GTEST_SKIP() << "this CPU has no products of BF16";
+  // Small whole numbers: no sum is rounded, whatever its order.
+  constexpr Index kRows = 70, kInner = 515, kOutputs = 130;
+  const auto fill = [](Matrix& of, int seed) {
+    for (Index i = 0; i < of.rows(); ++i) {
+      for (Index j = 0; j < of.cols(); ++j)
+        testing::put(of, i, j, static_cast<double>((i * 7 + j * seed) % 9 - 4));
+    }
+  };
+  auto a = laid_out(GetParam().transpose_a, kRows, kInner);
+  auto b = laid_out(GetParam().transpose_b, kInner, kOutputs);
+  fill(a, 5);
+  fill(b, 11);
+  Matrix floats(kRows, kOutputs), pairs(kRows, kOutputs);
+  FmaMatmul().run(a, b, floats, options(), FmaNumbers::kFloats);
+  FmaMatmul().run(a, b, pairs, options(), FmaNumbers::kPairs);
+  EXPECT_TRUE(same_bits(floats, pairs));
 }
 
 TEST_P(FmaProducts, TakeALowRankTermAlong) {
@@ -99,7 +161,7 @@ TEST_P(FmaProducts, TakeALowRankTermAlong) {
           Dense<double> want = sum;
           if (accumulate) reference::add(reference::dense<double>(c), 1.0, want);
           const LowRankTerm term = {h, p};
-          FmaMatmul().run(a, ConstMatrixView(b), c, options(accumulate), false, {&term, 1});
+          FmaMatmul().run(a, ConstMatrixView(b), c, options(accumulate), FmaNumbers::kFloats, {&term, 1});
           EXPECT_TRUE(near(c, want, tolerance_of(type)))
               << fmt::format("[{},{}] x {}, rank {}", rows, kInner, outputs, rank);
           EXPECT_TRUE(c.surroundings_intact());
@@ -110,15 +172,17 @@ TEST_P(FmaProducts, TakeALowRankTermAlong) {
 }
 
 TEST_P(FmaProducts, AreTheSameBesideAnUpdateOfZeros) {
-  const Matrix a = left(33, 300);
-  const Matrix b = right(300, 90);
-  const Matrix h = random_matrix(33, 8, DType::kF32, 3);
-  Matrix p(8, 90), alone(33, 90), beside(33, 90);
-  p.fill_zero();
-  FmaMatmul().run(a, b, alone, options(), false);
-  const LowRankTerm term = {h, p};
-  FmaMatmul().run(a, b, beside, options(), false, {&term, 1});
-  EXPECT_TRUE(same_bits(alone, beside));
+  for (const FmaNumbers numbers : some_numbers()) {
+    const Matrix a = left(33, 300, numbers);
+    const Matrix b = right(300, 90);
+    const Matrix h = random_matrix(33, 8, DType::kF32, 3);
+    Matrix p(8, 90), alone(33, 90), beside(33, 90);
+    p.fill_zero();
+    FmaMatmul().run(a, b, alone, options(), numbers);
+    const LowRankTerm term = {h, p};
+    FmaMatmul().run(a, b, beside, options(), numbers, {&term, 1});
+    EXPECT_TRUE(same_bits(alone, beside));
+  }
 }
 
 TEST_P(FmaProducts, AddTermsAsOneStackedTerm) {
@@ -131,8 +195,8 @@ TEST_P(FmaProducts, AddTermsAsOneStackedTerm) {
                                {h.view().col_range(4, 7), p.view().row_range(4, 7)}};
   Matrix want = random_matrix(33, 90, DType::kF32, 5);
   Matrix got = random_matrix(33, 90, DType::kF32, 5);
-  FmaMatmul().run(a, b, want, options(true), false, {&stacked, 1});
-  FmaMatmul().run(a, b, got, options(true), false, apart);
+  FmaMatmul().run(a, b, want, options(true), FmaNumbers::kFloats, {&stacked, 1});
+  FmaMatmul().run(a, b, got, options(true), FmaNumbers::kFloats, apart);
   EXPECT_TRUE(same_bits(want, got));
 }
 
@@ -141,23 +205,25 @@ TEST_P(FmaProducts, DoNotDependOnOtherRowsColumnsOrThreads) {
   constexpr Index kInner = 700;
   constexpr Index kOutputs = 900;
   const bool across = GetParam().transpose_a;
-  const Matrix a = left(kRows, kInner);
   const Matrix b = right(kInner, kOutputs);
-  Matrix all(kRows, kOutputs);
-  FmaMatmul products;
-  products.run(a, b, all, options(), false);
-  const int threads = omp_get_max_threads();
-  for (const int some : {1, 3}) {
-    omp_set_num_threads(some);
-    Matrix again(kRows, kOutputs);
-    products.run(a, b, again, options(), false);
-    EXPECT_TRUE(same_bits(all, again)) << some << " threads";
+  for (const FmaNumbers numbers : some_numbers()) {
+    const Matrix a = left(kRows, kInner, numbers);
+    Matrix all(kRows, kOutputs);
+    FmaMatmul products;
+    products.run(a, b, all, options(), numbers);
+    const int threads = omp_get_max_threads();
+    for (const int some : {1, 3}) {
+      omp_set_num_threads(some);
+      Matrix again(kRows, kOutputs);
+      products.run(a, b, again, options(), numbers);
+      EXPECT_TRUE(same_bits(all, again)) << some << " threads";
+    }
+    omp_set_num_threads(threads);
+    Matrix part(37, 41);
+    const ConstMatrixView rows = across ? a.view().col_range(301, 37) : a.view().row_range(301, 37);
+    products.run(rows, columns(b, 555, 41), part, options(), numbers);
+    EXPECT_TRUE(same_bits(part, all.view().row_range(301, 37).col_range(555, 41)));
   }
-  omp_set_num_threads(threads);
-  Matrix part(37, 41);
-  const ConstMatrixView rows = across ? a.view().col_range(301, 37) : a.view().row_range(301, 37);
-  products.run(rows, columns(b, 555, 41), part, options(), false);
-  EXPECT_TRUE(same_bits(part, all.view().row_range(301, 37).col_range(555, 41)));
 }
 
 TEST_P(FmaProducts, PackedWeightsAreTheirNumbers) {
@@ -169,11 +235,16 @@ TEST_P(FmaProducts, PackedWeightsAreTheirNumbers) {
       unpack(weights, numbers);
       const Index inner = GetParam().transpose_b ? weights.cols : weights.rows;
       const Index outputs = GetParam().transpose_b ? weights.rows : weights.cols;
-      const Matrix a = left(50, inner);
-      Matrix want(50, outputs), got(50, outputs);
-      FmaMatmul().run(a, numbers, want, options(), false);
-      FmaMatmul().run(a, weights, got, options(), type == DType::kBF16);
-      EXPECT_TRUE(same_bits(want, got)) << facts_of(format).name;
+      for (const FmaNumbers by : some_numbers()) {
+        const bool pairs = by == FmaNumbers::kPairs;
+        if (pairs && type != DType::kBF16) continue;
+        const Matrix a = left(50, inner, by);
+        Matrix want(50, outputs), got(50, outputs);
+        FmaMatmul().run(a, numbers, want, options(), by);
+        const bool round = type == DType::kBF16 && !pairs;
+        FmaMatmul().run(a, weights, got, options(), round ? FmaNumbers::kRoundedWeights : by);
+        EXPECT_TRUE(same_bits(want, got)) << facts_of(format).name;
+      }
     }
   }
 }
@@ -184,14 +255,11 @@ TEST_P(FmaProducts, TakeEveryTypeAndRoundWeightsIfAsked) {
       auto a = laid<StridedMatrix>(GetParam().transpose_a, 40, 70, type_a, 1);
       auto b = laid<StridedMatrix>(GetParam().transpose_b, 70, 50, type_b, 2);
       const ConstMatrixView weights(b);
-      Matrix rounded(weights.rows, weights.cols, DType::kBF16);
-      for (Index i = 0; i < weights.rows; ++i) {
-        for (Index j = 0; j < weights.cols; ++j) testing::put(rounded, i, j, testing::get(weights, i, j));
-      }
+      const Matrix rounded = rounded_to_bf16(weights);
       const Dense<double> left = seen(a, GetParam().transpose_a);
       Matrix plain(40, 50), of_rounded(40, 50);
-      FmaMatmul().run(a, weights, plain, options(), false);
-      FmaMatmul().run(a, weights, of_rounded, options(), true);
+      FmaMatmul().run(a, weights, plain, options(), FmaNumbers::kFloats);
+      FmaMatmul().run(a, weights, of_rounded, options(), FmaNumbers::kRoundedWeights);
       EXPECT_TRUE(near(plain, reference::matmul(left, seen(weights, GetParam().transpose_b))));
       EXPECT_TRUE(near(of_rounded, reference::matmul(left, seen(rounded, GetParam().transpose_b))));
     }

@@ -27,111 +27,155 @@ struct BackwardViews {
   MatrixView dq, dk, dv;
 };
 
-/// A thread's panels, for documents that see up to `keys` keys. All but the first four have one block of
-/// rows.
+/// A thread's panels, for documents that see up to `keys` keys; those with a row for each of these come
+/// first, the others have one block of rows.
+template <class Number>
 class BackwardScratch {
  public:
-  BackwardScratch(Index keys, Index head_dim) : head_width(round_up(head_dim)) {
+  BackwardScratch(Index keys, const AttentionShape& shape)
+      : head_width(round_up(shape.head_dim)), factor(shape.scale * kLog2E) {
+    constexpr bool kPairs = kAlong<Number> == 2;
     const Index whole = (keys + kKeyBlock) * head_width;
     const Index panel = kQueryBlock * head_width;
     const Index square = kQueryBlock * kKeyBlock;
-    const Index total = 4 * whole + 5 * panel + 2 * square + 2 * kQueryBlock;
+    const Index total = (kPairs ? 5 : 4) * whole + 6 * panel + 3 * square + 2 * kQueryBlock;
     memory_ = hwy::AllocateAligned<float>(static_cast<std::size_t>(total));
     float* next = memory_.get();
-    for (float** of : {&k, &v, &dk, &dv}) *of = std::exchange(next, next + whole);
-    for (float** of : {&q, &dout, &dq, &q_columns, &dout_columns}) *of = std::exchange(next, next + panel);
+    const auto numbers = [&next](Index count) {
+      return reinterpret_cast<Number*>(std::exchange(next, next + count));
+    };
+    for (float** of : {&dk, &dv}) *of = std::exchange(next, next + whole);
+    k = numbers(whole);
+    v = numbers(whole);
+    k_columns = kPairs ? numbers(whole) : k;
+    for (float** of : {&dq, &out}) *of = std::exchange(next, next + panel);
+    for (Number** of : {&q, &dout, &q_turned, &dout_turned}) *of = numbers(panel);
     for (float** of : {&p, &ds}) *of = std::exchange(next, next + square);
+    ds_along_keys = kPairs ? numbers(square) : reinterpret_cast<Number*>(ds);
     for (float** of : {&lse, &delta}) *of = std::exchange(next, next + kQueryBlock);
   }
 
   Index head_width;
-  float* k;  // [keys, head_width], as v, dk, dv
-  float* v;
-  float* dk;
+  float factor;  // scale * log2(e), since probabilities are powers of two
+  float* dk;     // [keys, head_width], as dv, k, v, k_columns
   float* dv;
-  float* q;  // [queries, head_width], times the scale of scores; as dout, dq
-  float* dout;
-  float* dq;
-  float* q_columns;     // [head_dim, width], times scale * log2(e)
-  float* dout_columns;  // [head_dim, width]
-  float* p;             // [keys, width] scores, then probabilities
-  float* ds;            // [keys, width] gradients of the probabilities, then of the scores
-  float* lse;           // [width], times log2(e)
-  float* delta;         // [width] rowsum(dout * out)
+  Number* k;  // along rows, as v
+  Number* v;
+  Number* k_columns;  // along columns: the same where numbers are floats
+  float* dq;          // [queries, head_width], as out, q, dout
+  float* out;
+  Number* q;  // along columns, as dout
+  Number* dout;
+  Number* q_turned;  // [head_dim, width], as dout_turned
+  Number* dout_turned;
+  float* p;               // [keys, width] scores, then probabilities, in numbers along the queries
+  float* ds;              // [keys, width] gradients of the probabilities, then of the scores, as well
+  Number* ds_along_keys;  // the same along the keys
+  float* lse;             // [width], times log2(e)
+  float* delta;           // [width] rowsum(dout * out)
 
  private:
   hwy::AlignedFreeUniquePtr<float[]> memory_;
 };
 
 /// One vector of queries: p = 2^(score - lse), ds = p (dp - delta); zero where unseen.
-HWY_INLINE void score_gradients(const ScoreBlock& block, Index i, Index width, const BackwardScratch& s) {
+template <class Number>
+HWY_INLINE void score_gradients(const ScoreBlock& block, Index i, Index width,
+                                const BackwardScratch<Number>& s) {
   const Index first = block.first_key(i);
   const Index last = block.last_key(i, kLanes);
   const Index inner = std::clamp(block.first_common_key(i, kLanes), first, last);
   const Index outer = std::clamp(block.last_common_key(i), inner, last);
   const FloatVec lse = load(s.lse + i);
   const FloatVec delta = load(s.delta + i);
-  for (Index j = 0; j < block.keys; ++j) {
-    float* p_at = s.p + j * width + i;
-    float* ds_at = s.ds + j * width + i;
-    if (j < first || j >= last) {
-      store(splat(0.0F), p_at);
-      store(splat(0.0F), ds_at);
-      continue;
+  struct Gradients {
+    FloatVec p, ds;
+  };
+  const auto of_key = [&](Index j) HWY_ATTR -> Gradients {
+    if (j < first || j >= last) return {splat(0.0F), splat(0.0F)};
+    const Index at = j * width + i;
+    const FloatVec p = exp2_of_scores(hn::MulSub(load(s.p + at), splat(s.factor), lse));
+    const FloatVec ds = hn::Mul(p, hn::Sub(load(s.ds + at), delta));
+    if (j >= inner && j < outer) return {p, ds};
+    const auto seen = block.sees(i, j);
+    return {hn::IfThenElseZero(seen, p), hn::IfThenElseZero(seen, ds)};
+  };
+  if constexpr (kAlong<Number> == 1) {
+    for (Index j = 0; j < block.keys; ++j) {
+      const Gradients of = of_key(j);
+      store(of.p, s.p + j * width + i);
+      store(of.ds, s.ds + j * width + i);
     }
-    FloatVec p = exp2_of_scores(hn::Sub(load(p_at), lse));
-    FloatVec ds = hn::Mul(p, hn::Sub(load(ds_at), delta));
-    if (j < inner || j >= outer) {
-      const auto seen = block.sees(i, j);
-      p = hn::IfThenElseZero(seen, p);
-      ds = hn::IfThenElseZero(seen, ds);
+  } else {
+    // Rows of BF16 take half the room of those of floats, which other vectors still have to read: each begins
+    // where its own did.
+    const auto halves = [&](float* square, Index j) {
+      return reinterpret_cast<BF16*>(square + j * width) + i;
+    };
+    for (Index j = 0; j < block.keys; j += 2) {
+      const Gradients even = of_key(j);
+      const Gradients odd = of_key(j + 1);
+      const WordVec ds_even = to_bf16_words(even.ds);
+      const WordVec ds_odd = to_bf16_words(odd.ds);
+      store_halves(to_bf16_words(even.p), halves(s.p, j));
+      store_halves(ds_even, halves(s.ds, j));
+      if (j + 1 < block.keys) {
+        store_halves(to_bf16_words(odd.p), halves(s.p, j + 1));
+        store_halves(ds_odd, halves(s.ds, j + 1));
+      }
+      store_pairs(ds_even, ds_odd, s.ds_along_keys + j / 2 * width + i);
     }
-    store(p, p_at);
-    store(ds, ds_at);
   }
 }
 
 /// Adds the gradients of one block of scores to dq, dk and dv. `key`: the block's first one of the document's
 /// keys.
+template <class Number>
 void add_score_block(const ScoreBlock& block, Index key, Index head_dim, bool first,
-                     const BackwardScratch& s) {
+                     const BackwardScratch<Number>& s) {
   const Index width = round_up(block.queries);
   const Index offset = key * s.head_width;
-  multiply_scores(block, s.k + offset, s.head_width, head_dim, s.q_columns, width, s.p);
-  multiply_scores(block, s.v + offset, s.head_width, head_dim, s.dout_columns, width, s.ds);
+  const Index number_offset = offset / kAlong<Number>;
+  multiply_scores(block, s.k + number_offset, s.head_width, head_dim, s.q_turned, width, s.p);
+  multiply_scores(block, s.v + number_offset, s.head_width, head_dim, s.dout_turned, width, s.ds);
   for (Index i = 0; i < width; i += kLanes) score_gradients(block, i, width, s);
-  multiply_by_queries(block, s.p, width, s.dout, s.head_width, s.dv + offset);
-  multiply_by_queries(block, s.ds, width, s.q, s.head_width, s.dk + offset);
-  multiply_by_keys(block, s.ds, width, s.k + offset, s.head_width, !first, s.dq);
+  const auto along_queries = [](const float* square) { return reinterpret_cast<const Number*>(square); };
+  multiply_by_queries(block, along_queries(s.p), width, s.dout, s.head_width, s.dv + offset);
+  multiply_by_queries(block, along_queries(s.ds), width, s.q, s.head_width, s.dk + offset);
+  multiply_by_keys(block, s.ds_along_keys, width, s.k_columns + number_offset, s.head_width, !first, s.dq);
 }
 
-/// Widens the queries of one head and what belongs to them.
+/// Takes the queries of one head and what belongs to them.
+template <class Number>
 void start_queries(const AttentionTask& task, Index head, const AttentionShape& shape,
-                   const BackwardViews& views, const BackwardScratch& s) {
+                   const BackwardViews& views, const BackwardScratch<Number>& s) {
   const Index dim = shape.head_dim;
   const Index col = head * dim;
   const Index width = round_up(task.queries);
   const Index row = task.query_row;
-  pack(views.out, row, task.queries, col, dim, 1.0F, s.head_width, s.dq);  // dq is free until the first block
-  pack(views.dout, row, task.queries, col, dim, 1.0F, s.head_width, s.dout);
+  float* const dout = s.dq;  // free until the first block
+  pack(views.out, row, task.queries, col, dim, s.head_width, s.out);
+  pack(views.dout, row, task.queries, col, dim, s.head_width, dout);
   for (Index i = 0; i < task.queries; ++i) {
     FloatVec sum = splat(0.0F);
     for (Index d = 0; d < s.head_width; d += kLanes) {
-      sum = hn::MulAdd(load(s.dq + i * s.head_width + d), load(s.dout + i * s.head_width + d), sum);
+      sum = hn::MulAdd(load(s.out + i * s.head_width + d), load(dout + i * s.head_width + d), sum);
     }
     s.delta[i] = sum_of_lanes(sum);
     s.lse[i] = kLog2E * views.lse.row<float>(row + i)[head];
   }
   std::fill(s.delta + task.queries, s.delta + width, 0.0F);
   std::fill(s.lse + task.queries, s.lse + width, 0.0F);
-  pack(views.q, row, task.queries, col, dim, shape.scale, s.head_width, s.q);
-  transpose_panel(s.q, task.queries, dim, s.head_width, kLog2E, width, s.q_columns);
-  transpose_panel(s.dout, task.queries, dim, s.head_width, 1.0F, width, s.dout_columns);
+  pack_columns(views.q, row, task.queries, col, dim, s.head_width, 0, s.q);
+  pack_columns(views.dout, row, task.queries, col, dim, s.head_width, 0, s.dout);
+  pack_turned(views.q, row, task.queries, col, dim, width, s.q_turned);
+  pack_turned(views.dout, row, task.queries, col, dim, width, s.dout_turned);
 }
 
 /// One block of queries of one head against all keys it sees.
+template <class Number>
 void backward_queries(const AttentionTask& task, Index head, const AttentionShape& shape,
-                      const BackwardViews& views, const BackwardScratch& s) {
+                      const BackwardViews& views, const BackwardScratch<Number>& s) {
   start_queries(task, head, shape, views, s);
   const Index reach = shape.window == 0 ? 0 : std::max<Index>(0, task.position - shape.window + 1);
   const Index begin = reach / kKeyBlock * kKeyBlock;
@@ -144,20 +188,26 @@ void backward_queries(const AttentionTask& task, Index head, const AttentionShap
          views.dq);
 }
 
-/// Widens the keys and values of a document, which are its queries' own rows, behind those of its parent.
+/// Takes the keys and values of a document, which are its queries' own rows, behind those of its parent.
+template <class Number>
 void start_keys(const AttentionTask& document, Index dim, const BackwardViews& views,
-                const BackwardScratch& s) {
+                const BackwardScratch<Number>& s) {
   const Index col = document.kv_head * dim;
-  const Index at = document.keys.before * s.head_width;
-  pack(views.k, document.keys.own, document.queries, col, dim, 1.0F, s.head_width, s.k + at);
-  pack(views.v, document.keys.own, document.queries, col, dim, 1.0F, s.head_width, s.v + at);
+  const Index place = document.keys.before;
+  const Index at = place * s.head_width;
+  const Index row = document.keys.own;
+  pack(views.k, row, document.queries, col, dim, s.head_width, s.k + at / kAlong<Number>);
+  pack(views.v, row, document.queries, col, dim, s.head_width, s.v + at / kAlong<Number>);
+  if constexpr (kAlong<Number> == 2)
+    pack_columns(views.k, row, document.queries, col, dim, s.head_width, place, s.k_columns);
   std::fill_n(s.dk + at, document.queries * s.head_width, 0.0F);
   std::fill_n(s.dv + at, document.queries * s.head_width, 0.0F);
 }
 
 /// All queries of a document.
+template <class Number>
 void backward_document(const AttentionTask& document, const AttentionShape& shape, const BackwardViews& views,
-                       const BackwardScratch& s) {
+                       const BackwardScratch<Number>& s) {
   const Index group = shape.heads / shape.kv_heads;
   for (Index first = 0; first < document.queries; first += kQueryBlock) {
     AttentionTask block = document;
@@ -168,21 +218,24 @@ void backward_document(const AttentionTask& document, const AttentionShape& shap
   }
 }
 
-/// Hands over the gradients of what start_keys() widened.
-void finish_keys(const AttentionTask& document, Index dim, const BackwardViews& views,
-                 const BackwardScratch& s) {
+/// Hands over the gradients of what start_keys() took.
+template <class Number>
+void finish_keys(const AttentionTask& document, const AttentionShape& shape, const BackwardViews& views,
+                 const BackwardScratch<Number>& s) {
+  const Index dim = shape.head_dim;
   const Index col = document.kv_head * dim;
   const Index at = document.keys.before * s.head_width;
-  unpack(s.dk + at, s.head_width, 1.0F, document.keys.own, document.queries, col, dim, views.dk);
+  unpack(s.dk + at, s.head_width, shape.scale, document.keys.own, document.queries, col, dim, views.dk);
   unpack(s.dv + at, s.head_width, 1.0F, document.keys.own, document.queries, col, dim, views.dv);
 }
 
 /// The branches one after the other in the same room, behind the root, whose gradients they add to.
+template <class Number>
 void run_backward_task(const AttentionTree& tree, const AttentionShape& shape, const BackwardViews& views,
-                       const BackwardScratch& s) {
+                       const BackwardScratch<Number>& s) {
   const auto backward_own = [&](const AttentionTask& document) {
     backward_document(document, shape, views, s);
-    finish_keys(document, shape.head_dim, views, s);
+    finish_keys(document, shape, views, s);
   };
   start_keys(tree.root, shape.head_dim, views, s);
   for (const AttentionTask& branch : tree.branches) {
@@ -192,24 +245,31 @@ void run_backward_task(const AttentionTree& tree, const AttentionShape& shape, c
   backward_own(tree.root);
 }
 
-void attention_backward_all(const Documents& documents, const AttentionShape& shape, ConstMatrixView q,
-                            ConstMatrixView k, ConstMatrixView v, ConstMatrixView out, ConstMatrixView lse,
-                            ConstMatrixView dout, MatrixView dq, MatrixView dk, MatrixView dv) {
+template <class Number>
+void attention_backward_by(const Documents& documents, const AttentionShape& shape,
+                           const BackwardViews& views) {
   Index longest = 0;
   for (std::size_t d = 0; d + 1 < documents.keys.size(); ++d) {
     longest = std::max(longest, documents.keys_seen(d));
   }
-  const BackwardViews views{q, k, v, out, lse, dout, dq, dk, dv};
   const std::vector<AttentionTree> trees = backward_tasks(documents, shape.kv_heads);
   const auto count = static_cast<Index>(trees.size());
 #pragma omp parallel if (count > 1)
   {
-    const BackwardScratch scratch(longest, shape.head_dim);
+    const BackwardScratch<Number> scratch(longest, shape);
 #pragma omp for schedule(dynamic, 1)
     for (Index t = 0; t < count; ++t) {
       run_backward_task(trees[static_cast<std::size_t>(t)], shape, views, scratch);
     }
   }
+}
+
+void attention_backward_all(const Documents& documents, const AttentionShape& shape, ConstMatrixView q,
+                            ConstMatrixView k, ConstMatrixView v, ConstMatrixView out, ConstMatrixView lse,
+                            ConstMatrixView dout, MatrixView dq, MatrixView dk, MatrixView dv) {
+  const BackwardViews views{q, k, v, out, lse, dout, dq, dk, dv};
+  pairs_serve({q, k, v, dout}) ? attention_backward_by<Pair>(documents, shape, views)
+                               : attention_backward_by<float>(documents, shape, views);
 }
 
 }  // namespace

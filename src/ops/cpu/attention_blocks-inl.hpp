@@ -11,7 +11,10 @@
 #endif
 
 #include <algorithm>
+#include <initializer_list>
 
+#include "ops/cpu/matmul.hpp"
+#include "ops/cpu/parallel.hpp"
 #include "ops/cpu/small_gemm-inl.hpp"
 #include "ops/ops.hpp"
 
@@ -59,17 +62,60 @@ struct ScoreBlock {
   }
 };
 
-/// out [n, width] = scale * rows [row, row + n), columns [col, col + cols); zeros up to `width`.
-HWY_INLINE void pack(const ConstMatrixView& view, Index row, Index n, Index col, Index cols, float scale,
-                     Index width, float* out) {
+/// out [n, width] = rows [row, row + n), columns [col, col + cols), in numbers along a row; zeros up to
+/// `width` elements.
+HWY_INLINE void pack(const ConstMatrixView& view, Index row, Index n, Index col, Index cols, Index width,
+                     float* out) {
   with_type(view.dtype, [&]<class T>(T /*tag*/) HWY_ATTR {
     for (Index i = 0; i < n; ++i) {
       const T* from = view.row<T>(row + i) + col;
       float* to = out + i * width;
-      for_each_vector(cols, [&](Index j, Index count)
-                                HWY_ATTR { store(hn::Mul(load(from + j, count), splat(scale)), to + j); });
+      for_each_vector(cols, [&](Index j, Index count) HWY_ATTR { store(load(from + j, count), to + j); });
     }
   });
+}
+HWY_INLINE void pack(const ConstMatrixView& view, Index row, Index n, Index col, Index cols, Index width,
+                     Pair* out) {
+  for (Index i = 0; i < n; ++i) {
+    Pair* const to = out + i * width / 2;
+    take_row(view.row<BF16>(row + i) + col, cols, to);
+    std::fill(to + (cols + 1) / 2, to + width / 2, Pair{});
+  }
+}
+
+/// out [places, width] = as much, in numbers along columns: rows from place `place` on, the last one beside
+/// zeros where it has no neighbour.
+HWY_INLINE void pack_columns(const ConstMatrixView& view, Index row, Index n, Index col, Index cols,
+                             Index width, Index place, float* out) {
+  pack(view, row, n, col, cols, width, out + place * width);
+}
+HWY_INLINE void pack_columns(const ConstMatrixView& view, Index row, Index n, Index col, Index cols,
+                             Index width, Index place, Pair* out) {
+  const auto at = [&](Index i) { return view.row<BF16>(row + i) + col; };
+  Index i = 0;
+  if (place % 2 != 0 && n > 0) {  // beside what is there
+    Pair* const to = out + place / 2 * width;
+    for (Index d = 0; d < cols; ++d) to[d].second = at(0)[d];
+    i = 1;
+  }
+  for (; i < n; i += 2) {
+    Pair* const to = out + (place + i) / 2 * width;
+    take_rows(at(i), i + 1 < n ? at(i + 1) : nullptr, cols, to);
+    std::fill(to + cols, to + width, Pair{});
+  }
+}
+
+/// out [numbers along a row, width] = the transpose of as much, zeros up to `width` rows.
+template <class Number>
+HWY_INLINE void pack_turned(const ConstMatrixView& view, Index row, Index n, Index col, Index cols,
+                            Index width, Number* out) {
+  if constexpr (kAlong<Number> == 2) {
+    turn_rows(view.row<BF16>(row) + col, view.stride, n, cols, out, width);
+  } else {
+    with_type(view.dtype, [&]<class T>(T /*tag*/) HWY_ATTR {
+      turn_rows(view.row<T>(row) + col, view.stride, n, cols, out, width);
+    });
+  }
 }
 
 /// Writes scale * in [n, width] to columns [col, col + cols) of the view's rows.
@@ -85,70 +131,51 @@ HWY_INLINE void unpack(const float* in, Index width, float scale, Index row, Ind
   });
 }
 
-/// out [cols, out_row] = scale * in^T, in [n, width]; n is rounded up to whole vectors (in has the
-/// room; its rows behind n are written here as zeros), cols to 4.
-HWY_INLINE void transpose_panel(float* in, Index n, Index cols, Index width, float scale, Index out_row,
-                                float* out) {
-  std::fill(in + n * width, in + round_up(n) * width, 0.0F);
-#if HWY_TARGET == HWY_SCALAR
-  for (Index i = 0; i < n; ++i) {
-    for (Index j = 0; j < cols; ++j) out[j * out_row + i] = scale * in[i * width + j];
-  }
-#else
-  const hn::CappedTag<float, 4> d;
-  const auto factor = hn::Set(d, scale);
-  for (Index i = 0; i < round_up(n); i += 4) {
-    for (Index j = 0; j < cols; j += 4) {
-      const float* from = in + i * width + j;
-      const auto a = hn::Mul(factor, hn::LoadU(d, from));
-      const auto b = hn::Mul(factor, hn::LoadU(d, from + width));
-      const auto c = hn::Mul(factor, hn::LoadU(d, from + 2 * width));
-      const auto e = hn::Mul(factor, hn::LoadU(d, from + 3 * width));
-      const auto ac_low = hn::InterleaveLower(d, a, c);
-      const auto be_low = hn::InterleaveLower(d, b, e);
-      const auto ac_high = hn::InterleaveUpper(d, a, c);
-      const auto be_high = hn::InterleaveUpper(d, b, e);
-      float* to = out + j * out_row + i;
-      hn::StoreU(hn::InterleaveLower(d, ac_low, be_low), d, to);
-      hn::StoreU(hn::InterleaveUpper(d, ac_low, be_low), d, to + out_row);
-      hn::StoreU(hn::InterleaveLower(d, ac_high, be_high), d, to + 2 * out_row);
-      hn::StoreU(hn::InterleaveUpper(d, ac_high, be_high), d, to + 3 * out_row);
-    }
-  }
-#endif
-}
-
-/// scores [keys, width] = keys [.., head_width] by transposed queries [head_dim, width], where any query of
-/// the tile sees any key of it; the rest stays stale.
-HWY_INLINE void multiply_scores(const ScoreBlock& block, const float* keys, Index head_width, Index head_dim,
-                                const float* queries, Index width, float* scores) {
+/// scores [keys, width] = keys [.., head_width] by turned queries [head_dim, width], where any query of the
+/// tile sees any key of it; the rest stays stale.
+template <class Number>
+HWY_INLINE void multiply_scores(const ScoreBlock& block, const Number* keys, Index head_width, Index head_dim,
+                                const Number* queries, Index width, float* scores) {
+  const Index stride = head_width / kAlong<Number>;
+  const Index depth = pieces(head_dim, kAlong<Number>);
   for (Index j = 0; j < block.keys; j += kTileRows) {
     const Index first = block.first_query(j) / kLanes * kLanes;
     if (first >= width) break;
-    multiply_rows(std::min(kTileRows, block.keys - j), width - first, {keys + j * head_width, head_width, 1},
-                  head_dim, queries + first, width, false, scores + j * width + first, width);
+    multiply_rows(std::min(kTileRows, block.keys - j), width - first, {keys + j * stride, stride, 1}, depth,
+                  queries + first, width, false, scores + j * width + first, width);
   }
 }
 
-/// out [queries, head_width] (+)= weights^T [queries, keys] values [keys, head_width]; weights [keys, width].
-HWY_INLINE void multiply_by_keys(const ScoreBlock& block, const float* weights, Index width,
-                                 const float* values, Index head_width, bool accumulate, float* out) {
+/// out [queries, head_width] (+)= weights^T [queries, keys] values [keys, head_width]; weights [keys, width],
+/// both in numbers along the keys.
+template <class Number>
+HWY_INLINE void multiply_by_keys(const ScoreBlock& block, const Number* weights, Index width,
+                                 const Number* values, Index head_width, bool accumulate, float* out) {
   for (Index i = 0; i < block.queries; i += kTileRows) {
     const Index rows = std::min(kTileRows, block.queries - i);
-    multiply_rows(rows, head_width, {weights + i, 1, width}, block.last_key(i, rows), values, head_width,
-                  accumulate, out + i * head_width, head_width);
+    const Index depth = pieces(block.last_key(i, rows), kAlong<Number>);
+    multiply_rows(rows, head_width, {weights + i, 1, width}, depth, values, head_width, accumulate,
+                  out + i * head_width, head_width);
   }
 }
 
-/// out [keys, head_width] += weights [keys, width] values [queries, head_width].
-HWY_INLINE void multiply_by_queries(const ScoreBlock& block, const float* weights, Index width,
-                                    const float* values, Index head_width, float* out) {
+/// out [keys, head_width] += weights [keys, queries] values [queries, head_width], both in numbers along the
+/// queries; rows of weights begin `width` numbers apart.
+template <class Number>
+HWY_INLINE void multiply_by_queries(const ScoreBlock& block, const Number* weights, Index width,
+                                    const Number* values, Index head_width, float* out) {
   for (Index j = 0; j < block.keys; j += kTileRows) {
-    const Index first = block.first_query(j);
+    const Index first = block.first_query(j) / kAlong<Number>;
     multiply_rows(std::min(kTileRows, block.keys - j), head_width, {weights + j * width + first, width, 1},
-                  block.queries - first, values + first * head_width, head_width, true, out + j * head_width,
-                  head_width);
+                  pieces(block.queries, kAlong<Number>) - first, values + first * head_width, head_width,
+                  true, out + j * head_width, head_width);
   }
+}
+
+/// Whether all of these are BF16, of which pairs can be made, on a CPU that multiplies them.
+inline bool pairs_serve(std::initializer_list<ConstMatrixView> views) {
+  return kLanes >= 16 && Matmul::fast_bf16() &&
+         std::all_of(views.begin(), views.end(), [](ConstMatrixView v) { return v.dtype == DType::kBF16; });
 }
 
 }  // namespace

@@ -150,7 +150,9 @@ void run_few_queries(const AttentionTask& task, ConstMatrixView q, ConstMatrixVi
       const Index first = shape.window == 0 ? 0 : std::max<Index>(0, last - shape.window);
       for (Index h = 0; h < group; ++h) {
         float* const query = memory.data() + 2 * h * width;
-        pack(q, row, 1, (task.kv_head * group + h) * dim, dim, shape.scale * kLog2E, width, query);
+        pack(q, row, 1, (task.kv_head * group + h) * dim, dim, width, query);
+        for (Index d = 0; d < width; d += kLanes)
+          store(hn::Mul(load(query + d), splat(shape.scale * kLog2E)), query + d);
         std::fill_n(query + width, width, 0.0F);
         running[static_cast<std::size_t>(h)] = {query, query + width};
       }

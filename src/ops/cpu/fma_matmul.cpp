@@ -8,10 +8,13 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cstring>
+#include <type_traits>
 
 #include "ops/cpu/elementwise.hpp"
 #include "ops/cpu/panel_product.hpp"
 #include "ops/cpu/small_gemm-inl.hpp"
+#include "ops/cpu/store_turned-inl.hpp"
 #include "ops/cpu/unpack.hpp"
 
 #ifndef LORRY_OPS_CPU_FMA_MATMUL
@@ -21,29 +24,28 @@ namespace {
 
 /// What all threads know of a product.
 struct Product : PanelProduct {
-  bool round_weights = false;
+  FmaNumbers numbers = FmaNumbers::kFloats;
   std::span<const LowRankTerm> plus;
-  Index first_row = 0;        // of c in the h of plus
-  float* laid_out = nullptr;  // [stretches of K, strips of a] strips
+  Index first_row = 0;            // of c in the h of plus
+  std::byte* laid_out = nullptr;  // [stretches of K, strips of a] strips of numbers or pairs, 4 bytes each
 };
 
-/// Asks for one of `shares` of a strip that comes next, while something else is computed.
-void prefetch_share(const float* strip, Index floats, Index share, Index shares) {
-  constexpr Index kLine = 16;
-  constexpr int kSecondLevel = 2;
-  const Index lines = pieces(floats / kLine, shares);
-  for (Index i = share * lines; i < (share + 1) * lines; ++i)
-    __builtin_prefetch(strip + i * kLine, 0, kSecondLevel);
+void fetch_serial(WeightView part, MatrixView to) {
+  part.is_packed() ? unpack_serial(part, to) : copy_serial(part.dense, to);
+}
+
+/// `part` of the weights as BF16: where it lies, or in `own`.
+ConstMatrixView as_bf16(WeightView part, FmaMatmul::Own& own) {
+  if (part.is(DType::kBF16)) return part.dense;
+  const MatrixView rounded = own.rounded.view(part.rows, part.cols, DType::kBF16);
+  fetch_serial(part, rounded);
+  return rounded;
 }
 
 /// `part` of the weights in float32.
 void fetch(const Product& product, WeightView part, FmaMatmul::Own& own, MatrixView to) {
-  if (product.round_weights && !part.is(DType::kBF16)) {
-    const MatrixView rounded = own.rounded.view(part.rows, part.cols, DType::kBF16);
-    part.is_packed() ? unpack_serial(part, rounded) : copy_serial(part.dense, rounded);
-    return copy_serial(rounded, to);
-  }
-  part.is_packed() ? unpack_serial(part, to) : copy_serial(part.dense, to);
+  const bool round = product.numbers != FmaNumbers::kFloats;
+  round ? copy_serial(as_bf16(part, own), to) : fetch_serial(part, to);
 }
 
 }  // namespace
@@ -57,6 +59,20 @@ namespace {
 constexpr Index kWidth = kTileVectors * kLanes;  // of a strip of vectors
 static_assert(kWidth <= kWidestStrip);
 
+/// Numbers along K of a stretch.
+template <class Number>
+constexpr Index kDepth = kStretch / kAlong<Number>;
+
+/// Asks for one of `shares` of numbers that come next, while something else is computed.
+template <class Number>
+HWY_INLINE void prefetch_strip(const Number* next, Index numbers, Index share, Index shares) {
+  constexpr Index kLine = 64 / static_cast<Index>(sizeof(Number));
+  constexpr int kSecondLevel = 2;
+  const Index lines = pieces(numbers / kLine, shares);
+  for (Index i = share * lines; i < (share + 1) * lines; ++i)
+    __builtin_prefetch(next + i * kLine, 0, kSecondLevel);
+}
+
 /// Rows of a side by side: kWidth where they are vectors, kTileRows where they are read one by one.
 Index strip_rows(MatmulOptions options) {
   return options.transpose_b ? kWidth : kTileRows;
@@ -66,43 +82,44 @@ Index strips_of(const Product& product) {
   return pieces(product.c.rows, strip_rows(product.options));
 }
 
-HWY_INLINE float number(const float* at) {
-  return *at;
-}
-HWY_INLINE float number(const BF16* at) {
-  return to_float(*at);
-}
-HWY_INLINE float number(const F16* at) {
-  return to_float(*at);
+/// The strips of a stretch, one after the other.
+template <class Number>
+Number* strips_at(const Product& product, Index stretch) {
+  const Index before = stretch * strips_of(product) * strip_rows(product.options) * kDepth<Number>;
+  return reinterpret_cast<Number*>(product.laid_out) + before;
 }
 
-/// [depth, rows] strips of op(a); rows that are not there are zero.
-template <class T>
+/// Strips of op(a); rows that are not there are zero. Vectors of rows: [numbers, kWidth]. Rows that are read
+/// one by one: [kTileRows, kDepth], or if a is transposed [numbers, kTileRows].
+template <class Number, class T>
 void lay_out_stretch(const Product& product, Index stretch) {
   const Index wide = strip_rows(product.options);
   const Index depth = product.depth(stretch);
+  const Index numbers = pieces(depth, kAlong<Number>);
   const Index k = stretch * kStretch;
   const ConstMatrixView a = product.a;
-  const Index step = product.options.transpose_a ? a.stride : 1;
-  float* to = product.laid_out + stretch * strips_of(product) * kStretch * wide;
-  for (Index strip = 0; strip < strips_of(product); ++strip, to += kStretch * wide) {
+  Number* to = strips_at<Number>(product, stretch);
+  for (Index strip = 0; strip < strips_of(product); ++strip, to += kDepth<Number> * wide) {
     const Index first = strip * wide;
     const Index rows = std::min(wide, product.c.rows - first);
-    if (rows < wide) std::fill_n(to, depth * wide, 0.0F);
-    for (Index i = 0; i < rows; ++i) {
-      const T* const from = product.options.transpose_a ? a.row<T>(k) + first + i : a.row<T>(first + i) + k;
-      for (Index p = 0; p < depth; ++p) to[p * wide + i] = number(from + p * step);
+    if (rows < wide) std::fill_n(to, kDepth<Number> * wide, Number{});
+    if (product.options.transpose_a) {
+      for (Index p = 0; p < numbers; ++p) {
+        const Index row = k + p * kAlong<Number>;
+        const bool is_last = row + 1 == a.rows;
+        take_rows(a.row<T>(row) + first, is_last ? nullptr : a.row<T>(row + 1) + first, rows, to + p * wide);
+      }
+    } else if (product.options.transpose_b) {
+      turn_rows(a.row<T>(first) + k, a.stride, rows, depth, to, wide);
+    } else {
+      for (Index i = 0; i < rows; ++i) take_row(a.row<T>(first + i) + k, depth, to + i * kDepth<Number>);
     }
   }
 }
 
 void lay_out(const Product& product, Index stretch) {
-  with_type(product.a.dtype, [&](auto zero) { lay_out_stretch<decltype(zero)>(product, stretch); });
-}
-
-/// The strips of a stretch.
-const float* strips_at(const Product& product, Index stretch) {
-  return product.laid_out + stretch * strips_of(product) * kStretch * strip_rows(product.options);
+  if (product.numbers == FmaNumbers::kPairs) return lay_out_stretch<Pair, BF16>(product, stretch);
+  with_type(product.a.dtype, [&](auto zero) { lay_out_stretch<float, decltype(zero)>(product, stretch); });
 }
 
 /// sums [count, rows of c] += p^T h^T.
@@ -116,9 +133,7 @@ void add_to_weight_rows(const Product& product, const LowRankTerm& term, Index f
     for (Index row = 0; row < h.rows; row += kWidth) {
       const Index rows = std::min(kWidth, h.rows - row);
       if (rows < kWidth) std::fill_n(strip, depth * kWidth, 0.0F);
-      for (Index i = 0; i < rows; ++i) {
-        for (Index r = 0; r < depth; ++r) strip[r * kWidth + i] = h.row<float>(row + i)[rank + r];
-      }
+      turn_rows(h.row<float>(row) + rank, h.stride, rows, depth, strip, kWidth);
       for (Index n = 0; n < count; n += kTileRows) {
         multiply_rows(std::min(kTileRows, count - n), kWidth, {p.row<float>(rank) + first + n, 1, p.stride},
                       depth, strip, kWidth, true, sums.row<float>(n) + row, sums.stride);
@@ -127,23 +142,53 @@ void add_to_weight_rows(const Product& product, const LowRankTerm& term, Index f
   }
 }
 
+/// A stretch of rows of weights: where it lies, or in `own`.
+template <class Number>
+Numbers<Number> weight_rows(const Product& product, WeightView part, FmaMatmul::Own& own) {
+  const bool pairs = kAlong<Number> == 2;
+  // Pairs that begin at even places can be read where the weights are.
+  if (pairs && part.is(DType::kBF16) && part.cols % 2 == 0 && part.dense.stride % 2 == 0)
+    return {reinterpret_cast<const Number*>(part.dense.data), part.dense.stride / 2, 1};
+  const DType type = pairs ? DType::kBF16 : DType::kF32;
+  const MatrixView room = own.weights.view(part.rows, kStretch + kPadding, type).col_range(0, part.cols);
+  pairs ? fetch_serial(part, room) : fetch(product, part, own, room);
+  for (Index i = 0; pairs && part.cols % 2 != 0 && i < part.rows; ++i) room.row<BF16>(i)[part.cols] = {};
+  return {reinterpret_cast<const Number*>(room.data), room.stride / kAlong<Number>, 1};
+}
+
+/// to [numbers, columns], rows `stride` apart = columns of weights over a stretch.
+void fetch_weight_columns(const Product& product, WeightView part, FmaMatmul::Own& own, float* to,
+                          Index stride) {
+  fetch(product, part, own, {reinterpret_cast<std::byte*>(to), part.rows, part.cols, stride, DType::kF32});
+}
+void fetch_weight_columns(const Product& /*product*/, WeightView part, FmaMatmul::Own& own, Pair* to,
+                          Index stride) {
+  const ConstMatrixView rows = as_bf16(part, own);
+  for (Index k = 0; k < rows.rows; k += 2) {
+    take_rows(rows.row<BF16>(k), k + 1 < rows.rows ? rows.row<BF16>(k + 1) : nullptr, rows.cols,
+              to + k / 2 * stride);
+  }
+}
+
 /// c^T = b a^T: numbers of b's rows by vectors along the rows of a.
+template <class Number>
 void multiply_weight_rows(const Product& product, Index first, Index count, FmaMatmul::Own& own) {
   const Index strips = strips_of(product);
+  const Index tiles = pieces(count, kTileRows);
   const MatrixView sums = own.sums.view(count, strips * kWidth, DType::kF32);
-  const MatrixView weights = own.weights.view(count, kStretch + kPadding, DType::kF32);
   for (Index stretch = 0; stretch < product.stretches(); ++stretch) {
-    const Index depth = product.depth(stretch);
-    fetch(product, product.weights(first, count, stretch), own, weights.col_range(0, depth));
+    const Index numbers = pieces(product.depth(stretch), kAlong<Number>);
+    const Numbers<Number> weights = weight_rows<Number>(product, product.weights(first, count, stretch), own);
     const WeightView coming = product.weights(first, count, stretch + 1);
-    const float* strip = strips_at(product, stretch);
-    for (Index m = 0; m < strips; ++m, strip += kStretch * kWidth) {
-      prefetch_share(coming, m, strips);
-      for (Index n = 0; n < count; n += kTileRows) {
-        if (m + 1 < strips)
-          prefetch_share(strip + kStretch * kWidth, depth * kWidth, n / kTileRows, pieces(count, kTileRows));
-        multiply_rows(std::min(kTileRows, count - n), kWidth, {weights.row<float>(n), weights.stride, 1},
-                      depth, strip, kWidth, stretch > 0, sums.row<float>(n) + m * kWidth, sums.stride);
+    const Number* strip = strips_at<Number>(product, stretch);
+    for (Index m = 0; m < strips; ++m, strip += kDepth<Number> * kWidth) {
+      for (Index tile = 0; tile < tiles; ++tile) {
+        const Index n = tile * kTileRows;
+        prefetch_share(coming, m * tiles + tile, strips * tiles);
+        if (m + 1 < strips) prefetch_strip(strip + kDepth<Number> * kWidth, numbers * kWidth, tile, tiles);
+        multiply_rows(std::min(kTileRows, count - n), kWidth,
+                      {weights.data + n * weights.row, weights.row, 1}, numbers, strip, kWidth, stretch > 0,
+                      sums.row<float>(n) + m * kWidth, sums.stride);
       }
     }
   }
@@ -175,36 +220,43 @@ void add_to_weight_columns(const Product& product, const LowRankTerm& term, Inde
 }
 
 /// c = a b: numbers of a's rows by vectors along the rows of b.
+template <class Number>
 void multiply_weight_columns(const Product& product, Index first, Index count, FmaMatmul::Own& own) {
   const Index strips = strips_of(product);
   const Index width = pieces(count, kWidth) * kWidth;
   const MatrixView sums = own.sums.view(strips * kTileRows, width, DType::kF32);
-  const MatrixView weights = own.weights.view(kStretch, width + kPadding, DType::kF32);
-  if (width > count) std::fill_n(weights.row<float>(0), weights.size(), 0.0F);  // columns that are not there
+  const MatrixView room = own.weights.view(kStretch, width + kPadding, DType::kF32);
+  if (width > count) std::fill_n(room.row<float>(0), room.size(), 0.0F);  // columns that are not there
+  auto* const weights = reinterpret_cast<Number*>(room.data);
+  const bool is_turned = product.options.transpose_a;  // a's rows, number by number
   for (Index stretch = 0; stretch < product.stretches(); ++stretch) {
-    const Index depth = product.depth(stretch);
-    fetch(product, product.weights(first, count, stretch), own,
-          weights.row_range(0, depth).col_range(0, count));
+    const Index numbers = pieces(product.depth(stretch), kAlong<Number>);
+    fetch_weight_columns(product, product.weights(first, count, stretch), own, weights, room.stride);
     const WeightView coming = product.weights(first, count, stretch + 1);
     for (Index n = 0; n < width; n += kWidth) {
-      prefetch_share(coming, n / kWidth, width / kWidth);
-      const float* strip = strips_at(product, stretch);
-      for (Index m = 0; m < strips; ++m, strip += kStretch * kTileRows) {
-        multiply_rows(std::min(kTileRows, product.c.rows - m * kTileRows), kWidth, {strip, 1, kTileRows},
-                      depth, weights.row<float>(0) + n, weights.stride, stretch > 0,
-                      sums.row<float>(m * kTileRows) + n, sums.stride);
+      const Number* strip = strips_at<Number>(product, stretch);
+      for (Index m = 0; m < strips; ++m, strip += kDepth<Number> * kTileRows) {
+        prefetch_share(coming, n / kWidth * strips + m, width / kWidth * strips);
+        const Numbers<Number> rows = {strip, is_turned ? 1 : kDepth<Number>, is_turned ? kTileRows : 1};
+        multiply_rows(std::min(kTileRows, product.c.rows - m * kTileRows), kWidth, rows, numbers, weights + n,
+                      room.stride, stretch > 0, sums.row<float>(m * kTileRows) + n, sums.stride);
       }
     }
   }
-  for (const LowRankTerm& term : product.plus)
-    add_to_weight_columns(product, term, first, count, weights, sums);
+  for (const LowRankTerm& term : product.plus) add_to_weight_columns(product, term, first, count, room, sums);
   store_sums(sums.row_range(0, product.c.rows).col_range(0, count), product.options.accumulate,
              product.c.col_range(first, count));
 }
 
+template <class Number>
+void multiply_columns_by(const Product& product, Index first, Index count, FmaMatmul::Own& own) {
+  product.options.transpose_b ? multiply_weight_rows<Number>(product, first, count, own)
+                              : multiply_weight_columns<Number>(product, first, count, own);
+}
+
 void multiply_columns_of_c(const Product& product, Index first, Index count, FmaMatmul::Own& own) {
-  product.options.transpose_b ? multiply_weight_rows(product, first, count, own)
-                              : multiply_weight_columns(product, first, count, own);
+  product.numbers == FmaNumbers::kPairs ? multiply_columns_by<Pair>(product, first, count, own)
+                                        : multiply_columns_by<float>(product, first, count, own);
 }
 
 }  // namespace
@@ -214,6 +266,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace lorry::ops::cpu {
 
+HWY_EXPORT(cpu_has_pairs);
 HWY_EXPORT(strip_rows);
 HWY_EXPORT(lay_out);
 HWY_EXPORT(multiply_columns_of_c);
@@ -222,20 +275,27 @@ Index FmaMatmul::kept_bytes(Index rows, Index side, Index threads) {
   return panel_bytes(rows, side, size_of(DType::kF32), threads);
 }
 
-void FmaMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, bool round_weights,
+void FmaMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, FmaNumbers numbers,
                     std::span<const LowRankTerm> plus) {
+  const bool pairs = numbers == FmaNumbers::kPairs;
+  LORRY_CHECK(!pairs || (a.dtype == DType::kBF16 && has_pairs()));
   of_threads_.resize(std::max(of_threads_.size(), static_cast<std::size_t>(omp_get_max_threads())));
-  for_each_row_part({a, b, c, options}, size_of(DType::kF32), [&](const PanelProduct& part, Index row) {
+  const Index bytes = size_of(pairs ? DType::kBF16 : DType::kF32);
+  for_each_row_part({a, b, c, options}, bytes, [&](const PanelProduct& part, Index row) {
     const Index side = HWY_DYNAMIC_DISPATCH(strip_rows)(options);
     const Index strips = pieces(part.c.rows, side);
-    const MatrixView room = laid_out_.view(part.stretches() * kStretch, strips * side, DType::kF32);
-    const Product product = {part, round_weights, plus, row, room.row<float>(0)};
+    const MatrixView room = laid_out_.view(part.stretches() * kStretch * bytes, strips * side, DType::kU8);
+    const Product product = {part, numbers, plus, row, room.data};
     parallel_for(part.stretches(), [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out)(product, i); });
     for_each_column_piece(c.cols, [&](Index first, Index count) {
       Own& own = of_threads_[static_cast<std::size_t>(omp_get_thread_num())];
       HWY_DYNAMIC_DISPATCH(multiply_columns_of_c)(product, first, count, own);
     });
   });
+}
+
+bool FmaMatmul::has_pairs() {
+  return HWY_DYNAMIC_DISPATCH(cpu_has_pairs)();
 }
 
 }  // namespace lorry::ops::cpu

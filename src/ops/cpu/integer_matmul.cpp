@@ -17,6 +17,7 @@
 #include "ops/cpu/panel_product.hpp"
 #include "ops/cpu/rounding-inl.hpp"
 #include "ops/cpu/rows-inl.hpp"
+#include "ops/cpu/store_turned-inl.hpp"
 
 #ifndef LORRY_OPS_CPU_INTEGER_MATMUL
 #define LORRY_OPS_CPU_INTEGER_MATMUL

@@ -1,5 +1,5 @@
-// ops/cpu/matmul.hpp: matrix products with weights in any file type: on oneDNN or, where it does less,
-// kernels of ours.
+// ops/cpu/matmul.hpp: matrix products with weights in any file type, each by the kernel that is fastest for
+// it.
 #pragma once
 #include <memory>
 #include <span>
@@ -10,9 +10,9 @@
 
 namespace lorry::ops::cpu {
 
-/// Products of matrices in any mix of F32, F16 and BF16, b packed too; contract: Ops::matmul. Keeps what is
-/// costly between calls: oneDNN's compiled primitives by shape, and scratch (kept_bytes). Without AVX-512,
-/// FmaMatmul does all of them but those in integers. Calls from several threads run one after the other.
+/// Products of matrices in any mix of F32, F16 and BF16, b packed too; contract: Ops::matmul. Keeps
+/// scratch between calls (kept_bytes). FmaMatmul does all of them but those of few rows, in integers, or in
+/// BF16 on a CPU with AMX. Calls from several threads run one after the other.
 class Matmul {
  public:
   Matmul();
@@ -21,7 +21,7 @@ class Matmul {
   /// c = op(a) op(b) + plus or c += op(a) op(b) + plus.
   void run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options);
 
-  /// Whose products: "oneDNN 2.6.3 avx512_core_amx".
+  /// Whose products: "oneDNN 2.6.3 avx512_core_amx", "products of its own, BF16 in pairs".
   static std::string description();
   /// Ops::product_bytes.
   static Index kept_bytes(const ProductSizes& sizes, Index threads);
@@ -34,8 +34,6 @@ class Matmul {
   /// run() of many rows where no side is 0, by the kernel for it.
   void multiply(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options,
                 std::span<const LowRankTerm> plus);
-  /// Of products that do not run in integers.
-  static Index kept_by_numbers(const ProductSizes& sizes, Index threads);
 
   struct State;
   std::unique_ptr<State> state_;

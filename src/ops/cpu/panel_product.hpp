@@ -47,7 +47,8 @@ struct PanelProduct {
 /// Asks for one of `shares` of the weights that come next, while something else is computed.
 inline void prefetch_share(WeightView next, Index share, Index shares) {
   const Index rows = pieces(next.rows, shares);
-  const Index first = std::min(share * rows, next.rows);
+  const Index first = share * rows;
+  if (first >= next.rows) return;
   prefetch(next.row_range(first, std::min(rows, next.rows - first)));
 }
 
@@ -77,21 +78,6 @@ void for_each_row_part(const PanelProduct& whole, Index bytes, Body&& body) {
 /// c (+)= sums.
 inline void store_sums(ConstMatrixView sums, bool accumulate, MatrixView c) {
   accumulate ? add_serial(sums, 1.0F, c) : copy_serial(sums, c);
-}
-
-/// c (+)= sums^T with column n times scale(n), by as many rows of c as `turned` [.., columns of c] has.
-template <class Scale>
-void store_turned(ConstMatrixView sums, MatrixView turned, bool accumulate, const Scale& scale,
-                  MatrixView c) {
-  for (Index row = 0; row < c.rows; row += turned.rows) {
-    for (Index n = 0; n < c.cols; ++n) {
-      const float* const from = sums.row<float>(n) + row;
-      const float factor = scale(n);
-      for (Index i = 0; i < turned.rows; ++i) turned.row<float>(i)[n] = from[i] * factor;
-    }
-    const Index rows = std::min(turned.rows, c.rows - row);
-    store_sums(turned.row_range(0, rows), accumulate, c.row_range(row, rows));
-  }
 }
 
 /// Calls body(first, count) for pieces of the columns of c, on all threads: whole rows of tiles and whole

@@ -206,12 +206,13 @@ void unpack_serial(WeightView from, MatrixView to) {
 
 void prefetch(WeightView from) {
   constexpr Index kLine = 64;
+  constexpr int kSecondLevel = 2;  // the first one holds what is multiplied meanwhile
   if (from.cols == 0) return;
   if (!from.is_packed()) {
     const Index bytes = from.cols * size_of(from.dense.dtype);
     for (Index i = 0; i < from.rows; ++i) {
       const std::byte* const row = from.dense.data + i * from.dense.stride * size_of(from.dense.dtype);
-      for (Index at = 0; at < bytes; at += kLine) __builtin_prefetch(row + at);
+      for (Index at = 0; at < bytes; at += kLine) __builtin_prefetch(row + at, 0, kSecondLevel);
     }
     return;
   }
@@ -222,7 +223,8 @@ void prefetch(WeightView from) {
     const Index first = matrix.stored_row(from.first_row + i) * matrix.cols + from.first_col;
     const Index begin = first / facts.elements * facts.bytes;
     const Index end = (first + from.cols - 1) / facts.elements * facts.bytes + facts.bytes;
-    for (Index at = begin; at < end; at += kLine) __builtin_prefetch(matrix.codes.data() + at);
+    for (Index at = begin; at < end; at += kLine)
+      __builtin_prefetch(matrix.codes.data() + at, 0, kSecondLevel);
     if (nf4 != nullptr) nf4->prefetch(first / facts.elements);
   }
 }

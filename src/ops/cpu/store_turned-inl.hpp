@@ -1,0 +1,36 @@
+// ops/cpu/store_turned-inl.hpp: the end of products that were summed as c^T. Included once per instruction
+// set (Highway's dynamic dispatch), hence the guard.
+#if defined(LORRY_OPS_CPU_STORE_TURNED_INL) == defined(HWY_TARGET_TOGGLE)
+#ifdef LORRY_OPS_CPU_STORE_TURNED_INL
+#undef LORRY_OPS_CPU_STORE_TURNED_INL
+#else
+#define LORRY_OPS_CPU_STORE_TURNED_INL
+#endif
+
+#include "ops/cpu/panel_product.hpp"
+#include "ops/cpu/transpose-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace lorry::ops::cpu::HWY_NAMESPACE {
+namespace {
+
+/// c (+)= sums^T with column n times scale(n), by as many rows of c as `turned` [.., columns of c] has, whose
+/// rows have room for whole vectors.
+template <class Scale>
+HWY_INLINE void store_turned(ConstMatrixView sums, MatrixView turned, bool accumulate, const Scale& scale,
+                             MatrixView c) {
+  for (Index row = 0; row < c.rows; row += turned.rows) {
+    const auto numbers = [&](Index n, Index i, Index count) HWY_ATTR {
+      return hn::Mul(load(sums.row<float>(n) + row + i, count), splat(scale(n)));
+    };
+    transpose(c.cols, turned.rows, numbers, turned.row<float>(0), turned.stride);
+    const Index rows = std::min(turned.rows, c.rows - row);
+    store_sums(turned.row_range(0, rows), accumulate, c.row_range(row, rows));
+  }
+}
+
+}  // namespace
+}  // namespace lorry::ops::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
