@@ -132,7 +132,6 @@ struct ProductSizes {
   Index side = 0;         // the longest of weights
   Index packed_side = 0;  // of packed ones
   bool integers = false;  // some run in integers
-  Index converted = 0;    // elements of the largest dense weight that is not of the type of a
 };
 
 class Ops {
@@ -148,7 +147,7 @@ class Ops {
 
   /// c [M,N] = op(a) [M,K] op(b) [K,N] + plus. c: F32 or BF16. a: F32, F16 or BF16, b one of these or packed;
   /// where they differ the product runs in the type of a (b is then a weight in the type its file had,
-  /// converted by panels).
+  /// converted a piece at a time).
   virtual void matmul(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options) = 0;
 
   /// Bytes that such products keep between calls, beside what is compiled: at most about this.

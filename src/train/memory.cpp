@@ -20,15 +20,14 @@ Index round_up(Index value, Index multiple) {
 
 /// Sizes of the model's matrices and vectors.
 struct WeightSizes {
-  Index elements = 0;       // of all
-  Index matrices = 0;       // elements of matrices
-  Index largest = 0;        // elements of one tensor
-  Index used_bytes = 0;     // of matrices in their files, as far as training reads them
-  Index vector_bytes = 0;   // float32
-  bool other_type = false;  // some matrix of a block is dense and not of the compute type
-  Index int8_bytes = 0;     // of those that are held as int8 (model::use_int8)
-  Index side = 0;           // the longest of matrices that are multiplied
-  Index packed_side = 0;    // and of packed ones
+  Index elements = 0;      // of all
+  Index matrices = 0;      // elements of matrices
+  Index largest = 0;       // elements of one tensor
+  Index used_bytes = 0;    // of matrices in their files, as far as training reads them
+  Index vector_bytes = 0;  // float32
+  Index int8_bytes = 0;    // of those that are held as int8 (model::use_int8)
+  Index side = 0;          // the longest of matrices that are multiplied
+  Index packed_side = 0;   // and of packed ones
 };
 
 /// reads_originals: of weights that are held as int8, too.
@@ -55,9 +54,6 @@ WeightSizes weight_sizes(const model::LoadedModel& model, nn::Int8Products int8,
     if (!copied || reads_originals) sizes.used_bytes += view.row_range(0, rows).bytes();
     if (spec.kind == model::TensorKind::kLinear) sizes.side = std::max({sizes.side, view.rows, view.cols});
     if (view.is_packed() || copied) sizes.packed_side = std::max({sizes.packed_side, view.rows, view.cols});
-    if (spec.kind == model::TensorKind::kLinear && !view.is_packed() && !copied &&
-        !view.is(model.decoder->compute()))
-      sizes.other_type = true;
   }
   return sizes;
 }
@@ -67,11 +63,9 @@ WeightSizes weight_sizes(const model::LoadedModel& model, nn::Int8Products int8,
 /// grow (measured: 8 to 17 MiB).
 Index kernel_bytes(const ops::Ops& ops, const WeightSizes& sizes, Index rows, bool integers) {
   constexpr Index kKernels = Index{16} << 20;
-  return kKernels + ops.product_bytes({.rows = rows,
-                                       .side = sizes.side,
-                                       .packed_side = sizes.packed_side,
-                                       .integers = integers,
-                                       .converted = sizes.other_type ? sizes.largest : 0});
+  return kKernels +
+         ops.product_bytes(
+             {.rows = rows, .side = sizes.side, .packed_side = sizes.packed_side, .integers = integers});
 }
 
 /// What embedding touches of the mapped table: whole pages.

@@ -38,11 +38,12 @@ class BackwardScratch {
     const Index whole = (keys + kKeyBlock) * head_width;
     const Index panel = kQueryBlock * head_width;
     const Index square = kQueryBlock * kKeyBlock;
-    const Index total = (kPairs ? 5 : 4) * whole + 6 * panel + 3 * square + 2 * kQueryBlock;
-    memory_ = hwy::AllocateAligned<float>(static_cast<std::size_t>(total));
+    const Index floats = 2 * whole + 2 * panel + 2 * square + 2 * kQueryBlock;
+    const Index elements = (kPairs ? 3 : 2) * whole + 4 * panel + (kPairs ? square : 0);
+    memory_ = hwy::AllocateAligned<float>(static_cast<std::size_t>(floats + elements / kAlong<Number>));
     float* next = memory_.get();
     const auto numbers = [&next](Index count) {
-      return reinterpret_cast<Number*>(std::exchange(next, next + count));
+      return reinterpret_cast<Number*>(std::exchange(next, next + count / kAlong<Number>));
     };
     for (float** of : {&dk, &dv}) *of = std::exchange(next, next + whole);
     k = numbers(whole);
