@@ -1,5 +1,4 @@
 #include "ops/cpu/cpu_ops.hpp"
-#include "ops/cpu/amx.hpp"
 
 #include <gtest/gtest.h>
 #include <hwy/highway.h>

@@ -38,7 +38,7 @@ class BackwardScratch {
     const Index whole = (keys + kKeyBlock) * head_width;
     const Index panel = kQueryBlock * head_width;
     const Index square = kQueryBlock * kKeyBlock;
-    const Index floats = 2 * whole + 2 * panel + 2 * square + 2 * kQueryBlock;
+    const Index floats = 2 * whole + panel + 2 * square + 2 * kQueryBlock;
     const Index elements = (kPairs ? 3 : 2) * whole + 4 * panel + (kPairs ? square : 0);
     memory_ = hwy::AllocateAligned<float>(static_cast<std::size_t>(floats + elements / kAlong<Number>));
     float* next = memory_.get();
@@ -49,7 +49,7 @@ class BackwardScratch {
     k = numbers(whole);
     v = numbers(whole);
     k_columns = kPairs ? numbers(whole) : k;
-    for (float** of : {&dq, &out}) *of = std::exchange(next, next + panel);
+    dq = std::exchange(next, next + panel);
     for (Number** of : {&q, &dout, &q_turned, &dout_turned}) *of = numbers(panel);
     for (float** of : {&p, &ds}) *of = std::exchange(next, next + square);
     ds_along_keys = kPairs ? numbers(square) : reinterpret_cast<Number*>(ds);
@@ -63,9 +63,8 @@ class BackwardScratch {
   Number* k;  // along rows, as v
   Number* v;
   Number* k_columns;  // along columns: the same where numbers are floats
-  float* dq;          // [queries, head_width], as out, q, dout
-  float* out;
-  Number* q;  // along columns, as dout
+  float* dq;          // [queries, head_width], as q, dout
+  Number* q;          // along columns, as dout
   Number* dout;
   Number* q_turned;  // [head_dim, width], as dout_turned
   Number* dout_turned;
@@ -146,6 +145,21 @@ void add_score_block(const ScoreBlock& block, Index key, Index head_dim, bool fi
   multiply_by_keys(block, s.ds_along_keys, width, s.k_columns + number_offset, s.head_width, !first, s.dq);
 }
 
+/// The product of a row of two views, columns [col, col + cols).
+float dot_of_rows(const ConstMatrixView& a, const ConstMatrixView& b, Index row, Index col, Index cols) {
+  FloatVec sum = splat(0.0F);
+  with_type(a.dtype, [&]<class A>(A /*tag*/) HWY_ATTR {
+    with_type(b.dtype, [&]<class B>(B /*tag*/) HWY_ATTR {
+      const A* const left = a.row<A>(row) + col;
+      const B* const right = b.row<B>(row) + col;
+      for_each_vector(cols, [&](Index d, Index count) HWY_ATTR {
+        sum = hn::MulAdd(load(left + d, count), load(right + d, count), sum);
+      });
+    });
+  });
+  return sum_of_lanes(sum);
+}
+
 /// Takes the queries of one head and what belongs to them.
 template <class Number>
 void start_queries(const AttentionTask& task, Index head, const AttentionShape& shape,
@@ -154,15 +168,8 @@ void start_queries(const AttentionTask& task, Index head, const AttentionShape& 
   const Index col = head * dim;
   const Index width = round_up(task.queries);
   const Index row = task.query_row;
-  float* const dout = s.dq;  // free until the first block
-  pack(views.out, row, task.queries, col, dim, s.head_width, s.out);
-  pack(views.dout, row, task.queries, col, dim, s.head_width, dout);
   for (Index i = 0; i < task.queries; ++i) {
-    FloatVec sum = splat(0.0F);
-    for (Index d = 0; d < s.head_width; d += kLanes) {
-      sum = hn::MulAdd(load(s.out + i * s.head_width + d), load(dout + i * s.head_width + d), sum);
-    }
-    s.delta[i] = sum_of_lanes(sum);
+    s.delta[i] = dot_of_rows(views.out, views.dout, row + i, col, dim);
     s.lse[i] = kLog2E * views.lse.row<float>(row + i)[head];
   }
   std::fill(s.delta + task.queries, s.delta + width, 0.0F);

@@ -8,8 +8,6 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <cstring>
-#include <type_traits>
 
 #include "ops/cpu/elementwise.hpp"
 #include "ops/cpu/panel_product.hpp"
