@@ -10,17 +10,20 @@ namespace {
 
 constexpr Index kLeast = 3;
 constexpr Index kMost = 100;
+constexpr double kThrownOff = 3.0;  // the first steps' mean so many deviations above step 1: the run diverged
 
 struct SampleMean {
   double mean = 0;
-  double error = 0;  // standard error of the mean
+  double deviation = 0;  // of one value
+  double error = 0;      // standard error of the mean
 
   explicit SampleMean(const std::vector<double>& values) {
     const auto count = static_cast<double>(values.size());
     for (const double value : values) mean += value / count;
     double squares = 0;
     for (const double value : values) squares += (value - mean) * (value - mean);
-    error = std::sqrt(squares / (count - 1) / count);
+    deviation = std::sqrt(squares / (count - 1));
+    error = deviation / std::sqrt(count);
   }
 };
 
@@ -41,8 +44,13 @@ void LossTrend::add(double loss, Index total_steps) {
 
 std::optional<LossChange> LossTrend::change() const {
   if (std::ssize(first_) < kLeast || std::ssize(last_) < kLeast) return std::nullopt;
-  const SampleMean first(first_);
+  SampleMean first(first_);
   const SampleMean last(last_);
+  // A rate far too high doubles the loss at the second step; to come back from there is no progress.
+  if (first.mean - first_.front() > kThrownOff * last.deviation) {
+    first.mean = first_.front();
+    first.error = last.deviation;
+  }
   return LossChange{.first = first.mean, .last = last.mean, .noise = std::hypot(first.error, last.error)};
 }
 

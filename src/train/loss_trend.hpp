@@ -7,7 +7,8 @@
 
 namespace lorry::train {
 
-/// Means over steps at the start and at the end.
+/// Means over steps at the start and at the end. Where the loss rose from the first step far more than steps
+/// differ at the end, the start is that one step.
 struct LossChange {
   double first = 0;
   double last = 0;

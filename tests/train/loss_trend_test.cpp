@@ -29,6 +29,20 @@ TEST(LossTrend, SaysNothingOfTooFewSteps) {
   EXPECT_NEAR(trend(150, 1000, 1.0).change()->last, 10.0 + 124.5, 1e-12);
 }
 
+TEST(LossTrend, StartsAtTheFirstStepWhereTheNextOnesThrewItOff) {
+  LossTrend thrown;
+  for (const double loss : {5.0, 10.0, 12.0, 9.0, 7.0, 5.1, 5.0, 4.9}) thrown.add(loss, 8);
+  ASSERT_TRUE(thrown.change());
+  EXPECT_EQ(thrown.change()->first, 5.0);
+  EXPECT_NEAR(thrown.change()->last, 5.0, 1e-12);
+  EXPECT_NEAR(thrown.change()->noise, std::hypot(0.1, 0.1 / std::sqrt(3)), 1e-12);
+  // An easy first batch is not that: steps differ as much at the end.
+  LossTrend easy;
+  for (const double loss : {2.0, 3.5, 3.2, 3.0, 0.5, 1.5, 1.0}) easy.add(loss, 7);
+  ASSERT_TRUE(easy.change());
+  EXPECT_NEAR(easy.change()->first, 2.9, 1e-12);
+}
+
 TEST(LossTrend, KeepsAHundredAtMostOfEachEnd) {
   const LossTrend long_run = trend(5000, 5000, 0.001);
   EXPECT_EQ(long_run.first().size(), 100U);

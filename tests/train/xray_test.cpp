@@ -121,7 +121,7 @@ TEST_F(XrayRun, ARunThatLearnedNothingIsNotToldToRaiseItsRank) {
   EXPECT_TRUE(holds(advice, AdviceKind::kNoProgress));
   // A rate far too high moves the weights, but the loss is no better for it.
   options_.out = folder_ / "wild";
-  options_.lr = 0.3;
+  options_.lr = 1;
   advice = advise(history(10));
   EXPECT_FALSE(holds(advice, AdviceKind::kRankTooSmall));
   EXPECT_TRUE(holds(advice, AdviceKind::kNoProgress));
