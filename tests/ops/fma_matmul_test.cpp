@@ -126,7 +126,7 @@ TEST_P(FmaProducts, OfPairsMatchFloat64AtEveryEdge) {
 TEST_P(FmaProducts, OfPairsAreExactWhereSumsAre) {
   if (!FmaMatmul::has_pairs()) GTEST_SKIP() << "this CPU has no products of BF16";
   // Small whole numbers: no sum is rounded, whatever its order.
-  constexpr Index kRows = 70, kInner = 515, kOutputs = 130;
+  constexpr Index kRows = 70, kInner = 2051, kOutputs = 130;
   const auto fill = [](Matrix& of, int seed) {
     for (Index i = 0; i < of.rows(); ++i) {
       for (Index j = 0; j < of.cols(); ++j)
@@ -167,6 +167,28 @@ TEST_P(FmaProducts, TakeALowRankTermAlong) {
           EXPECT_TRUE(c.surroundings_intact());
         }
       }
+    }
+  }
+}
+
+TEST_P(FmaProducts, OfPairsTakeATermOfAnyRankAlong) {
+  if (!FmaMatmul::has_pairs()) GTEST_SKIP() << "this CPU has no products of BF16";
+  // The rank is far more than the inputs, and the other way round: both have stretches of their own.
+  for (const Index inner : {33, 1100}) {
+    for (const Index rank : {8, 300}) {
+      constexpr Index kRows = 67, kOutputs = 300;
+      auto a = laid<StridedMatrix>(GetParam().transpose_a, kRows, inner, DType::kBF16, 1);
+      auto b = laid<StridedMatrix>(GetParam().transpose_b, inner, kOutputs, DType::kBF16, 2);
+      StridedMatrix h(kRows, rank, DType::kF32, 4);
+      StridedMatrix p(rank, kOutputs, DType::kF32, 5);
+      Dense<double> want =
+          reference::matmul(seen(a, GetParam().transpose_a), seen(b, GetParam().transpose_b));
+      reference::low_rank_expand_add(reference::dense<double>(h), reference::dense<double>(p), want);
+      StridedMatrix c(kRows, kOutputs, DType::kF32, 3);
+      const LowRankTerm term = {h, p};
+      FmaMatmul().run(a, ConstMatrixView(b), c, options(), FmaNumbers::kPairs, {&term, 1});
+      EXPECT_TRUE(near(c, want, tolerance_of(DType::kF32))) << fmt::format("{} inputs, rank {}", inner, rank);
+      EXPECT_TRUE(c.surroundings_intact());
     }
   }
 }

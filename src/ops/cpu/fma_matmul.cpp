@@ -20,6 +20,12 @@
 namespace lorry::ops::cpu {
 namespace {
 
+// Strips of pairs come from the second-level cache as fast as they are multiplied. So stretches are deep:
+// rows of weights are read in longer pieces, and sums are loaded and stored less often. Few columns at a time
+// leave that cache room for strips, and threads more pieces to share.
+constexpr PieceSizes kSizesOfPairs = {.stretch = 1024, .cols = 128};
+constexpr Index kRanksAtOnce = 256;  // of low-rank terms
+
 /// What all threads know of a product.
 struct Product : PanelProduct {
   FmaNumbers numbers = FmaNumbers::kFloats;
@@ -59,11 +65,14 @@ static_assert(kWidth <= kWidestStrip);
 
 /// Numbers along K of a stretch.
 template <class Number>
-constexpr Index kDepth = kStretch / kAlong<Number>;
+Index depth_of_strips(const Product& product) {
+  return product.sizes.stretch / kAlong<Number>;
+}
 
 /// Asks for one of `shares` of numbers that come next, while something else is computed.
 template <class Number>
 HWY_INLINE void prefetch_strip(const Number* next, Index numbers, Index share, Index shares) {
+  if (kAlong<Number> == 2) return;  // costs more than it saves: stretches are deep
   constexpr Index kLine = 64 / static_cast<Index>(sizeof(Number));
   constexpr int kSecondLevel = 2;
   const Index lines = pieces(numbers / kLine, shares);
@@ -83,24 +92,26 @@ Index strips_of(const Product& product) {
 /// The strips of a stretch, one after the other.
 template <class Number>
 Number* strips_at(const Product& product, Index stretch) {
-  const Index before = stretch * strips_of(product) * strip_rows(product.options) * kDepth<Number>;
+  const Index before =
+      stretch * strips_of(product) * strip_rows(product.options) * depth_of_strips<Number>(product);
   return reinterpret_cast<Number*>(product.laid_out) + before;
 }
 
 /// Strips of op(a); rows that are not there are zero. Vectors of rows: [numbers, kWidth]. Rows that are read
-/// one by one: [kTileRows, kDepth], or if a is transposed [numbers, kTileRows].
+/// one by one: [kTileRows, depth_of_strips], or if a is transposed [numbers, kTileRows].
 template <class Number, class T>
 void lay_out_stretch(const Product& product, Index stretch) {
   const Index wide = strip_rows(product.options);
   const Index depth = product.depth(stretch);
   const Index numbers = pieces(depth, kAlong<Number>);
-  const Index k = stretch * kStretch;
+  const Index k = stretch * product.sizes.stretch;
+  const Index strip_depth = depth_of_strips<Number>(product);
   const ConstMatrixView a = product.a;
   Number* to = strips_at<Number>(product, stretch);
-  for (Index strip = 0; strip < strips_of(product); ++strip, to += kDepth<Number> * wide) {
+  for (Index strip = 0; strip < strips_of(product); ++strip, to += strip_depth * wide) {
     const Index first = strip * wide;
     const Index rows = std::min(wide, product.c.rows - first);
-    if (rows < wide) std::fill_n(to, kDepth<Number> * wide, Number{});
+    if (rows < wide) std::fill_n(to, strip_depth * wide, Number{});
     if (product.options.transpose_a) {
       for (Index p = 0; p < numbers; ++p) {
         const Index row = k + p * kAlong<Number>;
@@ -110,7 +121,7 @@ void lay_out_stretch(const Product& product, Index stretch) {
     } else if (product.options.transpose_b) {
       turn_rows(a.row<T>(first) + k, a.stride, rows, depth, to, wide);
     } else {
-      for (Index i = 0; i < rows; ++i) take_row(a.row<T>(first + i) + k, depth, to + i * kDepth<Number>);
+      for (Index i = 0; i < rows; ++i) take_row(a.row<T>(first + i) + k, depth, to + i * strip_depth);
     }
   }
 }
@@ -125,9 +136,9 @@ void add_to_weight_rows(const Product& product, const LowRankTerm& term, Index f
                         FmaMatmul::Own& own, MatrixView sums) {
   const ConstMatrixView h = term.h.row_range(product.first_row, product.c.rows);
   const ConstMatrixView p = term.p;
-  float* const strip = own.weights.view(kStretch, kWidth, DType::kF32).row<float>(0);
-  for (Index rank = 0; rank < p.rows; rank += kStretch) {
-    const Index depth = std::min(kStretch, p.rows - rank);
+  float* const strip = own.weights.view(kRanksAtOnce, kWidth, DType::kF32).row<float>(0);
+  for (Index rank = 0; rank < p.rows; rank += kRanksAtOnce) {
+    const Index depth = std::min(kRanksAtOnce, p.rows - rank);
     for (Index row = 0; row < h.rows; row += kWidth) {
       const Index rows = std::min(kWidth, h.rows - row);
       if (rows < kWidth) std::fill_n(strip, depth * kWidth, 0.0F);
@@ -148,7 +159,8 @@ Numbers<Number> weight_rows(const Product& product, WeightView part, FmaMatmul::
   if (pairs && part.is(DType::kBF16) && part.cols % 2 == 0 && part.dense.stride % 2 == 0)
     return {reinterpret_cast<const Number*>(part.dense.data), part.dense.stride / 2, 1};
   const DType type = pairs ? DType::kBF16 : DType::kF32;
-  const MatrixView room = own.weights.view(part.rows, kStretch + kPadding, type).col_range(0, part.cols);
+  const MatrixView room =
+      own.weights.view(part.rows, product.sizes.stretch + kPadding, type).col_range(0, part.cols);
   pairs ? fetch_serial(part, room) : fetch(product, part, own, room);
   for (Index i = 0; pairs && part.cols % 2 != 0 && i < part.rows; ++i) room.row<BF16>(i)[part.cols] = {};
   return {reinterpret_cast<const Number*>(room.data), room.stride / kAlong<Number>, 1};
@@ -173,17 +185,18 @@ template <class Number>
 void multiply_weight_rows(const Product& product, Index first, Index count, FmaMatmul::Own& own) {
   const Index strips = strips_of(product);
   const Index tiles = pieces(count, kTileRows);
+  const Index strip_size = depth_of_strips<Number>(product) * kWidth;
   const MatrixView sums = own.sums.view(count, strips * kWidth, DType::kF32);
   for (Index stretch = 0; stretch < product.stretches(); ++stretch) {
     const Index numbers = pieces(product.depth(stretch), kAlong<Number>);
     const Numbers<Number> weights = weight_rows<Number>(product, product.weights(first, count, stretch), own);
     const WeightView coming = product.weights(first, count, stretch + 1);
     const Number* strip = strips_at<Number>(product, stretch);
-    for (Index m = 0; m < strips; ++m, strip += kDepth<Number> * kWidth) {
+    for (Index m = 0; m < strips; ++m, strip += strip_size) {
       for (Index tile = 0; tile < tiles; ++tile) {
         const Index n = tile * kTileRows;
         prefetch_share(coming, m * tiles + tile, strips * tiles);
-        if (m + 1 < strips) prefetch_strip(strip + kDepth<Number> * kWidth, numbers * kWidth, tile, tiles);
+        if (m + 1 < strips) prefetch_strip(strip + strip_size, numbers * kWidth, tile, tiles);
         multiply_rows(std::min(kTileRows, count - n), kWidth,
                       {weights.data + n * weights.row, weights.row, 1}, numbers, strip, kWidth, stretch > 0,
                       sums.row<float>(n) + m * kWidth, sums.stride);
@@ -198,13 +211,13 @@ void multiply_weight_rows(const Product& product, Index first, Index count, FmaM
       product.c.col_range(first, count));
 }
 
-/// sums [rows of c, width] += h p. room [kStretch, width], zero from `count` columns on.
+/// sums [rows of c, width] += h p. room [kRanksAtOnce or more, width], zero from `count` columns on.
 void add_to_weight_columns(const Product& product, const LowRankTerm& term, Index first, Index count,
                            MatrixView room, MatrixView sums) {
   const ConstMatrixView h = term.h.row_range(product.first_row, product.c.rows);
   const ConstMatrixView p = term.p;
-  for (Index rank = 0; rank < p.rows; rank += kStretch) {
-    const Index depth = std::min(kStretch, p.rows - rank);
+  for (Index rank = 0; rank < p.rows; rank += kRanksAtOnce) {
+    const Index depth = std::min(kRanksAtOnce, p.rows - rank);
     copy_serial(p.row_range(rank, depth).col_range(first, count),
                 room.row_range(0, depth).col_range(0, count));
     for (Index n = 0; n < sums.cols; n += kWidth) {
@@ -222,8 +235,10 @@ template <class Number>
 void multiply_weight_columns(const Product& product, Index first, Index count, FmaMatmul::Own& own) {
   const Index strips = strips_of(product);
   const Index width = pieces(count, kWidth) * kWidth;
+  const Index strip_depth = depth_of_strips<Number>(product);
   const MatrixView sums = own.sums.view(strips * kTileRows, width, DType::kF32);
-  const MatrixView room = own.weights.view(kStretch, width + kPadding, DType::kF32);
+  const MatrixView room =
+      own.weights.view(std::max(strip_depth, kRanksAtOnce), width + kPadding, DType::kF32);
   if (width > count) std::fill_n(room.row<float>(0), room.size(), 0.0F);  // columns that are not there
   auto* const weights = reinterpret_cast<Number*>(room.data);
   const bool is_turned = product.options.transpose_a;  // a's rows, number by number
@@ -233,9 +248,9 @@ void multiply_weight_columns(const Product& product, Index first, Index count, F
     const WeightView coming = product.weights(first, count, stretch + 1);
     for (Index n = 0; n < width; n += kWidth) {
       const Number* strip = strips_at<Number>(product, stretch);
-      for (Index m = 0; m < strips; ++m, strip += kDepth<Number> * kTileRows) {
+      for (Index m = 0; m < strips; ++m, strip += strip_depth * kTileRows) {
         prefetch_share(coming, n / kWidth * strips + m, width / kWidth * strips);
-        const Numbers<Number> rows = {strip, is_turned ? 1 : kDepth<Number>, is_turned ? kTileRows : 1};
+        const Numbers<Number> rows = {strip, is_turned ? 1 : strip_depth, is_turned ? kTileRows : 1};
         multiply_rows(std::min(kTileRows, product.c.rows - m * kTileRows), kWidth, rows, numbers, weights + n,
                       room.stride, stretch > 0, sums.row<float>(m * kTileRows) + n, sums.stride);
       }
@@ -270,7 +285,8 @@ HWY_EXPORT(lay_out);
 HWY_EXPORT(multiply_columns_of_c);
 
 Index FmaMatmul::kept_bytes(Index rows, Index side, Index threads) {
-  return panel_bytes(rows, side, size_of(DType::kF32), threads);
+  return std::max(panel_bytes(rows, side, size_of(DType::kF32), threads),
+                  panel_bytes(rows, side, size_of(DType::kBF16), threads, kSizesOfPairs));
 }
 
 void FmaMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions options, FmaNumbers numbers,
@@ -279,13 +295,17 @@ void FmaMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions
   LORRY_CHECK(!pairs || (a.dtype == DType::kBF16 && has_pairs()));
   of_threads_.resize(std::max(of_threads_.size(), static_cast<std::size_t>(omp_get_max_threads())));
   const Index bytes = size_of(pairs ? DType::kBF16 : DType::kF32);
-  for_each_row_part({a, b, c, options}, bytes, [&](const PanelProduct& part, Index row) {
+  PieceSizes sizes = pairs ? kSizesOfPairs : kPieceSizes;
+  const Index inner = options.transpose_b ? b.cols : b.rows;
+  sizes.stretch = std::min(sizes.stretch, pieces(inner, kPieceSizes.stretch) * kPieceSizes.stretch);
+  for_each_row_part({a, b, c, options, sizes}, bytes, [&](const PanelProduct& part, Index row) {
     const Index side = HWY_DYNAMIC_DISPATCH(strip_rows)(options);
     const Index strips = pieces(part.c.rows, side);
-    const MatrixView room = laid_out_.view(part.stretches() * kStretch * bytes, strips * side, DType::kU8);
+    const MatrixView room =
+        laid_out_.view(part.stretches() * sizes.stretch * bytes, strips * side, DType::kU8);
     const Product product = {part, numbers, plus, row, room.data};
     parallel_for(part.stretches(), [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out)(product, i); });
-    for_each_column_piece(c.cols, [&](Index first, Index count) {
+    for_each_column_piece(c.cols, sizes.cols, [&](Index first, Index count) {
       Own& own = of_threads_[static_cast<std::size_t>(omp_get_thread_num())];
       HWY_DYNAMIC_DISPATCH(multiply_columns_of_c)(product, first, count, own);
     });

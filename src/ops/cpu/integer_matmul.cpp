@@ -26,7 +26,7 @@ namespace {
 
 constexpr Index kGroup =
     128;  // elements of a row of a that share a scale: their products are summed in integers
-constexpr Index kGroupsPerStretch = kStretch / kGroup;
+constexpr Index kGroupsPerStretch = kPieceSizes.stretch / kGroup;
 constexpr float kMostOfB = 127.0F;
 
 /// What all threads know of a product.
@@ -174,7 +174,7 @@ void multiply_weight_rows(const Product& product, Index first, Index count, Inte
   const Index strips = strips_of(product);
   const MatrixView sums = own.sums.view(count, strips * kWidth, DType::kF32);
   std::uint8_t* const weights = own.weights.view(count, kStride, DType::kU8).row<std::uint8_t>(0);
-  std::array<std::int32_t, kMostCols> sums_of_b;
+  std::array<std::int32_t, kPieceSizes.cols> sums_of_b;
   for (Index part = 0; part < product.parts(); ++part) {
     const Index depth = product.part_depth(part);
     for (Index n = 0; n < count; ++n) {
@@ -278,7 +278,7 @@ void IntegerMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOpt
     const MatrixView factors = factors_.view(parts, rows, DType::kF32);
     const Product product = {part, has_vnni(), room.row<std::uint8_t>(0), factors.row<float>(0)};
     parallel_for(parts, [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out)(product, i); });
-    for_each_column_piece(c.cols, [&](Index first, Index count) {
+    for_each_column_piece(c.cols, kPieceSizes.cols, [&](Index first, Index count) {
       Own& own = of_threads_[static_cast<std::size_t>(omp_get_thread_num())];
       HWY_DYNAMIC_DISPATCH(multiply_columns_of_c)(product, first, count, own);
       add_terms(plus, row, first, part.c.col_range(first, count));

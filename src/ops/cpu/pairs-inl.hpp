@@ -8,6 +8,7 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -101,12 +102,26 @@ HWY_INLINE void take_rows(const T* row, const T* /*next*/, Index count, float* t
 }
 HWY_INLINE void take_rows(const BF16* row, const BF16* next, Index count, Pair* to) {
   Index i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    const auto words = [&](const BF16* from) HWY_ATTR {
-      return hn::PromoteTo(kWords, hn::LoadU(kHalfWords, reinterpret_cast<const std::uint16_t*>(from + i)));
-    };
-    store_pairs(words(row), next == nullptr ? hn::Zero(kWords) : words(next), to + i);
+#if HWY_TARGET != HWY_SCALAR
+  const hn::Repartition<std::uint16_t, FloatTag> halves;
+  const hn::Repartition<std::uint64_t, FloatTag> fours;
+  // Interleaving takes the lower, then the upper four numbers of every block of eight.
+  constexpr std::size_t kFours = kLanes / 2;
+  alignas(64) std::array<std::uint64_t, kFours> order;
+  for (std::size_t f = 0; f < kFours; ++f) order[f] = f % 2 * (kFours / 2) + f / 2;
+  const auto indices = hn::SetTableIndices(fours, order.data());
+  const auto numbers = [&](const BF16* from) HWY_ATTR {
+    const auto in_order = hn::LoadU(fours, reinterpret_cast<const std::uint64_t*>(from + i));
+    return hn::BitCast(halves, hn::TableLookupLanes(in_order, indices));
+  };
+  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
+    const auto first = numbers(row);
+    const auto second = next == nullptr ? hn::Zero(halves) : numbers(next);
+    auto* const words = reinterpret_cast<std::uint16_t*>(to + i);
+    hn::StoreU(hn::InterleaveLower(halves, first, second), halves, words);
+    hn::StoreU(hn::InterleaveUpper(halves, first, second), halves, words + 2 * kLanes);
   }
+#endif
   for (; i < count; ++i) to[i] = {row[i], next == nullptr ? BF16{} : next[i]};
 }
 

@@ -12,16 +12,21 @@
 
 namespace lorry::ops::cpu {
 
-// A strip of a this deep stays in the first-level cache with the weights it meets (16 and 6 KiB of 32), and
-// GGUF's larger blocks are not cut.
-inline constexpr Index kStretch = 256;
-// Columns of c for a thread at a time: its weights of one stretch (256 KiB) stay in the second-level cache.
-inline constexpr Index kMostCols = 256;
 // Of a, laid out at once: by then unpacking b hardly counts, and it takes little memory beside a step's.
 inline constexpr Index kMostRows = 512;
+
 inline constexpr Index kMostLaidOut = Index{24} << 20;  // bytes
 inline constexpr Index kWidestStrip = 64;               // rows of a side by side, at most
 inline constexpr Index kPadding = 16;  // elements between rows, which begin in different sets of the cache
+
+/// How far a piece of b reaches.
+struct PieceSizes {
+  Index stretch;  // along K; GGUF's larger blocks, of 256, are not cut
+  Index cols;     // of c, at most
+};
+// A strip of a this deep stays in the first-level cache with the weights it meets (16 and 6 KiB of 32), those
+// weights (256 KiB) in the second-level cache.
+inline constexpr PieceSizes kPieceSizes = {.stretch = 256, .cols = 256};
 
 /// c (+)= op(a) op(b), none of the sides 0. K, the side that is summed over, is taken in stretches.
 struct PanelProduct {
@@ -29,16 +34,17 @@ struct PanelProduct {
   WeightView b;
   MatrixView c;
   MatmulOptions options;
+  PieceSizes sizes = kPieceSizes;
 
   [[nodiscard]] Index inner() const { return options.transpose_b ? b.cols : b.rows; }
-  [[nodiscard]] Index stretches() const { return pieces(inner(), kStretch); }
+  [[nodiscard]] Index stretches() const { return pieces(inner(), sizes.stretch); }
   /// Of a stretch; 0 behind the last one.
   [[nodiscard]] Index depth(Index stretch) const {
-    return std::clamp<Index>(inner() - stretch * kStretch, 0, kStretch);
+    return std::clamp<Index>(inner() - stretch * sizes.stretch, 0, sizes.stretch);
   }
   /// What columns [first, first + count) of c take of b for a stretch; nothing behind the last one.
   [[nodiscard]] WeightView weights(Index first, Index count, Index stretch) const {
-    const Index k = std::min(stretch * kStretch, inner());
+    const Index k = std::min(stretch * sizes.stretch, inner());
     return options.transpose_b ? b.row_range(first, count).col_range(k, depth(stretch))
                                : b.row_range(k, depth(stretch)).col_range(first, count);
   }
@@ -54,9 +60,9 @@ inline void prefetch_share(WeightView next, Index share, Index shares) {
 
 /// Bytes that such a kernel keeps between calls with up to `rows` rows of a, and `side` its columns or those
 /// of c, at most: a laid out, `bytes` for a number, and what every thread has.
-inline Index panel_bytes(Index rows, Index side, Index bytes, Index threads) {
+inline Index panel_bytes(Index rows, Index side, Index bytes, Index threads, PieceSizes sizes = kPieceSizes) {
   const Index height = std::min(rows, kMostRows);
-  const Index own = kMostCols * (kStretch + kPadding) + kMostCols * height;
+  const Index own = sizes.cols * (sizes.stretch + kPadding) + sizes.cols * height;
   return threads * own * size_of(DType::kF32) + std::min(height * side * bytes, kMostLaidOut);
 }
 
@@ -80,13 +86,13 @@ inline void store_sums(ConstMatrixView sums, bool accumulate, MatrixView c) {
   accumulate ? add_serial(sums, 1.0F, c) : copy_serial(sums, c);
 }
 
-/// Calls body(first, count) for pieces of the columns of c, on all threads: whole rows of tiles and whole
-/// blocks of GGUF, several for every thread where there are columns.
+/// Calls body(first, count) for pieces of the columns of c, `most` at most, on all threads: whole rows of
+/// tiles and whole blocks of GGUF, several for every thread where there are columns.
 template <class Body>
-void for_each_column_piece(Index cols, Body&& body) {
-  constexpr Index kStep = kMostCols / 4;
+void for_each_column_piece(Index cols, Index most, Body&& body) {
+  constexpr Index kStep = 64;
   const Index share = pieces(cols, 2 * omp_get_max_threads());
-  const Index width = std::clamp(pieces(share, kStep) * kStep, kStep, kMostCols);
+  const Index width = std::clamp(pieces(share, kStep) * kStep, kStep, most);
   parallel_for(pieces(cols, width), [&](Index i) { body(i * width, std::min(width, cols - i * width)); });
 }
 
