@@ -190,7 +190,7 @@ void multiply_weight_rows(const Product& product, Index first, Index count, FmaM
   for (Index stretch = 0; stretch < product.stretches(); ++stretch) {
     const Index numbers = pieces(product.depth(stretch), kAlong<Number>);
     const Numbers<Number> weights = weight_rows<Number>(product, product.weights(first, count, stretch), own);
-    const WeightView coming = product.weights(first, count, stretch + 1);
+    const WeightView coming = product.coming(first, count, stretch);
     const Number* strip = strips_at<Number>(product, stretch);
     for (Index m = 0; m < strips; ++m, strip += strip_size) {
       for (Index tile = 0; tile < tiles; ++tile) {
@@ -203,9 +203,10 @@ void multiply_weight_rows(const Product& product, Index first, Index count, FmaM
       }
     }
   }
-  // The weights' memory is free by now: for strips of h, and then for kWidth rows of c at a time.
+  // The weights' memory is free by now: for strips of h, and then for a few rows of c, in the first-level
+  // cache.
   for (const LowRankTerm& term : product.plus) add_to_weight_rows(product, term, first, count, own, sums);
-  const MatrixView turned = own.weights.view(kWidth, count + kPadding, DType::kF32).col_range(0, count);
+  const MatrixView turned = own.weights.view(kLanes, count + kPadding, DType::kF32).col_range(0, count);
   store_turned(
       sums, turned, product.options.accumulate, [](Index /*column*/) { return 1.0F; },
       product.c.col_range(first, count));
@@ -245,7 +246,7 @@ void multiply_weight_columns(const Product& product, Index first, Index count, F
   for (Index stretch = 0; stretch < product.stretches(); ++stretch) {
     const Index numbers = pieces(product.depth(stretch), kAlong<Number>);
     fetch_weight_columns(product, product.weights(first, count, stretch), own, weights, room.stride);
-    const WeightView coming = product.weights(first, count, stretch + 1);
+    const WeightView coming = product.coming(first, count, stretch);
     for (Index n = 0; n < width; n += kWidth) {
       const Number* strip = strips_at<Number>(product, stretch);
       for (Index m = 0; m < strips; ++m, strip += strip_depth * kTileRows) {

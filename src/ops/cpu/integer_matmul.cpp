@@ -192,7 +192,7 @@ void multiply_weight_rows(const Product& product, Index first, Index count, Inte
                             sums.row<float>(n) + m * kWidth, sums.stride);
     }
   }
-  const MatrixView turned = own.turned.view(kWidth, count + kPadding, DType::kF32).col_range(0, count);
+  const MatrixView turned = own.turned.view(kLanes, count + kPadding, DType::kF32).col_range(0, count);
   store_turned(
       sums, turned, product.options.accumulate, [&](Index n) { return product.scale(first + n); },
       product.c.col_range(first, count));

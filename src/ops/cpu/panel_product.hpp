@@ -48,6 +48,13 @@ struct PanelProduct {
     return options.transpose_b ? b.row_range(first, count).col_range(k, depth(stretch))
                                : b.row_range(k, depth(stretch)).col_range(first, count);
   }
+  /// What the calling thread is likely to take after weights(first, count, stretch): of the columns that
+  /// follow, the other threads take theirs.
+  [[nodiscard]] WeightView coming(Index first, Index count, Index stretch) const {
+    const Index next = first + omp_get_num_threads() * count;
+    if (stretch + 1 < stretches() || next >= c.cols) return weights(first, count, stretch + 1);
+    return weights(next, std::min(count, c.cols - next), 0);
+  }
 };
 
 /// Asks for one of `shares` of the weights that come next, while something else is computed.
