@@ -137,9 +137,13 @@ HWY_INLINE void dot_row(const std::array<RoundedRow, kRows>& xs, Index blocks, c
                         Index stride) {
   constexpr BlockGroups kGroups = Codes::kGroups;
   constexpr Index kCount = Codes::kElements / kGroups.group;  // of groups
-  ChunkSums sums[kRows];
+  // A chain of sums waits for the latency of its multiply-adds, so chunks of a block go to two in turns.
+  constexpr Index kChains = Codes::kElements / kChunk % 2 == 0 ? 2 : 1;
+  ChunkSums sums[kRows][kChains];
   float rest[kRows] = {};
-  for (Index m = 0; m < kRows; ++m) sums[m] = hn::Zero(kChunkLanes);
+  for (Index m = 0; m < kRows; ++m) {
+    for (Index c = 0; c < kChains; ++c) sums[m][c] = hn::Zero(kChunkLanes);
+  }
   alignas(64) BlockCodes parts;
   alignas(64) float factors[kRows][kCount];
   for (Index block = 0; block < blocks; ++block) {
@@ -151,9 +155,10 @@ HWY_INLINE void dot_row(const std::array<RoundedRow, kRows>& xs, Index blocks, c
     asm volatile("" : : "r"(factors) : "memory");
     row.each(from, parts, [&](Index i, auto chunk) HWY_ATTR {
       for (Index m = 0; m < kRows; ++m) {
-        sums[m] = add_chunk<kGroups.group, Codes::kSigned>(
+        ChunkSums& sum = sums[m][i % kChains];
+        sum = add_chunk<kGroups.group, Codes::kSigned>(
             chunk, xs[static_cast<std::size_t>(m)].codes + block * Codes::kElements + i * kChunk,
-            factors[m] + i * (kChunk / kGroups.group), sums[m]);
+            factors[m] + i * (kChunk / kGroups.group), sum);
       }
     });
     if constexpr (kGroups.offsets) {
@@ -161,8 +166,8 @@ HWY_INLINE void dot_row(const std::array<RoundedRow, kRows>& xs, Index blocks, c
         const float* const of_x = xs[static_cast<std::size_t>(m)].sums + block * kCount;
         if constexpr (kCount % kChunkWidth == 0) {
           for (Index g = 0; g < kCount; g += kChunkWidth)
-            sums[m] = hn::MulAdd(hn::LoadU(kChunkLanes, parts.offset + g), hn::LoadU(kChunkLanes, of_x + g),
-                                 sums[m]);
+            sums[m][0] = hn::MulAdd(hn::LoadU(kChunkLanes, parts.offset + g),
+                                    hn::LoadU(kChunkLanes, of_x + g), sums[m][0]);
         } else {
           rest[m] += parts.offset[0] * of_x[0];
         }
@@ -170,7 +175,8 @@ HWY_INLINE void dot_row(const std::array<RoundedRow, kRows>& xs, Index blocks, c
     }
   }
   for (Index m = 0; m < kRows; ++m) {
-    const float sum = hn::GetLane(hn::SumOfLanes(kChunkLanes, sums[m]));
+    for (Index c = 1; c < kChains; ++c) sums[m][0] = hn::Add(sums[m][0], sums[m][c]);
+    const float sum = hn::GetLane(hn::SumOfLanes(kChunkLanes, sums[m][0]));
     out[m * stride] = (sum + rest[m]) * row.scale();
   }
 }
