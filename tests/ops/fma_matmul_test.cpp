@@ -72,6 +72,23 @@ class FmaProducts : public ::testing::TestWithParam<Way> {
   [[nodiscard]] WeightView columns(WeightView b, Index first, Index count) const {
     return GetParam().transpose_b ? b.row_range(first, count) : b.col_range(first, count);
   }
+
+  /// Random a [rows, inner] and b [inner, outputs] of a type, a term beside them, and what they should give.
+  struct WithTerm {
+    StridedMatrix a, b, h, p;
+    LowRankTerm term;
+    Dense<double> sum;
+
+    WithTerm(Index rows, Index inner, Index outputs, Index rank, DType type)
+        : a(laid<StridedMatrix>(GetParam().transpose_a, rows, inner, type, 1)),
+          b(laid<StridedMatrix>(GetParam().transpose_b, inner, outputs, type, 2)),
+          h(rows, rank, DType::kF32, 4),
+          p(rank, outputs, DType::kF32, 5),
+          term{h, p},
+          sum(reference::matmul(seen(a, GetParam().transpose_a), seen(b, GetParam().transpose_b))) {
+      reference::low_rank_expand_add(reference::dense<double>(h), reference::dense<double>(p), sum);
+    }
+  };
 };
 
 TEST_P(FmaProducts, MatchFloat64AtEveryEdge) {
@@ -148,20 +165,14 @@ TEST_P(FmaProducts, TakeALowRankTermAlong) {
   for (const Index rank : {1, 8, 300}) {
     for (const Index outputs : {17, 300}) {
       for (const Index rows : {6, 67, 600}) {
-        auto a = laid<StridedMatrix>(GetParam().transpose_a, rows, kInner, DType::kF32, 1);
-        auto b = laid<StridedMatrix>(GetParam().transpose_b, kInner, outputs, DType::kF32, 2);
-        StridedMatrix h(rows, rank, DType::kF32, 4);
-        StridedMatrix p(rank, outputs, DType::kF32, 5);
-        Dense<double> sum =
-            reference::matmul(seen(a, GetParam().transpose_a), seen(b, GetParam().transpose_b));
-        reference::low_rank_expand_add(reference::dense<double>(h), reference::dense<double>(p), sum);
+        WithTerm of(rows, kInner, outputs, rank, DType::kF32);
         for (const bool accumulate : {false, true}) {
           const DType type = rank == 8 ? DType::kBF16 : DType::kF32;
           StridedMatrix c(rows, outputs, type, 3);
-          Dense<double> want = sum;
+          Dense<double> want = of.sum;
           if (accumulate) reference::add(reference::dense<double>(c), 1.0, want);
-          const LowRankTerm term = {h, p};
-          FmaMatmul().run(a, ConstMatrixView(b), c, options(accumulate), FmaNumbers::kFloats, {&term, 1});
+          FmaMatmul().run(of.a, ConstMatrixView(of.b), c, options(accumulate), FmaNumbers::kFloats,
+                          {&of.term, 1});
           EXPECT_TRUE(near(c, want, tolerance_of(type)))
               << fmt::format("[{},{}] x {}, rank {}", rows, kInner, outputs, rank);
           EXPECT_TRUE(c.surroundings_intact());
@@ -177,17 +188,11 @@ TEST_P(FmaProducts, OfPairsTakeATermOfAnyRankAlong) {
   for (const Index inner : {33, 1100}) {
     for (const Index rank : {8, 300}) {
       constexpr Index kRows = 67, kOutputs = 300;
-      auto a = laid<StridedMatrix>(GetParam().transpose_a, kRows, inner, DType::kBF16, 1);
-      auto b = laid<StridedMatrix>(GetParam().transpose_b, inner, kOutputs, DType::kBF16, 2);
-      StridedMatrix h(kRows, rank, DType::kF32, 4);
-      StridedMatrix p(rank, kOutputs, DType::kF32, 5);
-      Dense<double> want =
-          reference::matmul(seen(a, GetParam().transpose_a), seen(b, GetParam().transpose_b));
-      reference::low_rank_expand_add(reference::dense<double>(h), reference::dense<double>(p), want);
+      WithTerm of(kRows, inner, kOutputs, rank, DType::kBF16);
       StridedMatrix c(kRows, kOutputs, DType::kF32, 3);
-      const LowRankTerm term = {h, p};
-      FmaMatmul().run(a, ConstMatrixView(b), c, options(), FmaNumbers::kPairs, {&term, 1});
-      EXPECT_TRUE(near(c, want, tolerance_of(DType::kF32))) << fmt::format("{} inputs, rank {}", inner, rank);
+      FmaMatmul().run(of.a, ConstMatrixView(of.b), c, options(), FmaNumbers::kPairs, {&of.term, 1});
+      EXPECT_TRUE(near(c, of.sum, tolerance_of(DType::kF32)))
+          << fmt::format("{} inputs, rank {}", inner, rank);
       EXPECT_TRUE(c.surroundings_intact());
     }
   }
