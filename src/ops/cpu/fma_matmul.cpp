@@ -72,7 +72,7 @@ Index depth_of_strips(const Product& product) {
 /// Asks for one of `shares` of numbers that come next, while something else is computed.
 template <class Number>
 HWY_INLINE void prefetch_strip(const Number* next, Index numbers, Index share, Index shares) {
-  if (kAlong<Number> == 2) return;  // costs more than it saves: stretches are deep
+  if constexpr (kAlong<Number> == 2) return;  // costs more than it saves: stretches are deep
   constexpr Index kLine = 64 / static_cast<Index>(sizeof(Number));
   constexpr int kSecondLevel = 2;
   const Index lines = pieces(numbers / kLine, shares);
@@ -203,12 +203,10 @@ void multiply_weight_rows(const Product& product, Index first, Index count, FmaM
       }
     }
   }
-  // The weights' memory is free by now: for strips of h, and then for a few rows of c, in the first-level
-  // cache.
+  // The weights' memory is free by now: for strips of h, and then for rows of c.
   for (const LowRankTerm& term : product.plus) add_to_weight_rows(product, term, first, count, own, sums);
-  const MatrixView turned = own.weights.view(kLanes, count + kPadding, DType::kF32).col_range(0, count);
   store_turned(
-      sums, turned, product.options.accumulate, [](Index /*column*/) { return 1.0F; },
+      sums, own.weights, product.options.accumulate, [](Index /*column*/) { return 1.0F; },
       product.c.col_range(first, count));
 }
 
@@ -296,17 +294,17 @@ void FmaMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOptions
   LORRY_CHECK(!pairs || (a.dtype == DType::kBF16 && has_pairs()));
   of_threads_.resize(std::max(of_threads_.size(), static_cast<std::size_t>(omp_get_max_threads())));
   const Index bytes = size_of(pairs ? DType::kBF16 : DType::kF32);
-  PieceSizes sizes = pairs ? kSizesOfPairs : kPieceSizes;
-  const Index inner = options.transpose_b ? b.cols : b.rows;
-  sizes.stretch = std::min(sizes.stretch, pieces(inner, kPieceSizes.stretch) * kPieceSizes.stretch);
-  for_each_row_part({a, b, c, options, sizes}, bytes, [&](const PanelProduct& part, Index row) {
+  PanelProduct whole = {a, b, c, options, pairs ? kSizesOfPairs : kPieceSizes};
+  // No deeper than K, in whole blocks of GGUF: a stretch has room as if it were full.
+  Index& stretch = whole.sizes.stretch;
+  stretch = std::min(stretch, pieces(whole.inner(), kPieceSizes.stretch) * kPieceSizes.stretch);
+  for_each_row_part(whole, bytes, [&](const PanelProduct& part, Index row) {
     const Index side = HWY_DYNAMIC_DISPATCH(strip_rows)(options);
     const Index strips = pieces(part.c.rows, side);
-    const MatrixView room =
-        laid_out_.view(part.stretches() * sizes.stretch * bytes, strips * side, DType::kU8);
+    const MatrixView room = laid_out_.view(part.stretches() * stretch * bytes, strips * side, DType::kU8);
     const Product product = {part, numbers, plus, row, room.data};
     parallel_for(part.stretches(), [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out)(product, i); });
-    for_each_column_piece(c.cols, sizes.cols, [&](Index first, Index count) {
+    for_each_column_piece(part, [&](Index first, Index count) {
       Own& own = of_threads_[static_cast<std::size_t>(omp_get_thread_num())];
       HWY_DYNAMIC_DISPATCH(multiply_columns_of_c)(product, first, count, own);
     });

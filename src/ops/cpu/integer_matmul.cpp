@@ -192,9 +192,8 @@ void multiply_weight_rows(const Product& product, Index first, Index count, Inte
                             sums.row<float>(n) + m * kWidth, sums.stride);
     }
   }
-  const MatrixView turned = own.turned.view(kLanes, count + kPadding, DType::kF32).col_range(0, count);
   store_turned(
-      sums, turned, product.options.accumulate, [&](Index n) { return product.scale(first + n); },
+      sums, own.turned, product.options.accumulate, [&](Index n) { return product.scale(first + n); },
       product.c.col_range(first, count));
 }
 
@@ -278,7 +277,7 @@ void IntegerMatmul::run(ConstMatrixView a, WeightView b, MatrixView c, MatmulOpt
     const MatrixView factors = factors_.view(parts, rows, DType::kF32);
     const Product product = {part, has_vnni(), room.row<std::uint8_t>(0), factors.row<float>(0)};
     parallel_for(parts, [&](Index i) { HWY_DYNAMIC_DISPATCH(lay_out)(product, i); });
-    for_each_column_piece(c.cols, kPieceSizes.cols, [&](Index first, Index count) {
+    for_each_column_piece(part, [&](Index first, Index count) {
       Own& own = of_threads_[static_cast<std::size_t>(omp_get_thread_num())];
       HWY_DYNAMIC_DISPATCH(multiply_columns_of_c)(product, first, count, own);
       add_terms(plus, row, first, part.c.col_range(first, count));

@@ -14,7 +14,6 @@ namespace lorry::ops::cpu {
 
 // Of a, laid out at once: by then unpacking b hardly counts, and it takes little memory beside a step's.
 inline constexpr Index kMostRows = 512;
-
 inline constexpr Index kMostLaidOut = Index{24} << 20;  // bytes
 inline constexpr Index kWidestStrip = 64;               // rows of a side by side, at most
 inline constexpr Index kPadding = 16;  // elements between rows, which begin in different sets of the cache
@@ -93,13 +92,14 @@ inline void store_sums(ConstMatrixView sums, bool accumulate, MatrixView c) {
   accumulate ? add_serial(sums, 1.0F, c) : copy_serial(sums, c);
 }
 
-/// Calls body(first, count) for pieces of the columns of c, `most` at most, on all threads: whole rows of
-/// tiles and whole blocks of GGUF, several for every thread where there are columns.
+/// Calls body(first, count) for pieces of the columns of c on all threads: whole rows of tiles and whole
+/// blocks of GGUF, several for every thread where there are columns.
 template <class Body>
-void for_each_column_piece(Index cols, Index most, Body&& body) {
+void for_each_column_piece(const PanelProduct& product, Body&& body) {
   constexpr Index kStep = 64;
+  const Index cols = product.c.cols;
   const Index share = pieces(cols, 2 * omp_get_max_threads());
-  const Index width = std::clamp(pieces(share, kStep) * kStep, kStep, most);
+  const Index width = std::clamp(pieces(share, kStep) * kStep, kStep, product.sizes.cols);
   parallel_for(pieces(cols, width), [&](Index i) { body(i * width, std::min(width, cols - i * width)); });
 }
 

@@ -8,23 +8,25 @@
 #endif
 
 #include "ops/cpu/panel_product.hpp"
+#include "ops/cpu/scratch.hpp"
 #include "ops/cpu/transpose-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace lorry::ops::cpu::HWY_NAMESPACE {
 namespace {
 
-/// c (+)= sums^T with column n times scale(n), by as many rows of c as `turned` [.., columns of c] has, whose
-/// rows have room for whole vectors.
+/// c (+)= sums^T with column n times scale(n), in `room` by a few rows of c, which stay in the first-level
+/// cache.
 template <class Scale>
-HWY_INLINE void store_turned(ConstMatrixView sums, MatrixView turned, bool accumulate, const Scale& scale,
+HWY_INLINE void store_turned(ConstMatrixView sums, Scratch& room, bool accumulate, const Scale& scale,
                              MatrixView c) {
-  for (Index row = 0; row < c.rows; row += turned.rows) {
+  const MatrixView turned = room.view(kLanes, c.cols + kPadding, DType::kF32).col_range(0, c.cols);
+  for (Index row = 0; row < c.rows; row += kLanes) {
     const auto numbers = [&](Index n, Index i, Index count) HWY_ATTR {
       return hn::Mul(load(sums.row<float>(n) + row + i, count), splat(scale(n)));
     };
-    transpose(c.cols, turned.rows, numbers, turned.row<float>(0), turned.stride);
-    const Index rows = std::min(turned.rows, c.rows - row);
+    transpose(c.cols, kLanes, numbers, turned.row<float>(0), turned.stride);
+    const Index rows = std::min(kLanes, c.rows - row);
     store_sums(turned.row_range(0, rows), accumulate, c.row_range(row, rows));
   }
 }
